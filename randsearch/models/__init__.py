@@ -1,0 +1,1 @@
+"""The network family: sizes in closed form (`sizing`, torch-free) and the networks themselves."""
