@@ -1,0 +1,86 @@
+"""Training batches: random crops of the sources, each with its own random gain, mixed anew."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from randsearch.data.track import FloatArray, Track
+from randsearch.errors import UserError
+
+
+@dataclass(frozen=True)
+class Crops:
+    """An endless sequence of random batches that can be entered anywhere.
+
+    Batch `index` depends on `seed` and `index` alone (Philox is counter-based: the pair is its key), so an interrupted
+    run goes on where it stopped, and workers may fetch ahead in any order.
+
+    The output window lies uniformly over all windows that fit into a track, whatever its length; the input window is
+    centred on it and longer by the context of the network, which is real audio, or zeros beyond the track's ends.
+
+    Attributes:
+        tracks: Where to crop from.
+        batch: Crops in a batch.
+        input_length: Samples of the mixture.
+        output_length: Samples of the sources, at most `input_length`.
+        seed: Non-negative, below 2**64.
+        gains: Range of the uniform gain that each source of each crop is multiplied by.
+
+    Raises:
+        UserError: A track is shorter than `output_length`, or there are no tracks.
+    """
+
+    tracks: Sequence[Track]
+    batch: int
+    input_length: int
+    output_length: int
+    seed: int
+    gains: tuple[float, float] = (0.7, 1.0)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.output_length <= self.input_length:
+            raise ValueError(
+                f"output_length {self.output_length} must be within 1 and input_length {self.input_length}"
+            )
+        if not self.tracks:
+            raise UserError("there are no tracks to take crops from: add tracks to the 'train' folder")
+        for track in self.tracks:
+            if track.length < self.output_length:
+                raise UserError(
+                    f"track '{track.name}' has {track.length} samples ({track.length / track.sample_rate:.2f} s), "
+                    f"shorter than a segment of {self.output_length}: choose a smaller --segment or remove the track"
+                )
+
+    @cached_property
+    def _ends(self) -> npt.NDArray[np.int64]:
+        """Running total of the windows that fit, track by track: a window's number falls into its track's bin."""
+        return np.cumsum([track.length - self.output_length + 1 for track in self.tracks])
+
+    def batch_at(self, index: int) -> tuple[FloatArray, FloatArray]:
+        """Draws batch `index`.
+
+        Args:
+            index: Number of the batch, from 0.
+
+        Returns:
+            The mixture, shape `(batch, channels, input_length)`, and the sources that it is the sum of, shape
+            `(batch, sources, channels, output_length)`, the latter without the context.
+        """
+        random = np.random.Generator(np.random.Philox(key=np.array([self.seed, index], dtype=np.uint64)))
+        windows = random.integers(self._ends[-1], size=self.batch)
+        n_sources = len(self.tracks[0].groups)
+        gains = random.uniform(*self.gains, size=(self.batch, n_sources)).astype(np.float32)
+        crops = np.stack([self._crop(int(window)) for window in windows]) * gains[:, :, None, None]
+        margin = (self.input_length - self.output_length) // 2
+        return crops.sum(axis=1), crops[..., margin : margin + self.output_length].copy()
+
+    def _crop(self, window: int) -> FloatArray:
+        """Reads window number `window` of all windows with its context, shape `(sources, channels, input_length)`."""
+        number = int(np.searchsorted(self._ends, window, side="right"))
+        track = self.tracks[number]
+        output_start = window - int(self._ends[number]) + track.length - self.output_length + 1
+        start = output_start - (self.input_length - self.output_length) // 2
+        return track.sources(start, start + self.input_length)

@@ -1,0 +1,287 @@
+"""From what the user typed (`musdbhq:PATH`) to tracks ready for training: find, check, decode once, split."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import soxr
+
+from randsearch.data import cache as store
+from randsearch.data.layouts import Header, Layout, Recording, StemFiles, WavFolders
+from randsearch.data.split import split_tracks
+from randsearch.data.synthetic import synthetic_corpus
+from randsearch.data.task import TASKS, Task
+from randsearch.data.track import FloatArray, Track
+from randsearch.errors import UserError
+
+DEFAULT_SAMPLE_RATE_LIMIT = 22050
+"""Wave-U-Net's own rate: data of a higher rate come down to it unless asked otherwise."""
+
+LAYOUTS: dict[str, Layout] = {"musdb": StemFiles(), "musdbhq": WavFolders()}
+
+_KNOWN = "known are musdb:PATH, musdbhq:PATH, synthetic and synthetic:SEED"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The training and validation tracks of one task; small and picklable, for the samples stay in the cache.
+
+    Attributes:
+        spec: What the user asked for, e.g. `musdbhq:PATH`.
+        task: Which sources are separated.
+        sample_rate: Samples a second, of all tracks.
+        channels: 1 or 2, of all tracks.
+        train: Tracks to learn from.
+        validation: Tracks, or parts of tracks, to score on.
+        note: What a reader of the scores must know about the split; empty if nothing.
+        digest: Changes whenever a sample, the format, the task or the split does; does not depend on where files lie.
+    """
+
+    spec: str
+    task: Task
+    sample_rate: int
+    channels: int
+    train: tuple[Track, ...]
+    validation: tuple[Track, ...]
+    note: str
+    digest: str
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """Names of the sources, in the order of every array with a `sources` axis."""
+        return self.task.source_names
+
+
+@dataclass(frozen=True)
+class _Format:
+    """What every track is converted to."""
+
+    sample_rate: int
+    channels: int
+    upmix_mono: bool
+
+
+def open_dataset(
+    spec: str,
+    *,
+    task: str = "voice",
+    sample_rate: int | None = None,
+    channels: int = 1,
+    upmix_mono: bool = False,
+    cache: Path | None = None,
+    progress: bool = False,
+) -> Dataset:
+    """Opens the `train` subset of a corpus, split into training and validation. Never looks at `test`.
+
+    Args:
+        spec: `musdb:PATH`, `musdbhq:PATH`, `synthetic` or `synthetic:SEED`.
+        task: A key of `TASKS`.
+        sample_rate: Samples a second; by default the lowest of the tracks' rates, at most 22,050.
+        channels: 1 (stereo is averaged) or 2.
+        upmix_mono: Whether mono data may be doubled where two channels are asked for.
+        cache: Cache folder; by default `RANDSEARCH_CACHE` or the user's cache folder.
+        progress: Whether to show a bar on standard error while the cache is filled.
+
+    Raises:
+        UserError: Anything is wrong with the arguments, the corpus or the cache.
+    """
+    wanted = _task(task)
+    tracks = _open_subset(spec, "train", wanted, sample_rate, channels, upmix_mono, cache, progress)
+    train, validation, note = split_tracks(tracks)
+    return Dataset(
+        spec=spec,
+        task=wanted,
+        sample_rate=tracks[0].sample_rate,
+        channels=channels,
+        train=train,
+        validation=validation,
+        note=note,
+        digest=_digest(wanted, train, validation),
+    )
+
+
+def open_test(
+    spec: str,
+    *,
+    task: str = "voice",
+    sample_rate: int | None = None,
+    channels: int = 1,
+    upmix_mono: bool = False,
+    cache: Path | None = None,
+    progress: bool = False,
+) -> tuple[Track, ...]:
+    """Opens the `test` subset of a corpus: for the final evaluation alone, never while searching.
+
+    Args and Raises are those of `open_dataset`; give the `sample_rate` of the dataset that was trained on, since the
+    default looks at the rates of the test tracks only.
+    """
+    return _open_subset(spec, "test", _task(task), sample_rate, channels, upmix_mono, cache, progress)
+
+
+def _task(name: str) -> Task:
+    if name not in TASKS:
+        raise UserError(f"unknown task '{name}': choose one of {', '.join(TASKS)}")
+    return TASKS[name]
+
+
+def _open_subset(
+    spec: str,
+    subset: str,
+    task: Task,
+    sample_rate: int | None,
+    channels: int,
+    upmix_mono: bool,
+    cache: Path | None,
+    progress: bool,
+) -> tuple[Track, ...]:
+    folder = store.cache_folder(cache)
+    layout, root = _locate(spec, folder)
+    if layout.stems != task.stems:
+        raise UserError(
+            f"task '{task.name}' needs the stems {', '.join(task.stems)}, but {spec} offers {', '.join(layout.stems)}: "
+            "choose a task that fits the data"
+        )
+    recordings = layout.find(root, subset)
+    files = [file for recording in recordings for file in recording.files]
+    facts = store.describe_files(folder, files, layout.header, progress=progress)
+    headers = [_common_header(recording, [facts[file].header for file in recording.files]) for recording in recordings]
+    target = _choose_format(recordings, headers, sample_rate, channels, upmix_mono)
+    keys = [
+        store.track_key(
+            [facts[file].digest for file in recording.files],
+            layout.stems,
+            target.sample_rate,
+            target.channels,
+            target.upmix_mono,
+        )
+        for recording in recordings
+    ]
+    _fill_cache(folder, layout, recordings, headers, keys, target, progress)
+    return tuple(_track(folder, recording, key, target, task) for recording, key in zip(recordings, keys, strict=True))
+
+
+def _locate(spec: str, cache: Path) -> tuple[Layout, Path]:
+    """Returns the layout and the root folder that a specification names, and makes the songs of `synthetic`."""
+    kind, _, argument = spec.partition(":")
+    if kind == "synthetic":
+        if argument and not argument.isdecimal():
+            raise UserError(f"the seed in data '{spec}' is not a whole number: write synthetic or, say, synthetic:1")
+        return LAYOUTS["musdbhq"], synthetic_corpus(int(argument or 0), cache)
+    if kind not in LAYOUTS:
+        raise UserError(f"unknown kind of data '{spec}': {_KNOWN}")
+    if not argument:
+        raise UserError(f"data '{spec}' lacks a path: write {kind}:PATH")
+    return LAYOUTS[kind], Path(argument).expanduser()
+
+
+def _common_header(recording: Recording, headers: Sequence[Header]) -> Header:
+    """Checks that the files of a track belong together and returns what they have in common."""
+
+    def listed(values: Sequence[int], unit: str) -> str:
+        return ", ".join(f"{file.stem} {value}{unit}" for file, value in zip(recording.files, values, strict=True))
+
+    lengths = [header.frames for header in headers]
+    rates = [header.sample_rate for header in headers]
+    track = f"track '{recording.name}' ({recording.files[0].parent})"
+    for file, length in zip(recording.files, lengths, strict=True):
+        if length == 0:
+            raise UserError(f"{file} holds no samples: replace the file or remove the track")
+    if len(set(rates)) > 1:
+        raise UserError(f"the stems of {track} differ in sample rate ({listed(rates, ' Hz')}): make them equal")
+    if len(set(lengths)) > 1:
+        raise UserError(f"the stems of {track} differ in length ({listed(lengths, ' samples')}): make them equal")
+    return Header(rates[0], min(header.channels for header in headers), lengths[0])
+
+
+def _choose_format(
+    recordings: Sequence[Recording],
+    headers: Sequence[Header],
+    sample_rate: int | None,
+    channels: int,
+    upmix_mono: bool,
+) -> _Format:
+    """Decides rate and channels, and refuses what the data do not have."""
+    lowest = min(headers, key=lambda header: header.sample_rate)
+    if sample_rate is None:
+        sample_rate = min(DEFAULT_SAMPLE_RATE_LIMIT, lowest.sample_rate)
+    if sample_rate < 1:
+        raise UserError(f"a sample rate of {sample_rate} Hz is impossible: ask for 1 to {lowest.sample_rate} Hz")
+    if sample_rate > lowest.sample_rate:
+        raise UserError(
+            f"{sample_rate} Hz were asked for, but track '{recordings[headers.index(lowest)].name}' has only "
+            f"{lowest.sample_rate} Hz: ask for {lowest.sample_rate} Hz or less"
+        )
+    if channels not in (1, 2):
+        raise UserError(f"{channels} channels were asked for: choose 1 or 2")
+    for recording, header in zip(recordings, headers, strict=True):
+        if channels == 2 and header.channels == 1 and not upmix_mono:
+            raise UserError(
+                f"two channels were asked for, but track '{recording.name}' has mono stems: ask for one channel, or "
+                "allow doubling with --upmix-mono"
+            )
+    return _Format(sample_rate, channels, upmix_mono)
+
+
+def _fill_cache(
+    folder: Path,
+    layout: Layout,
+    recordings: Sequence[Recording],
+    headers: Sequence[Header],
+    keys: Sequence[str],
+    target: _Format,
+    progress: bool,
+) -> None:
+    """Decodes the tracks that are not stored yet, one at a time so that memory holds one track at most."""
+    pending = [
+        (key, partial(_decode, layout, recording, header, target))
+        for recording, header, key in zip(recordings, headers, keys, strict=True)
+        if store.stored_shape(store.track_path(folder, key)) is None
+    ]
+    if pending:
+        store.remove_leftovers(folder)
+    for key, build in store.shown(pending, "decoding tracks", progress):
+        store.store_track(folder, key, build)
+
+
+def _decode(layout: Layout, recording: Recording, header: Header, target: _Format) -> FloatArray:
+    """Decodes and converts a track, shape `(stems, channels, samples)`."""
+    stems = []
+    for stem, samples in zip(layout.stems, layout.decode(recording), strict=True):
+        where = f"stem '{stem}' of track '{recording.name}' ({recording.files[0].parent})"
+        if not np.isfinite(samples).all():
+            raise UserError(f"{where} holds NaN or infinite samples: replace the file")
+        stems.append(_convert(samples, header.sample_rate, target, where))
+    if stems[0].shape[-1] == 0:
+        raise UserError(f"track '{recording.name}' is shorter than one sample at {target.sample_rate} Hz: remove it")
+    return np.stack(stems)
+
+
+def _convert(samples: FloatArray, sample_rate: int, target: _Format, where: str) -> FloatArray:
+    """Brings `(samples, channels)` to the target's rate and channels, shape `(channels, samples)`."""
+    if target.channels == 1:
+        samples = samples.mean(axis=1, keepdims=True, dtype=np.float32)
+    elif samples.shape[1] == 1:
+        samples = np.repeat(samples, 2, axis=1)
+    elif samples.shape[1] > 2:
+        raise UserError(f"{where} has {samples.shape[1]} channels: ask for one channel, or make it stereo")
+    if sample_rate != target.sample_rate:
+        samples = soxr.resample(samples, sample_rate, target.sample_rate, quality="VHQ")
+    return samples.T
+
+
+def _track(folder: Path, recording: Recording, key: str, target: _Format, task: Task) -> Track:
+    path = store.track_path(folder, key)
+    shape = store.stored_shape(path)
+    if shape is None:
+        raise UserError(f"{path} vanished from the cache while it was in use: run the command again")
+    return Track(recording.name, path, 0, shape[-1], target.sample_rate, target.channels, task.groups)
+
+
+def _digest(task: Task, train: Sequence[Track], validation: Sequence[Track]) -> str:
+    # a track's file name is its content key, so it stands for the samples and their format
+    parts = [[[track.name, track.path.stem, track.start, track.stop] for track in part] for part in (train, validation)]
+    return hashlib.sha256(json.dumps([task.name, *parts]).encode()).hexdigest()

@@ -1,0 +1,40 @@
+"""What is to be separated: which stems a task needs, and which of them add up to each source."""
+
+from dataclasses import dataclass
+
+STEMS = ("bass", "drums", "other", "vocals")
+"""The stems of MUSDB, in the order in which the cache stores them."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One separation task.
+
+    Attributes:
+        name: How the user names it.
+        stems: The stems that a corpus must offer, in the order in which it stores them.
+        sources: Pairs of a source's name and the stems that are summed to make it.
+    """
+
+    name: str
+    stems: tuple[str, ...]
+    sources: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """Names of the sources, in the order of every array with a `sources` axis."""
+        return tuple(name for name, _ in self.sources)
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """For each source, the positions of its stems in `stems`."""
+        return tuple(tuple(self.stems.index(stem) for stem in summed) for _, summed in self.sources)
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        Task("voice", STEMS, (("accompaniment", ("bass", "drums", "other")), ("vocals", ("vocals",)))),
+        Task("multi", STEMS, tuple((stem, (stem,)) for stem in STEMS)),
+    )
+}

@@ -1,0 +1,67 @@
+"""One track of the cache, or a part of one that was carved out by time."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@lru_cache(maxsize=256)
+def _memory_map(path: Path) -> FloatArray:
+    """Opens a cached track once a process; the bound keeps huge corpora within the limit on open files."""
+    stems: FloatArray = np.load(path, mmap_mode="r")
+    return stems
+
+
+@dataclass(frozen=True)
+class Track:
+    """A range of a cached file of stems; small and picklable, for the samples stay on disk.
+
+    Attributes:
+        name: The track's name in its corpus (folder or file name), for people.
+        path: `.npy` file of float32 stems, shape `(stems, channels, samples)`.
+        start: First sample of this part of the file.
+        stop: One past the last sample of this part of the file.
+        sample_rate: Samples a second.
+        channels: 1 or 2.
+        groups: For each source, the positions of the stems that are summed (see `Task.groups`).
+    """
+
+    name: str
+    path: Path
+    start: int
+    stop: int
+    sample_rate: int
+    channels: int
+    groups: tuple[tuple[int, ...], ...]
+
+    @property
+    def length(self) -> int:
+        """Samples in this part."""
+        return self.stop - self.start
+
+    def sources(self, start: int, stop: int) -> FloatArray:
+        """Reads the sources from `start` to `stop`, counted in samples from the beginning of this part.
+
+        What lies outside `[0, length)` reads as zeros. For a part that was carved out by time this holds although the
+        file goes on there, so that training and validation never hear each other.
+
+        Args:
+            start: First sample; may be negative.
+            stop: One past the last sample; may exceed `length`.
+
+        Returns:
+            A new float32 array, shape `(sources, channels, stop - start)`.
+        """
+        out = np.zeros((len(self.groups), self.channels, stop - start), dtype=np.float32)
+        first, last = max(start, 0), min(stop, self.length)
+        if first < last:
+            stems = _memory_map(self.path)[..., self.start + first : self.start + last]
+            for source, group in zip(out, self.groups, strict=True):
+                for stem in group:
+                    source[:, first - start : last - start] += stems[stem]
+        return out

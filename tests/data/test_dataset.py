@@ -1,0 +1,266 @@
+"""What a corpus turns into, and every way in which it can be wrong."""
+
+import pickle
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+
+from randsearch.data import STEMS, TASKS, open_dataset, open_test
+from randsearch.data.dataset import LAYOUTS
+from randsearch.data.split import musdb_validation_names
+from randsearch.errors import UserError
+
+
+def named(tracks):
+    return {track.name: track for track in tracks}
+
+
+def opened(corpus, **options):
+    data = open_dataset(f"musdbhq:{corpus}", **options)
+    return named(data.train + data.validation)
+
+
+def test_samples_are_those_of_the_files(corpus, make_track):
+    written = {name: make_track(name) for name in ("a", "b", "c")}
+    data = open_dataset(f"musdbhq:{corpus}", task="multi")
+    assert data.source_names == STEMS
+    assert (data.sample_rate, data.channels) == (8000, 1)
+    tracks = named(data.train + data.validation)
+    assert tracks.keys() == written.keys()
+    for name, stems in written.items():
+        expected = np.stack([stems[stem].T for stem in STEMS])
+        np.testing.assert_array_equal(tracks[name].sources(0, tracks[name].length), expected)
+
+
+def test_voice_sums_the_accompaniment(corpus, make_track):
+    make_track("b")
+    stems = make_track("a")
+    data = open_dataset(f"musdbhq:{corpus}", task="voice")
+    assert data.source_names == ("accompaniment", "vocals")
+    track = named(data.train + data.validation)["a"]
+    accompaniment, vocals = track.sources(100, 300)[:, 0]
+    np.testing.assert_allclose(
+        accompaniment, (stems["bass"] + stems["drums"] + stems["other"])[100:300, 0], rtol=0, atol=1e-6
+    )
+    np.testing.assert_array_equal(vocals, stems["vocals"][100:300, 0])
+
+
+def test_outside_a_track_is_silence(corpus, make_track):
+    make_track("b")
+    stems = make_track("a", samples=4000)
+    track = opened(corpus)["a"]
+    read = track.sources(-50, 4020)[1, 0]
+    assert not read[:50].any()
+    assert not read[4050:].any()
+    np.testing.assert_array_equal(read[50:4050], stems["vocals"][:, 0])
+    assert not track.sources(5000, 5100).any()
+    assert track.sources(-300, -200).shape == (2, 1, 100)
+
+
+def test_stereo_is_kept_or_averaged(corpus, make_track):
+    stems = make_track("a", channels=2)
+    make_track("b", channels=2)
+    stereo = opened(corpus, channels=2)["a"].sources(0, 4000)[-1]
+    np.testing.assert_array_equal(stereo, stems["vocals"].T)
+    mono = opened(corpus, channels=1)["a"].sources(0, 4000)[-1]
+    np.testing.assert_allclose(mono[0], stems["vocals"].mean(axis=1), atol=1e-7)
+
+
+def test_mono_is_doubled_only_when_allowed(corpus, make_track):
+    make_track("a")
+    make_track("b")
+    with pytest.raises(UserError, match="'a' has mono stems: ask for one channel"):
+        open_dataset(f"musdbhq:{corpus}", channels=2)
+    data = open_dataset(f"musdbhq:{corpus}", channels=2, upmix_mono=True)
+    left, right = data.train[0].sources(0, 4000)[0]
+    assert left.any()
+    np.testing.assert_array_equal(left, right)
+
+
+def test_resampling_keeps_a_tone_and_its_time(corpus, make_track):
+    def tone(rate, samples, hz):
+        return 0.5 * np.sin(2 * np.pi * hz * np.arange(samples) / rate)
+
+    for name in ("a", "b"):
+        make_track(name, samples=44100, rate=44100, vocals=tone(44100, 44100, 440.0), bass=tone(44100, 44100, 9000.0))
+    data = open_dataset(f"musdbhq:{corpus}", task="multi", sample_rate=8000)
+    read = data.train[0].sources(0, 8000)[:, 0]
+    assert data.train[0].length == 8000
+    np.testing.assert_allclose(read[3, 200:-200], tone(8000, 8000, 440.0)[200:-200], atol=1e-3)
+    assert np.abs(read[0, 200:-200]).max() < 1e-3, "a tone above half the new rate must not fold back"
+
+
+@pytest.mark.parametrize(("rates", "expected"), [((44100, 44100), 22050), ((16000, 44100), 16000), ((8000,) * 2, 8000)])
+def test_default_rate_is_the_lowest_up_to_a_limit(corpus, make_track, rates, expected):
+    for name, rate in zip("ab", rates, strict=True):
+        make_track(name, rate=rate)
+    assert open_dataset(f"musdbhq:{corpus}").sample_rate == expected
+
+
+def test_more_than_the_data_have_is_refused(corpus, make_track):
+    make_track("a", rate=16000)
+    make_track("b", rate=8000)
+    with pytest.raises(UserError, match="16000 Hz were asked for, but track 'b' has only 8000 Hz"):
+        open_dataset(f"musdbhq:{corpus}", sample_rate=16000)
+
+
+def test_search_never_opens_test(corpus, make_track):
+    make_track("a")
+    make_track("b")
+    make_track("broken", subset="test")
+    (corpus / "test" / "broken" / "vocals.wav").write_bytes(b"not audio")
+    assert opened(corpus).keys() == {"a", "b"}
+    with pytest.raises(UserError, match=r"vocals\.wav cannot be read"):
+        open_test(f"musdbhq:{corpus}")
+
+
+def test_open_test_reads_whole_test_tracks(corpus, make_track):
+    make_track("a")
+    stems = make_track("z", subset="test")
+    (track,) = open_test(f"musdbhq:{corpus}")
+    assert track.name == "z"
+    np.testing.assert_array_equal(track.sources(0, track.length)[1, 0], stems["vocals"][:, 0])
+
+
+def test_named_validation_tracks_are_used(corpus, make_track):
+    chosen = "Leaf - Summerghost"
+    assert chosen in musdb_validation_names()
+    for name in ("a", "b", "c", "d", chosen, "e", "f", "g"):
+        make_track(name)
+    data = open_dataset(f"musdbhq:{corpus}")
+    assert [track.name for track in data.validation] == [chosen]
+    assert len(data.train) == 7
+    assert data.note == ""
+
+
+def test_dataset_is_small_and_survives_pickling(synthetic):
+    packed = pickle.dumps(synthetic)
+    assert len(packed) < 20_000
+    again = pickle.loads(packed)
+    assert again == synthetic
+    np.testing.assert_array_equal(again.train[0].sources(0, 100), synthetic.train[0].sources(0, 100))
+
+
+def test_digest_follows_content_and_not_place(corpus, make_track, tmp_path):
+    make_track("a")
+    make_track("b")
+    before = open_dataset(f"musdbhq:{corpus}").digest
+    moved = shutil.copytree(corpus, tmp_path / "moved")
+    assert open_dataset(f"musdbhq:{moved}").digest == before
+    assert open_dataset(f"musdbhq:{corpus}", task="multi").digest != before
+    assert open_dataset(f"musdbhq:{corpus}", sample_rate=4000).digest != before
+    make_track("b", seed=1)
+    assert open_dataset(f"musdbhq:{corpus}").digest != before
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ("wav:/tmp", "unknown kind of data 'wav:/tmp': known are musdb:PATH"),
+        ("/some/where", "unknown kind of data"),
+        ("musdbhq", "'musdbhq' lacks a path"),
+        ("musdbhq:/nowhere/at/all", "there is no folder /nowhere/at/all"),
+        ("synthetic:one", "the seed in data 'synthetic:one' is not a whole number"),
+    ],
+)
+def test_wrong_specifications(spec, sentence):
+    with pytest.raises(UserError, match=sentence):
+        open_dataset(spec)
+
+
+def test_wrong_arguments(corpus, make_track):
+    make_track("a")
+    with pytest.raises(UserError, match="unknown task 'karaoke': choose one of voice, multi"):
+        open_dataset(f"musdbhq:{corpus}", task="karaoke")
+    with pytest.raises(UserError, match="3 channels were asked for"):
+        open_dataset(f"musdbhq:{corpus}", channels=3)
+    with pytest.raises(UserError, match="sample rate of 0 Hz is impossible"):
+        open_dataset(f"musdbhq:{corpus}", sample_rate=0)
+
+
+def test_task_must_fit_the_stems(corpus, make_track, monkeypatch):
+    make_track("a")
+    monkeypatch.setattr(LAYOUTS["musdbhq"], "stems", ("noise", "speech"))
+    with pytest.raises(UserError, match="task 'voice' needs the stems bass, drums, other, vocals, but musdbhq"):
+        open_dataset(f"musdbhq:{corpus}")
+
+
+def test_folders_without_tracks(corpus):
+    corpus.mkdir()
+    with pytest.raises(UserError, match="has no folder 'train'"):
+        open_dataset(f"musdbhq:{corpus}")
+    (corpus / "train").mkdir()
+    with pytest.raises(UserError, match="train has no tracks"):
+        open_dataset(f"musdbhq:{corpus}")
+    (corpus / "train" / "A.stem.mp4").touch()
+    with pytest.raises(UserError, match=r"which musdb:PATH reads"):
+        open_dataset(f"musdbhq:{corpus}")
+
+
+def test_missing_stem(corpus, make_track):
+    make_track("a")
+    (corpus / "train" / "a" / "bass.wav").unlink()
+    with pytest.raises(UserError, match=r"train/a lacks bass\.wav"):
+        open_dataset(f"musdbhq:{corpus}")
+
+
+def test_stems_of_different_lengths(corpus, make_track):
+    make_track("a", vocals=np.zeros(3999))
+    with pytest.raises(UserError, match=r"'a' .* differ in length .*bass 4000 samples.*vocals 3999 samples"):
+        open_dataset(f"musdbhq:{corpus}")
+
+
+def test_stems_of_different_rates(corpus, make_track):
+    make_track("a")
+    soundfile.write(corpus / "train" / "a" / "drums.wav", np.zeros(4000), 16000)
+    with pytest.raises(UserError, match=r"'a' .* differ in sample rate .*bass 8000 Hz, drums 16000 Hz"):
+        open_dataset(f"musdbhq:{corpus}")
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+def test_samples_that_are_no_numbers(corpus, make_track, poison, tmp_path):
+    audio = np.zeros(4000, dtype=np.float32)
+    audio[1234] = poison
+    make_track("a", other=audio)
+    make_track("b")
+    with pytest.raises(UserError, match=r"stem 'other' of track 'a' .* holds NaN or infinite samples"):
+        open_dataset(f"musdbhq:{corpus}")
+    assert not list((tmp_path / "cache").rglob("*.tmp"))
+
+
+def test_more_than_two_channels(corpus, make_track):
+    make_track("a", channels=3)
+    make_track("b", channels=3)
+    with pytest.raises(UserError, match="has 3 channels"):
+        open_dataset(f"musdbhq:{corpus}", channels=2)
+
+
+def test_files_that_are_no_audio(corpus, make_track):
+    make_track("a")
+    file = corpus / "train" / "a" / "other.wav"
+    file.write_bytes(b"RIFF....WAVEnot really")
+    with pytest.raises(UserError, match=r"other\.wav cannot be read as audio"):
+        open_dataset(f"musdbhq:{corpus}")
+    file.write_bytes(b"")
+    with pytest.raises(UserError, match=r"other\.wav cannot be read as audio"):
+        open_dataset(f"musdbhq:{corpus}")
+
+
+def test_files_without_samples(corpus, make_track):
+    make_track("a", samples=0)
+    with pytest.raises(UserError, match=r"bass\.wav holds no samples"):
+        open_dataset(f"musdbhq:{corpus}")
+
+
+def test_this_room_does_not_import_torch():
+    code = "import sys, randsearch.data; sys.exit('torch' in sys.modules or 'musdb' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_tasks_cover_every_stem_once():
+    for task in TASKS.values():
+        assert sorted(stem for group in task.groups for stem in group) == list(range(len(task.stems)))
