@@ -1,0 +1,282 @@
+"""The YAML of a search space: read, checked at the door, and written back."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from randsearch.architecture import Architecture
+from randsearch.errors import UserError
+from randsearch.models.sizing import Signal
+from randsearch.space.constraints import Constraint
+from randsearch.space.parameters import DEFAULTS, SETS, Choices, Fixed, Parameter, Range, Scalar, Subset
+from randsearch.space.sampling import BoundSpace
+
+_KEYS = ("description", "parameters", "constraints")
+_KINDS = ("int", "log_int", "choices", "subset")
+_LONGEST = 10_000  # values of a range, each of which is tried at the door
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """Which architectures can be sampled; what a study fixes does not enter until `bind`.
+
+    Attributes:
+        description: the question that the space answers.
+        parameters: what is drawn, in the order in which it is drawn; an option left out keeps its default.
+        constraints: what every architecture of the space must meet.
+        where: the file, for errors.
+    """
+
+    description: str
+    parameters: tuple[Parameter, ...]
+    constraints: tuple[Constraint, ...]
+    where: str = field(default="search space", compare=False)
+
+    @classmethod
+    def load(cls, path: Path) -> SearchSpace:
+        """Reads a YAML file.
+
+        Raises:
+            UserError: the file is missing, is not YAML, or describes no search space.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise UserError(
+                f"{path}: cannot be read ({reason}): give the path of a search space's YAML file."
+            ) from None
+        try:
+            raw = yaml.load(text, _Loader)
+        except yaml.YAMLError as error:
+            raise UserError(f"{path}: is not valid YAML{_position(error)}: correct it there.") from None
+        except (ValueError, RecursionError):  # PyYAML lets through what int(), date() and the stack refuse
+            raise UserError(f"{path}: holds a value that YAML cannot represent: correct it.") from None
+        return cls.from_dict(raw, str(path))
+
+    @classmethod
+    def from_dict(cls, raw: object, where: str = "search space") -> SearchSpace:
+        """Checks what a YAML file, or `to_dict`, holds.
+
+        Args:
+            raw: the mapping.
+            where: the file, for errors.
+
+        Raises:
+            UserError: says which key is wrong and what to do.
+        """
+        if not isinstance(raw, Mapping):
+            raise UserError(f"{where}: must be a mapping with the keys {', '.join(_KEYS)}, not {_kind(raw)}.")
+        _refuse_unknown(raw, _KEYS, where, "key")
+        options = raw.get("parameters")
+        if not isinstance(options, Mapping) or not options:
+            raise UserError(
+                f"{where}: parameters must map options to what they can be, such as levels: {{int: [2, 5]}}."
+            )
+        _refuse_unknown(options, tuple(DEFAULTS), f"{where}: parameters", "option")
+        texts = raw.get("constraints") or []
+        if not isinstance(texts, list):
+            raise UserError(f"{where}: constraints must be a list of comparisons such as `- params <= 2e6`.")
+        parameters: dict[str, Parameter] = {}
+        for name, entry in options.items():
+            parameters[name] = _parameter(name, entry, parameters, f"{where}: parameters.{name}")
+        _check_values(parameters, where)
+        constraints = tuple(Constraint.parse(text, f"{where}: constraint {i}") for i, text in enumerate(texts, 1))
+        return cls(str(raw.get("description") or "").strip(), tuple(parameters.values()), constraints, where)
+
+    def to_dict(self) -> dict[str, Any]:
+        """A plain mapping that `from_dict` takes back."""
+        return {
+            "description": self.description,
+            "parameters": {parameter.name: _entry(parameter) for parameter in self.parameters},
+            "constraints": [constraint.text for constraint in self.constraints],
+        }
+
+    def bind(self, signal: Signal, sample_rate: int, segment: int) -> BoundSpace:
+        """Adds what a study fixes, so that sizes and depth can be judged.
+
+        Args:
+            signal: sources and channels.
+            sample_rate: samples a second; `macs` are multiply-adds for one second of output.
+            segment: samples of a training example; deeper networks than it allows are excluded.
+
+        Raises:
+            UserError: no architecture of the space is valid then.
+        """
+        bound = BoundSpace(self.parameters, self.constraints, signal, sample_rate, segment, self.where)
+        bound.draw(0, 0)
+        return bound
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is given twice, of which YAML silently drops the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                problem = f"the key {key.value} is given twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _position(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f" in line {mark.line + 1} ({getattr(error, 'problem', '')})" if mark else ""
+
+
+def _kind(raw: object) -> str:
+    return {"NoneType": "nothing", "list": "a list", "str": "text"}.get(type(raw).__name__, f"{raw!r}")
+
+
+def _refuse_unknown(given: Iterable[object], known: tuple[str, ...], where: str, what: str) -> None:
+    for key in given:
+        if key not in known:
+            close = difflib.get_close_matches(str(key), known, 1)
+            hint = f"did you mean {close[0]}?" if close else f"use {', '.join(known)}."
+            raise UserError(f"{where}: {key} is not a known {what}: {hint}")
+
+
+def _parameter(name: str, entry: object, earlier: Mapping[str, Parameter], where: str) -> Parameter:
+    """Reads what one option can be."""
+    if not isinstance(entry, Mapping):
+        return Parameter(name, Fixed(_scalar(entry, name, where)), DEFAULTS[name])
+    _refuse_unknown(entry, (*_KINDS, "step", "when", "else"), where, "key")
+    kinds = [kind for kind in _KINDS if kind in entry]
+    if len(kinds) != 1:
+        raise UserError(f"{where}: needs exactly one of {', '.join(_KINDS)}, or a bare value to fix it.")
+    kind = kinds[0]
+    if "step" in entry and kind != "int":
+        raise UserError(f"{where}: step belongs to int: remove it.")
+    if "else" in entry and "when" not in entry:
+        raise UserError(f"{where}: else needs a when that says under which condition {name} is drawn.")
+    domain: Range | Choices | Subset
+    if kind == "choices":
+        domain = _choices(entry[kind], name, where)
+    elif kind == "subset":
+        domain = _subset(entry[kind], name, where)
+    else:
+        domain = _range(entry[kind], entry.get("step", 1), kind, where)
+    otherwise = _scalar(entry["else"], name, where) if "else" in entry else DEFAULTS[name]
+    return Parameter(name, domain, otherwise, _when(entry.get("when"), earlier, where))
+
+
+def _scalar(value: object, name: str, where: str) -> Scalar:
+    """One value of an option; a list of levels becomes the text of a table's cell, so that Optuna can store it."""
+    if name in SETS and isinstance(value, list) and all(type(level) is int for level in value):
+        return " ".join(str(level) for level in sorted(set(value))) or "none"
+    if not isinstance(value, int | float | str):
+        raise UserError(f"{where}: {value!r} is not a value of {name}: write a number or a name.")
+    return value
+
+
+def _range(ends: object, step: object, kind: str, where: str) -> Range:
+    if not (isinstance(ends, list) and len(ends) == 2 and all(type(end) is int for end in ends)):
+        raise UserError(f"{where}: {kind} takes two whole numbers such as [2, 5], not {ends!r}.")
+    if type(step) is not int or step < 1:
+        raise UserError(f"{where}: step must be a whole number of at least 1, not {step!r}.")
+    low, high = ends
+    if low > high:
+        raise UserError(f"{where}: the range [{low}, {high}] is empty: write the smaller number first.")
+    if (high - low) // step >= _LONGEST:
+        raise UserError(f"{where}: the range [{low}, {high}] holds more than {_LONGEST:,} values: narrow it.")
+    if kind == "log_int" and low < 1:
+        raise UserError(f"{where}: a log_int starts at 1 or above, not at {low}.")
+    return Range(low, low + (high - low) // step * step, step, kind == "log_int")
+
+
+def _choices(values: object, name: str, where: str) -> Choices:
+    if not isinstance(values, list) or not values:
+        raise UserError(f"{where}: choices must be a list of at least one value, not {values!r}.")
+    found = [_scalar(value, name, where) for value in values]
+    for position, value in enumerate(found):
+        if value in found[:position]:
+            raise UserError(f"{where}: the choice {value} is given twice: remove one.")
+    return Choices(tuple(found))
+
+
+def _subset(of: object, name: str, where: str) -> Subset:
+    if name not in SETS:
+        raise UserError(f"{where}: {name} is not a set of levels: subset serves {', '.join(sorted(SETS))}.")
+    if of != "levels":
+        raise UserError(f"{where}: subset takes the option that counts the levels: write levels, not {of!r}.")
+    return Subset("levels")
+
+
+def _when(raw: object, earlier: Mapping[str, Parameter], where: str) -> dict[str, tuple[Scalar, ...]]:
+    """Reads a condition; a bare value stands for a list of one."""
+    if raw is None:
+        return {}
+    if not isinstance(raw, Mapping) or not raw:
+        raise UserError(
+            f"{where}: when maps an earlier parameter to its values, such as {{levels: [2, 3]}}, not {raw!r}."
+        )
+    found = {}
+    for name, wanted in raw.items():
+        if name not in earlier:
+            listed = f"one of {', '.join(earlier)}" if earlier else "a parameter listed before it"
+            raise UserError(f"{where}: when names {name}, which is not listed before it: name {listed}.")
+        if isinstance(earlier[name].domain, Subset):
+            raise UserError(
+                f"{where}: when names {name}, a subset, on which nothing can depend: name another parameter."
+            )
+        values = tuple(_scalar(value, name, where) for value in (wanted if isinstance(wanted, list) else [wanted]))
+        possible = earlier[name].possible()
+        for value in values:
+            if value not in possible:
+                raise UserError(f"{where}: when waits for {name} to be {value}, which it never is: use its own values.")
+        found[name] = values
+    return found
+
+
+def _check_values(parameters: Mapping[str, Parameter], where: str) -> None:
+    """Builds an architecture with every value, so that one which can never be used is found before any draw."""
+    names = list(parameters)
+    for name, parameter in parameters.items():
+        if isinstance(parameter.domain, Subset) and parameter.domain.of in names[names.index(name) :]:
+            of = parameter.domain.of
+            raise UserError(
+                f"{where}: parameters.{name}: is a subset of {of}, which is listed after it: list {of} first."
+            )
+    largest = {name: parameter.possible()[-1] for name, parameter in parameters.items()}
+    for name, parameter in parameters.items():
+        conditions = {option: wanted[0] for option, wanted in parameter.when.items()}
+        for value in parameter.possible():
+            _check_value(name, value, {**largest, **conditions}, f"{where}: parameters")
+
+
+def _check_value(name: str, value: Any, company: Mapping[str, Any], where: str) -> None:
+    """Refuses a value that the architecture refuses, alone as well as in the company of the space's other values."""
+    try:
+        built = Architecture.create({name: value}, where)
+    except UserError as alone:
+        try:
+            built = Architecture.create({**company, name: value}, where)
+        except UserError:
+            raise alone from None
+    if name not in SETS and type(getattr(built, name)) is not type(value):
+        raise UserError(f"{where}: {name}: write {getattr(built, name)!r} instead of {value!r}.")
+
+
+def _entry(parameter: Parameter) -> Any:
+    entry: dict[str, Any]
+    match parameter.domain:
+        case Fixed(value):
+            return value
+        case Range(low, high, step, log):
+            entry = {"log_int" if log else "int": [low, high]} | ({"step": step} if step > 1 else {})
+        case Choices(values):
+            entry = {"choices": list(values)}
+        case Subset(of):
+            entry = {"subset": of}
+    if parameter.when:
+        entry["when"] = {name: list(wanted) for name, wanted in parameter.when.items()}
+        entry["else"] = parameter.otherwise
+    return entry
