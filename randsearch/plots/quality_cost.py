@@ -1,0 +1,100 @@
+"""What each proxy's agreement costs: Spearman with its interval against the cost relative to training."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from randsearch.agreement import agreement, settings
+from randsearch.plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LINE = 0.25  # inches between two names
+_BESIDE = 0.008  # of the width of the axis
+_CHEAPEST = 1e-6
+
+
+def quality_cost(table: pd.DataFrame, result: pd.DataFrame | None = None) -> "Figure":
+    """Plots Spearman against relative cost; the best proxies are at the upper left.
+
+    Args:
+        table: Measurements.
+        result: `agreement(table)`; computed if left out.
+
+    Returns:
+        A figure with one panel; names stand beside it in the order of the points.
+
+    Raises:
+        NotEnoughDataError: If no proxy has both a coefficient and a cost.
+    """
+    result = agreement(table) if result is None else result
+    rows = result.dropna(subset=["spearman", "relative_cost"])
+    if rows.empty:
+        raise style.NotEnoughDataError("quality_cost needs a proxy with a Spearman coefficient and a cost.")
+    how = settings(result)
+    # On a logarithmic axis nothing is free: what was too quick for the clock stands at the left end.
+    cost = rows["relative_cost"].clip(lower=_CHEAPEST).to_numpy(dtype=float)
+    rho = rows["spearman"].to_numpy(dtype=float)
+    ends = rows[["spearman_low", "spearman_high"]].to_numpy(dtype=float)
+    with style.styled():
+        figure = style.new_figure(8.0, max(4.2, 1.6 + _LINE * len(rows)))
+        axes = figure.add_subplot()
+        axes.set_xscale("log")
+        axes.axhline(0, color=style.GREY, linewidth=0.8)
+        axes.axvline(1, color=style.GREY, linewidth=0.8, linestyle=(0, (4, 3)))
+        bottom = min(0.0, float(np.nanmin([ends[:, 0], rho]))) - 0.06
+        axes.set(xlim=(cost.min() / 2.5, 3.0), ylim=(bottom, 1.04))
+        heights = spread(rho, _LINE / (figure.get_figheight() - 1.6) * (1.04 - bottom), bottom, 1.0)
+        places = _side_by_side(cost, axes.get_xlim())
+        for i, (x, y, (low, high), proxy) in enumerate(zip(places, rho, ends, rows["proxy"], strict=True)):
+            paint = style.colour(proxy, i)
+            axes.plot([x, x], [low, high], color=paint, linewidth=1.6, alpha=0.55, solid_capstyle="butt")
+            axes.plot(x, y, "o", color=paint, markersize=8, markeredgecolor="white", zorder=3)
+            axes.annotate(
+                style.label(proxy),
+                (x, y),
+                xytext=(1.03, heights[i]),
+                textcoords=axes.get_yaxis_transform(),
+                va="center",
+                color=paint,
+                fontsize=9,
+                arrowprops={"arrowstyle": "-", "color": paint, "linewidth": 0.6, "alpha": 0.5, "shrinkB": 5},
+            )
+        axes.grid(visible=True)
+        axes.set_ylabel(f"Spearman with {style.label(how.target)}, {how.interval.split()[0]} interval")
+        axes.set_xlabel(f"cost relative to {style.label(how.target)} (seconds an architecture)")
+        figure.suptitle("What a proxy's agreement costs")
+        moved = not np.allclose(places, cost, rtol=0.1)
+        style.footnote(
+            figure, how.bias and f"biased: {how.bias}", "nearly equal costs are drawn side by side" if moved else None
+        )
+    return figure
+
+
+def _side_by_side(cost: NDArray[np.float64], limits: tuple[float, float]) -> NDArray[np.float64]:
+    """Moves equal costs apart, by less than a marker, so that their intervals do not hide each other."""
+    falling = np.argsort(-cost, kind="stable")
+    low, high = np.log(limits)
+    places = np.empty_like(cost)
+    places[falling] = np.exp(spread(np.log(cost[falling]), _BESIDE * (high - low), low, high))
+    return places
+
+
+def spread(heights: NDArray[np.float64], gap: float, low: float, high: float) -> NDArray[np.float64]:
+    """Moves heights as little as a single sweep can, so that they keep their order, a gap, and the range.
+
+    Args:
+        heights: Wanted heights, falling.
+        gap: The least distance between neighbours; shrunk if they would not fit.
+        low: The lowest height allowed.
+        high: The highest height allowed.
+    """
+    gap = min(gap, (high - low) / max(len(heights) - 1, 1))
+    room = gap * np.arange(len(heights))
+    lowered = np.minimum.accumulate(np.minimum(heights, high) + room)  # from the top down
+    raised = np.maximum.accumulate((np.maximum(heights, low) + room)[::-1])[::-1]  # from the bottom up
+    middle = (lowered + raised) / 2
+    return np.clip(middle, low + room[-1:], high) - room

@@ -1,0 +1,78 @@
+"""Tables of measurements whose truth is known: each architecture has a quality, and each measure adds its own noise."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+
+PROXIES = {"fixed_decoder": 0.5, "fixed_encoder": 1.2, "early": 0.7, "params": 2.0}
+"""The noise of each proxy, in standard deviations of the quality."""
+
+MANY_PROXIES = {f"proxy_{i:02d}": 0.2 + 0.3 * i for i in range(11)} | PROXIES
+
+_SECONDS = {f"proxy_{i:02d}": 0.4 + 0.1 * (i % 3) * i for i in range(11)} | {
+    "trained": 120.0,
+    "fixed_decoder": 30.0,
+    "fixed_encoder": 24.0,
+    "early": 25.0,
+    "params": 2e-4,
+}
+_LOSS_DB = {"fixed_decoder": 1.5, "fixed_encoder": 2.5, "early": 1.0}
+
+
+def make_table(
+    architectures: int = 24,
+    *,
+    proxies: Mapping[str, float] = PROXIES,
+    seeds: Iterable[int] = (0,),
+    seed_noise: float = 0.0,
+    failed: Iterable[tuple[int, str]] = (),
+    rng_seed: int = 0,
+) -> pd.DataFrame:
+    """Measurements of `trained` (the quality itself) and of the proxies (the quality and noise), in the long form.
+
+    Args:
+        architectures: How many.
+        proxies: Standard deviation of each proxy's noise over that of the quality; the same at all seeds.
+        seeds: The measurement seeds.
+        seed_noise: Standard deviation of the noise that differs between seeds, of every measure.
+        failed: (index of the architecture, measure) pairs of which all seeds fail.
+        rng_seed: Seed of it all.
+    """
+    rng = np.random.default_rng(rng_seed)
+    quality = rng.normal(size=architectures)
+    lost = set(failed)
+    rows = []
+    for measure, noise in ({"trained": 0.0} | dict(proxies)).items():
+        own = quality + noise * rng.normal(size=architectures)
+        is_size = measure == "params"
+        for i in range(architectures):
+            level = 6.0 - _LOSS_DB.get(measure, 0.0)
+            for seed in seeds:
+                score = own[i] + seed_noise * rng.normal()
+                fails = (i, measure) in lost
+                rows.append(
+                    {
+                        "architecture": hashlib.sha256(str(i).encode()).hexdigest()[:12],
+                        "measure": measure,
+                        "seed": seed,
+                        "score": np.nan if fails else (1e5 * 2 ** own[i] if is_size else level + 0.8 * score),
+                        "baseline": np.nan if is_size else 3.1,
+                        "seconds": _SECONDS.get(measure, 0.5) * rng.uniform(0.8, 1.2),
+                        "steps": 0 if is_size else 400,
+                        "state": "failed" if fails else "complete",
+                        "reason": "diverged, at step 12" if fails else "",
+                        "levels": 3 + i % 4,
+                        "filters": 8.5 + i,
+                        "skips": f"{i % 8:03b}",
+                        "gated": i % 2 == 0,
+                        "multiply_adds": 0.0 if is_size else 1e9 * rng.uniform(1, 2),
+                        "validation_seconds": 0.1,
+                        "data_seconds": 0.01,
+                        "threads": 1,
+                        "device": "cpu",
+                        "curve": "[]" if is_size else "[[200, 1.5], [400, 2.25]]",
+                    }
+                )
+    return pd.DataFrame(rows)

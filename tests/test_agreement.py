@@ -1,0 +1,324 @@
+import itertools
+import json
+import subprocess
+import sys
+
+import hypothesis.extra.numpy as hnp
+import hypothesis.strategies as st
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from rich.console import Console
+from scipy import stats
+from tables import make_table
+
+from randsearch import rankstats
+from randsearch.agreement import (
+    COLUMNS,
+    PERMUTATIONS,
+    agreement,
+    format_agreement,
+    headline,
+    notes,
+    write_agreement,
+)
+from randsearch.agreement import settings as settings_of
+from randsearch.errors import UserError
+from randsearch.table import means, scores
+
+
+def scipy_correlations(x, y):
+    if len(set(x)) < 2 or len(set(y)) < 2:
+        return [np.nan] * 3
+    return [f(x, y).statistic for f in (stats.spearmanr, stats.kendalltau, stats.pearsonr)]
+
+
+def as_rows(found):
+    return np.stack([found.spearman, found.kendall, found.pearson], axis=1)
+
+
+def by_proxy(result):
+    return result.set_index("proxy")
+
+
+def looked_up(wide, table):
+    return [wide.at[a, m] for a, m in zip(table["architecture"], table["measure"], strict=True)]
+
+
+def printed(result, width=80):
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+    console.print(format_agreement(result))
+    return console.export_text()
+
+
+@pytest.mark.parametrize("levels", [3, 1000])
+def test_coefficients_of_resamples_equal_scipy_on_the_drawn_arrays(levels):
+    rng = np.random.default_rng(levels)
+    x = rng.integers(levels, size=13).astype(float)
+    y = x + rng.integers(levels, size=13)
+    counts = rankstats.resample_counts(13, 1500, rng)  # more than one block of resamples
+    found = as_rows(rankstats.correlations(x, y, counts))
+    for i in [*range(40), *range(1460, 1500)]:
+        drawn = np.repeat(np.arange(13), counts[i].astype(int))
+        np.testing.assert_allclose(found[i], scipy_correlations(x[drawn], y[drawn]), atol=1e-9)
+
+
+TIED = hnp.arrays(float, 7, elements=st.sampled_from([-2.5, 0.0, 1.0, 1e6]))
+
+
+@settings(max_examples=80, deadline=None)
+@given(TIED, TIED)
+def test_coefficients_and_ranks_equal_scipy_with_any_ties(x, y):
+    np.testing.assert_allclose(as_rows(rankstats.correlations(x, y))[0], scipy_correlations(x, y), atol=1e-9)
+    np.testing.assert_array_equal(rankstats.doubled_ranks(x), 2 * stats.rankdata(x) - len(x) - 1)
+
+
+def test_coefficients_of_huge_and_tiny_scores():
+    x = np.array([1e200, 3e200, 2e200, 9e200])
+    y = np.array([1.0, 3.0, 2.0, 9.0])
+    np.testing.assert_allclose(as_rows(rankstats.correlations(x, y * 1e-200)), 1.0)
+
+
+def test_counts_are_uniform_draws_of_the_whole_size():
+    counts = rankstats.resample_counts(6, 20_000, np.random.default_rng(0))
+    assert counts.shape == (20_000, 6)
+    assert (counts.sum(axis=1) == 6).all()
+    np.testing.assert_allclose(counts.mean(axis=0), 1.0, atol=0.03)
+    np.testing.assert_allclose(counts.var(axis=0), 5 / 6, atol=0.04)
+
+
+@pytest.mark.parametrize("n", [3, 5, 6])
+@pytest.mark.parametrize("tied", [False, True])
+def test_p_is_exact_for_few_architectures(n, tied):
+    rng = np.random.default_rng(n)
+    x, y = rng.normal(size=n), rng.normal(size=n)
+    if tied:
+        x[0] = x[1]
+        y[1] = y[2]
+    observed = abs(stats.spearmanr(x, y).statistic)
+    every = [abs(stats.spearmanr(x, p).statistic) for p in itertools.permutations(y)]
+    assert rankstats.permutation_p(x, y) == pytest.approx(np.mean([rho >= observed - 1e-12 for rho in every]))
+
+
+def test_p_of_many_architectures_is_near_that_of_scipy():
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=40)
+    y = 0.3 * x + rng.normal(size=40)
+    found = rankstats.permutation_p(x, y)
+    assert 0.01 < found < 0.9
+    assert found == pytest.approx(stats.spearmanr(x, y).pvalue, abs=0.015)
+    assert rankstats.permutation_p(x, x) == 1 / (PERMUTATIONS + 1)
+    assert np.isnan(rankstats.permutation_p(x, np.ones(40)))
+
+
+def test_top_shares_split_ties_and_never_choose_nan():
+    shares = rankstats.top_shares([5.0, 4.0, 4.0, 4.0, np.nan, 1.0], 3)
+    np.testing.assert_allclose(shares, [1, 2 / 3, 2 / 3, 2 / 3, 0, 0])
+    np.testing.assert_allclose(rankstats.top_shares([1.0, np.nan], 3), [1, 0])
+
+
+def test_interval_is_nan_when_a_tenth_of_the_resamples_is_undefined():
+    resampled = np.linspace(0, 1, 100)
+    resampled[:10] = np.nan
+    interval = rankstats.percentile_interval(0.5, resampled)
+    assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(resampled[10:], [0.025, 0.975])))
+    resampled[10] = np.nan
+    assert np.isnan(rankstats.percentile_interval(0.5, resampled).low)
+    assert np.isnan(rankstats.percentile_interval(np.nan, np.linspace(0, 1, 100)).high)
+
+
+def test_rows_equal_scipy_and_a_naive_bootstrap():
+    table = make_table(15, failed=[(3, "early")])
+    result = agreement(table, resamples=120, seed=7)
+    assert tuple(result.columns) == COLUMNS
+    assert result["spearman"].is_monotonic_decreasing
+    counts = rankstats.resample_counts(15, 120, np.random.default_rng(7)).astype(int)
+    wide = means(table)
+    for proxy, row in by_proxy(result).iterrows():
+        both = wide[["trained", proxy]].dropna().to_numpy()
+        np.testing.assert_allclose(row[["spearman", "kendall", "pearson"]].tolist(), scipy_correlations(*both.T))
+        draws = [wide[["trained", proxy]].iloc[np.repeat(np.arange(15), c)].dropna().to_numpy() for c in counts]
+        naive = np.array([scipy_correlations(*draw.T) for draw in draws])
+        for i, name in enumerate(("spearman", "kendall", "pearson")):
+            expected = np.quantile(naive[:, i], [0.025, 0.975])
+            np.testing.assert_allclose(row[[f"{name}_low", f"{name}_high"]].tolist(), expected)
+    assert by_proxy(result).loc["early", ["n", "failed"]].tolist() == [14, 1]
+
+
+def test_a_row_does_not_depend_on_which_other_proxies_there_are():
+    table = make_table(12, seeds=(0, 1, 2), seed_noise=0.3)
+    alone = agreement(table[table["measure"].isin(["trained", "early"])], resamples=200)
+    together = by_proxy(agreement(table, resamples=200)).loc["early"]
+    assert alone.set_index("proxy").loc["early"].equals(together)
+
+
+def test_seeds_are_averaged_before_ranking_and_drawn_from_three_on():
+    two, three = (make_table(20, seeds=range(k), seed_noise=1.0) for k in (2, 3))
+    assert set(agreement(two, resamples=100)["resampled"]) == {"architectures"}
+    result = by_proxy(agreement(three, resamples=2000))
+    assert set(result["resampled"]) == {"architectures and seeds"}
+    x, y = (scores(three, measure).mean(axis=1) for measure in ("early", "trained"))
+    assert result.loc["early", "spearman"] == pytest.approx(stats.spearmanr(x, y).statistic)
+    # The means as if they were single scores: the same point, and architectures alone are drawn.
+    averaged = three[three["seed"] == 0].copy()
+    averaged["score"] = looked_up(means(three), averaged)
+    alone = by_proxy(agreement(averaged, resamples=2000))
+    assert alone.loc["early", "spearman"] == pytest.approx(result.loc["early", "spearman"])
+    width = result["spearman_high"] - result["spearman_low"]
+    assert (width > alone["spearman_high"] - alone["spearman_low"]).all()
+
+
+def test_seeds_without_noise_change_no_interval():
+    once, thrice = make_table(12), make_table(12, seeds=(0, 1, 2))
+    thrice = thrice.assign(score=looked_up(means(once), thrice))
+    columns = ["spearman", "spearman_low", "spearman_high", "kendall_low", "pearson_high", "regret_db"]
+    a, b = (agreement(table, resamples=400)[columns] for table in (once, thrice))
+    np.testing.assert_allclose(a, b)
+
+
+def choice_table(proxy, trained):
+    """Scores by hand of one proxy; None is a failure."""
+    rows = [
+        {"architecture": str(i), "measure": m, "seed": 0, "score": np.nan if s is None else s}
+        for m, column in (("trained", trained), ("p", proxy))
+        for i, s in enumerate(column)
+    ]
+    table = pd.DataFrame(rows)
+    table["state"] = np.where(table["score"].isna(), "failed", "complete")
+    return table.assign(seconds=np.where(table["measure"] == "p", 2.0, 10.0))
+
+
+@pytest.mark.parametrize(
+    ("proxy", "regret", "overlap"),
+    [
+        ([5, 4, 3, 2, 1], 0.0, 1.0),
+        ([1, 5, 3, 2, 4], 1.0, 2 / 3),
+        ([5, 5, 5, 1, 1], (0 + 1 + 3) / 3, 1.0),
+        ([4, 4, 4, 4, 1], (0 + 1 + 3 + 6) / 4, 3 / 4),
+        ([None, 4, 3, 2, 1], 1.0, 2 / 3),  # the best cannot be chosen where the proxy failed on it
+    ],
+)
+def test_regret_and_overlap_are_expectations_over_ties(proxy, regret, overlap):
+    row = agreement(choice_table(proxy, [10, 9, 7, 4, 0]), resamples=50).iloc[0]
+    assert row["regret_db"] == pytest.approx(regret)
+    assert row["top3_overlap"] == pytest.approx(overlap)
+    assert row["relative_cost"] == pytest.approx(0.2)
+
+
+def test_cost_is_the_seconds_of_all_seeds():
+    table = choice_table([1, 2, 3], [1, 2, 3])
+    again = table[table["measure"] == "p"].assign(seed=1, seconds=4.0)
+    row = agreement(pd.concat([table, again]), resamples=50).iloc[0]
+    assert row["relative_cost"] == pytest.approx((2 + 4) / 10)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_fewer_than_three_architectures_give_no_coefficient(n):
+    table = make_table(3)
+    lost = table["architecture"].isin(table["architecture"].unique()[n:]) & (table["measure"] == "early")
+    table.loc[lost, "score"] = np.nan
+    table.loc[lost, "state"] = "failed"
+    row = by_proxy(agreement(table, resamples=50)).loc["early"]
+    assert row[["n", "failed"]].tolist() == [n, 3 - n]
+    unknown = row[["spearman", "kendall_low", "pearson", "p_value", "top3_overlap", "regret_db"]]
+    assert unknown.isna().all()
+    assert "Too few" in headline(agreement(table, resamples=50), "early", "none")
+
+
+@pytest.mark.parametrize("n", [3, 4])
+def test_three_or_four_architectures_give_coefficients_without_interval(n):
+    result = agreement(make_table(n), resamples=50)
+    assert result["spearman"].notna().all()
+    assert result[["spearman_low", "kendall_high", "pearson_low"]].isna().to_numpy().all()
+    assert "too little for an interval" in headline(result)
+
+
+def test_constant_scores_give_no_coefficient_and_come_last():
+    table = make_table(8)
+    table.loc[table["measure"] == "fixed_decoder", "score"] = 3.0
+    result = agreement(table, resamples=50)
+    row = result.iloc[-1]
+    assert row["proxy"] == "fixed_decoder"
+    assert row[["spearman", "kendall", "pearson", "p_value", "spearman_low"]].isna().all()
+    assert row["regret_db"] > 0
+    assert "the same score" in headline(result)
+
+
+def test_a_score_that_is_nearly_constant_has_no_interval():
+    result = agreement(choice_table([1, 0, 0, 0, 0, 0], range(6)), resamples=500)
+    assert np.isfinite(result["spearman"].iloc[0])
+    assert np.isnan(result["spearman_low"].iloc[0])
+
+
+def test_a_table_without_the_target_is_refused():
+    with pytest.raises(UserError, match="no measurement of 'museval'"):
+        agreement(make_table(4), target="museval")
+
+
+def test_no_resamples_are_refused():
+    with pytest.raises(UserError, match="resamples should be at least 1, not 0"):
+        agreement(make_table(4), resamples=0)
+
+
+def test_a_table_without_proxies_gives_no_rows(tmp_path):
+    result = agreement(make_table(4, proxies={}))
+    assert len(result) == 0
+    write_agreement(result, tmp_path)
+    assert "Agreement with trained" in printed(result)
+    assert "was not measured" in headline(result)
+
+
+def test_written_files_hold_every_number_and_the_settings(tmp_path):
+    result = agreement(make_table(4, failed=[(0, "early")]), resamples=50, seed=3, bias="sampled by TPE")
+    write_agreement(result, tmp_path)
+    read = pd.read_csv(tmp_path / "agreement.csv")
+    pd.testing.assert_frame_equal(read, result, check_dtype=False)
+    document = json.loads((tmp_path / "agreement.json").read_text())
+    assert document["settings"]["seed"] == 3
+    assert document["settings"]["resamples"] == 50
+    assert document["notes"][0] == "biased: sampled by TPE"
+    assert [row["proxy"] for row in document["rows"]] == result["proxy"].tolist()
+    assert document["rows"][0]["spearman_low"] is None
+    assert document["rows"][0]["spearman"] == result["spearman"].iloc[0]
+
+
+def test_bias_is_told_wherever_the_result_is_shown():
+    result = agreement(make_table(6), resamples=50, bias="sampled by TPE")
+    assert result["biased"].all()
+    assert settings_of(result).bias == "sampled by TPE"
+    for text in (printed(result), headline(result), " ".join(notes(result))):
+        assert "biased: sampled by TPE" in text
+    plain = agreement(make_table(6), resamples=50)
+    assert not plain["biased"].any()
+    assert "biased" not in printed(plain) + headline(plain)
+
+
+def test_a_printed_row_fits_into_80_columns():
+    result = agreement(make_table(24), resamples=200)
+    line = next(line for line in printed(result).splitlines() if "fixed_decoder" in line)
+    row = by_proxy(result).loc["fixed_decoder"]
+    interval = f"{row['spearman']:.2f} [{row['spearman_low']:.2f}, {row['spearman_high']:.2f}]"
+    assert interval in line
+    assert "…" not in printed(result)
+
+
+def test_headline_is_as_cautious_as_the_interval():
+    strong = headline(agreement(make_table(24), resamples=200))
+    assert "better than chance on 24 architectures" in strong
+    assert "early, the equal-cost control, has" in strong
+    weak = headline(agreement(make_table(24, proxies={"fixed_decoder": 50.0}), resamples=200))
+    assert "cannot be told from a proxy without any agreement" in weak
+    table = make_table(24)
+    table.loc[table["measure"] == "fixed_decoder", "score"] *= -1
+    assert "ranks against trained" in headline(agreement(table, resamples=200))
+
+
+def test_the_analysing_side_is_light():
+    heavy = ("torch", "optuna", "scipy", "matplotlib")
+    code = f"""
+import sys, randsearch.agreement, randsearch.plots, randsearch.table
+sys.exit(" ".join(m for m in {heavy} if m in sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
