@@ -84,9 +84,7 @@ def convolutions(architecture: Architecture, signal: Signal, length: int) -> lis
     lengths = [length]
     for level in range(architecture.levels):
         name, filters = f"encoder.{level}", architecture.filters(level)
-        found.append(
-            Convolution(name, "encoder", level, (feed,), filters, architecture.encoder_kernel, lengths[level])
-        )
+        found.append(Convolution(name, "encoder", level, (feed,), filters, architecture.encoder_kernel, lengths[level]))
         feed = (name, filters)
         lengths.append((lengths[level] + 1) // 2)
     depth, filters = architecture.levels, architecture.filters(architecture.levels)
@@ -152,3 +150,15 @@ def step_multiply_adds(layers: Iterable[Convolution], is_fixed: Callable[[Convol
         total += sum(layer.multiply_adds(channels) for source, channels in layer.inputs if needs_gradient[source])
         needs_gradient[layer.name] = trains or any(needs_gradient[source] for source, _ in layer.inputs)
     return total
+
+
+def multiply_adds_per_second(architecture: Architecture, signal: Signal, segment: int, sample_rate: int) -> float:
+    """Multiply-adds for one second of output.
+
+    Args:
+        architecture: the network.
+        signal: sources and channels.
+        segment: samples of output that it computes at a time.
+        sample_rate: samples a second.
+    """
+    return multiply_adds(convolutions(architecture, signal, segment)) * sample_rate / segment

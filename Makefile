@@ -1,0 +1,31 @@
+# `make demo` and `make test` need nothing but Python; both set up a virtual environment in .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint types ffmpeg clean
+
+demo: .venv/ready
+	$(BIN)/randsearch demo
+
+test: .venv/ready
+	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || \
+	  echo "ffmpeg is missing: tests of MUSDB18 stem files will be skipped; 'make ffmpeg' installs it on Debian."
+	$(BIN)/python -m pytest
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/ready
+	$(BIN)/mypy
+
+ffmpeg:
+	apt-get update -qq && apt-get install -y -qq ffmpeg
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,dashboard]'
+	touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,5 @@
+"""`python -m randsearch` is the command line."""
+
+from randsearch.cli import main
+
+main()

@@ -1,0 +1,264 @@
+"""The command line: parse, call, print. Heavy imports stand inside the commands, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from randsearch.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from randsearch.config import StudyConfig
+    from randsearch.search.session import Machine
+
+app = typer.Typer(
+    help="Proxy architecture search for audio source separation, and how far its cheap scores can be trusted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Root folder of all studies.")]
+Cache = Annotated[Path | None, typer.Option("--cache", metavar="DIR", help="Cache of decoded audio.")]
+Study = Annotated[str, typer.Argument(metavar="NAME", help="Name of the study.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Worker processes.")]
+RESULTS = Path("results")
+
+
+class Sampler(StrEnum):
+    """How architectures are chosen."""
+
+    random = "random"
+    tpe = "tpe"
+    nsga2 = "nsga2"
+
+
+class Separation(StrEnum):
+    """Which sources are separated."""
+
+    voice = "voice"
+    multi = "multi"
+
+
+def main() -> None:
+    """Runs the command line; a mistake of the user's gives one sentence and exit code 1."""
+    try:
+        app()
+    except UserError as error:
+        print(f"randsearch: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(soft_wrap=True) if not sys.stdout.isatty() else Console()
+
+
+def _machine(results: Path, cache: Path | None, workers: int) -> Machine:
+    from randsearch.search.session import Machine
+
+    return Machine(results, cache, workers, _console())
+
+
+@app.command()
+def search(
+    space: Annotated[Path | None, typer.Argument(metavar="SPACE.yaml", help="Search space.")] = None,
+    data: Annotated[str | None, typer.Option(help="musdb:PATH, musdbhq:PATH or synthetic.")] = None,
+    study: Annotated[str | None, typer.Option(help="Name of the study.")] = None,
+    trials: Annotated[int | None, typer.Option(help="How many architectures.")] = None,
+    measures: Annotated[str | None, typer.Option(help="Measures, separated by commas.")] = None,
+    proxy: Annotated[str | None, typer.Option(help="The primary proxy.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Training steps of `trained`.")] = None,
+    proxy_steps: Annotated[int | None, typer.Option(help="Training steps of proxies that train.")] = None,
+    train: Annotated[str | None, typer.Option(help="Which architectures to train: all, top:K or none.")] = None,
+    sampler: Annotated[Sampler | None, typer.Option(help="How architectures are chosen.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of sampling.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds of the measurements, separated by commas.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Crops a step.")] = None,
+    segment: Annotated[int | None, typer.Option(help="Samples a crop.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of Adam.")] = None,
+    validate_every: Annotated[int | None, typer.Option(help="Steps between validations.")] = None,
+    sample_rate: Annotated[int | None, typer.Option(help="In Hz; the data's own up to 22,050 by default.")] = None,
+    channels: Annotated[int | None, typer.Option(help="1 or 2.")] = None,
+    upmix_mono: Annotated[bool | None, typer.Option("--upmix-mono", help="Double mono data for stereo.")] = None,
+    task: Annotated[Separation | None, typer.Option(help="Which sources are separated.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda:N.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads of each worker.")] = None,
+    storage: Annotated[str | None, typer.Option(help="Optuna storage URL instead of the study's own file.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A YAML file with any of these options.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, with hours and disk.")] = False,
+    workers: Workers = 1,
+    results: Results = RESULTS,
+    cache: Cache = None,
+) -> None:
+    """Samples architectures, scores each by cheap proxies, trains them, and logs how far the rankings agree.
+
+    The same command again continues the study; more trials, measures, seeds or training extend it.
+    """
+    given: dict[str, Any] = {
+        "data": data,
+        "study": study,
+        "trials": trials,
+        "measures": _listed(measures),
+        "proxy": proxy,
+        "steps": steps,
+        "proxy_steps": proxy_steps,
+        "train": train,
+        "sampler": sampler and sampler.value,
+        "seed": seed,
+        "seeds": _listed(seeds),
+        "batch": batch,
+        "segment": segment,
+        "learning_rate": learning_rate,
+        "validate_every": validate_every,
+        "sample_rate": sample_rate,
+        "channels": channels,
+        "upmix_mono": upmix_mono,
+        "task": task and task.value,
+        "device": device,
+        "threads": threads,
+        "storage": storage,
+    }
+    options = {name: value for name, value in given.items() if value is not None}
+    _search(_merged(space, config, options), _machine(results, cache, workers), dry_run=dry_run)
+
+
+def _listed(text: str | None) -> list[str] | None:
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _merged(space: Path | None, config: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+    """Options of the file, overruled by those of the command line; a space is read from its file."""
+    from randsearch.config import load_options
+    from randsearch.space import SearchSpace
+
+    merged = {**(load_options(config) if config else {}), **options}
+    if space is not None:
+        merged["space"] = str(space)
+    if isinstance(merged.get("space"), str):
+        merged["space"] = SearchSpace.load(Path(merged["space"])).to_dict()
+    if merged.get("device") == "auto":
+        import torch
+
+        merged["device"] = "cuda:0" if torch.cuda.is_available() else "cpu"
+    return merged
+
+
+def _search(options: dict[str, Any], machine: Machine, *, dry_run: bool = False) -> None:
+    from randsearch.search.estimate import estimate
+    from randsearch.search.session import resolve
+    from randsearch.search.session import search as run
+
+    config, dataset = resolve(options, machine)
+    if dry_run:
+        for line in estimate(config, dataset, machine):
+            machine.console.print(line, highlight=False, markup=False)
+        return
+    try:
+        folder = run(config, dataset, machine)
+    except KeyboardInterrupt:
+        print("randsearch: stopped; the same command continues where it stood.", file=sys.stderr)
+        raise typer.Exit(130) from None
+    machine.console.print(f"{config.study}: finished, in {folder}", highlight=False, markup=False)
+    if config.train == "none":
+        machine.console.print(f"nothing was trained; `randsearch train {config.study} --top 5` trains the best.")
+    else:
+        _print_agreement(config, folder, machine.console)
+
+
+def _print_agreement(config: StudyConfig, folder: Path, console: Console) -> None:
+    from randsearch.agreement import format_agreement, headline
+    from randsearch.search.analysis import analyse_study
+
+    result = analyse_study(folder)
+    console.print(format_agreement(result))
+    console.print(headline(result, config.proxy), highlight=False, markup=False)
+
+
+@app.command()
+def train(
+    name: Study,
+    top: Annotated[int | None, typer.Option(min=1, help="Train the best K by the primary proxy.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Train every architecture.")] = False,
+    workers: Workers = 1,
+    results: Results = RESULTS,
+    cache: Cache = None,
+) -> None:
+    """Trains more architectures of an existing study."""
+    from randsearch.search.analysis import study_folder
+
+    if (top is None) == (not everything):
+        raise typer.BadParameter("give either --top K or --all")
+    study_folder(results, name)
+    options = {"study": name, "train": "all" if everything else f"top:{top}"}
+    _search(options, _machine(results, cache, workers))
+
+
+@app.command()
+def analyse(name: Study, results: Results = RESULTS) -> None:
+    """Prints how far each proxy agrees with training, and writes agreement.csv and agreement.json."""
+    from randsearch.search.analysis import load_config, study_folder
+
+    folder = study_folder(results, name)
+    _print_agreement(load_config(folder), folder, _console())
+
+
+app.command("analyze", hidden=True, help="The same as analyse.")(analyse)
+
+
+@app.command()
+def plot(
+    name: Study,
+    kind: Annotated[list[str] | None, typer.Option(help="Make only this plot; may be repeated.")] = None,
+    results: Results = RESULTS,
+) -> None:
+    """Writes the plots of a study as PNG and SVG."""
+    from randsearch.agreement import agreement
+    from randsearch.plots import save_plots
+    from randsearch.search.analysis import load_config, study_folder
+    from randsearch.table import read_measurements
+
+    folder, console = study_folder(results, name), _console()
+    config, table = load_config(folder), read_measurements(folder / "measurements.csv")
+
+    def report_skip(reason: str) -> None:
+        console.print(f"left out: {reason}", highlight=False, markup=False)
+
+    result = agreement(table, seed=config.seed, bias=config.bias)
+    for path in save_plots(table, folder / "plots", kind, result=result, on_skip=report_skip):
+        console.print(str(path), highlight=False, markup=False)
+
+
+@app.command()
+def show(
+    space: Annotated[Path, typer.Argument(metavar="SPACE.yaml", help="Search space.")],
+    task: Annotated[Separation, typer.Option(help="Which sources are separated.")] = Separation.voice,
+    channels: Annotated[int, typer.Option(min=1, max=2, help="Audio channels.")] = 1,
+    sample_rate: Annotated[int, typer.Option(min=1000, help="In Hz.")] = 8000,
+    segment: Annotated[int, typer.Option(min=64, help="Samples a crop.")] = 8192,
+) -> None:
+    """Prints a search space: parameters, number of architectures, smallest and largest network."""
+    from randsearch.search.overview import overview
+    from randsearch.space import SearchSpace
+
+    console = _console()
+    for part in overview(SearchSpace.load(space), str(space), task.value, channels, sample_rate, segment):
+        console.print(part)
+
+
+@app.command()
+def demo(workers: Workers = 2, results: Results = RESULTS, cache: Cache = None) -> None:
+    """Runs the main job in minutes on generated songs: search, agreement, plots."""
+    from randsearch.search.demo import demo_options
+
+    options = demo_options()
+    _search(options, _machine(results, cache, workers))
+    plot(str(options["study"]), results=results)

@@ -1,0 +1,74 @@
+"""A measurement: one measure of one architecture at one seed, with its cost or the reason of its failure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from randsearch.architecture import Architecture
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One row of a study.
+
+    Attributes:
+        architecture: what was measured.
+        measure: by which measure.
+        seed: at which seed.
+        state: `complete`, or `failed` with a reason.
+        score: higher is predicted better; None if it failed.
+        baseline: score of the best constant-gain mixture, for scores in dB of SDR.
+        seconds: wall time of the scoring alone.
+        steps: training steps taken.
+        multiply_adds: that its convolutions took, in closed form.
+        validation_seconds: wall time of validation.
+        data_seconds: wall time spent waiting for batches.
+        threads: it was computed with.
+        device: it was computed on.
+        curve: (step, score) at every validation.
+        reason: why it failed; empty otherwise.
+    """
+
+    architecture: Architecture
+    measure: str
+    seed: int
+    state: Literal["complete", "failed"]
+    score: float | None = None
+    baseline: float | None = None
+    seconds: float = 0.0
+    steps: int = 0
+    multiply_adds: float = 0.0
+    validation_seconds: float = 0.0
+    data_seconds: float = 0.0
+    threads: int = 1
+    device: str = "cpu"
+    curve: tuple[tuple[int, float], ...] = ()
+    reason: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What no study holds twice: (hash, measure, seed)."""
+        return self.architecture.hash, self.measure, self.seed
+
+    def to_row(self) -> dict[str, Any]:
+        """The measurement as a row of `measurements.csv`."""
+        return {
+            "architecture": self.architecture.hash,
+            "measure": self.measure,
+            "seed": self.seed,
+            "score": self.score,
+            "baseline": self.baseline,
+            "seconds": self.seconds,
+            "steps": self.steps,
+            "state": self.state,
+            "reason": self.reason,
+            **self.architecture.to_row(),
+            "multiply_adds": self.multiply_adds,
+            "validation_seconds": self.validation_seconds,
+            "data_seconds": self.data_seconds,
+            "threads": self.threads,
+            "device": self.device,
+            "curve": json.dumps([list(point) for point in self.curve]),
+        }

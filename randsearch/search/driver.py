@@ -1,0 +1,217 @@
+"""The driver: asks for architectures, hands out jobs, and is the only one to write."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pandas as pd
+from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
+from optuna.trial import TrialState
+
+from randsearch.architecture import Architecture
+from randsearch.config import StudyConfig
+from randsearch.measurement import Measurement
+from randsearch.measures import MEASURES, Job, Setting
+from randsearch.models import sizing
+from randsearch.search.executors import Executor
+from randsearch.search.opening import random_candidates
+from randsearch.search.progress import SearchProgress
+from randsearch.search.studies import Candidate, Studies, describe
+from randsearch.seeds import derive
+from randsearch.space import BoundSpace, Invalid
+from randsearch.table import write_measurements
+
+TABLE_SECONDS = 5.0
+
+
+class Driver:
+    """Runs a study to its end, from wherever it stands.
+
+    Args:
+        config: resolved.
+        setting: what workers need.
+        space: where architectures come from.
+        studies: storage; what it holds already is not measured again.
+        executor: where jobs run.
+        progress: what is shown.
+        table: path of `measurements.csv`, kept up with the storage.
+    """
+
+    def __init__(
+        self,
+        config: StudyConfig,
+        setting: Setting,
+        space: BoundSpace,
+        studies: Studies,
+        executor: Executor,
+        progress: SearchProgress,
+        table: Path,
+    ) -> None:
+        self._config = config
+        self._setting = setting
+        self._space = space
+        self._studies = studies
+        self._executor = executor
+        self._progress = progress
+        self._table = table
+        self._written = -TABLE_SECONDS
+        self._candidates = {candidate.architecture.hash: candidate for candidate in studies.candidates()}
+        self._known = {m.key: m for m in studies.measurements(self._candidates.values())}
+
+    def run(self) -> None:
+        """Samples, measures and trains until the study holds all that its configuration asks for."""
+        for candidate in self._candidates.values():
+            self._tell_primary(candidate)
+        if self._config.adaptive:
+            self._optimise()
+        else:
+            self._sample()
+        self._measure(self._jobs(self._config.all_measures, list(self._candidates)))
+        self._measure(self._jobs(("trained",), self._to_train()))
+        self._write_table(force=True)
+
+    def _sample(self) -> None:
+        """Adds what random candidates are missing."""
+        for drawn in random_candidates(self._config, self._space, self._candidates.keys()):
+            self._admit(self._studies.add(drawn.architecture, drawn.params, drawn.distributions))
+
+    def _admit(self, candidate: Candidate) -> None:
+        self._candidates[candidate.architecture.hash] = candidate
+
+    def _jobs(self, measures: Iterable[str], hashes: Iterable[str]) -> list[Job]:
+        """What is still to be measured of these architectures."""
+        chosen = tuple(measures)
+        return [
+            job
+            for name in hashes
+            for measure in chosen
+            for seed in self._seeds(measure)
+            if (job := Job(self._candidates[name].architecture, measure, seed)).key not in self._known
+        ]
+
+    def _seeds(self, measure: str) -> tuple[int, ...]:
+        return self._config.seeds if MEASURES[measure].seeded else self._config.seeds[:1]
+
+    def _cost(self, job: Job) -> float:
+        return MEASURES[job.measure].cost(self._setting, job.architecture)
+
+    def _measure(self, jobs: list[Job]) -> None:
+        """Runs jobs, always as many at once as the executor has room for, and records each as it is done."""
+        self._progress.plan(len(jobs), sum(map(self._cost, jobs)))
+        waiting, running = iter(jobs), {job.key: job for job in islice(jobs, 0)}
+        while True:
+            # One job more than there are workers, so that none waits while the storage is written.
+            for job in islice(waiting, self._executor.capacity + 1 - len(running)):
+                self._executor.submit(job)
+                running[job.key] = job
+            if not running:
+                return
+            for measurement in self._executor.finished():
+                job = running.pop(measurement.key)
+                self._record(measurement)
+                self._progress.advance(measurement, self._cost(job), list(running.values())[: self._executor.capacity])
+
+    def _record(self, measurement: Measurement) -> None:
+        candidate = self._candidates[measurement.architecture.hash]
+        self._studies.record(measurement, candidate)
+        self._known[measurement.key] = measurement
+        if measurement.measure == self._config.proxy:
+            self._tell_primary(candidate)
+        self._write_table()
+
+    def _primary(self, name: str) -> float | None:
+        """Mean of the primary proxy over its complete seeds; None without any."""
+        found = [self._known.get((name, self._config.proxy, seed)) for seed in self._seeds(self._config.proxy)]
+        scores = [m.score for m in found if m is not None and m.score is not None]
+        return float(np.mean(scores)) if scores else None
+
+    def _tell_primary(self, candidate: Candidate) -> None:
+        """Tells Optuna the primary proxy's score once all of its seeds are measured."""
+        name = candidate.architecture.hash
+        keys = {(name, self._config.proxy, seed) for seed in self._seeds(self._config.proxy)}
+        if candidate.told or not keys <= self._known.keys():
+            return
+        score = self._primary(name)
+        self._studies.tell(candidate, None if score is None else self._objectives(candidate.architecture, score))
+        self._candidates[name] = Candidate(
+            candidate.number, candidate.architecture, candidate.params, candidate.distributions, told=True
+        )
+
+    def _objectives(self, architecture: Architecture, score: float) -> list[float]:
+        if self._config.sampler != "nsga2":
+            return [score]
+        data, setting = self._setting.dataset, self._setting
+        cost = sizing.multiply_adds_per_second(architecture, setting.signal, setting.recipe.segment, data.sample_rate)
+        return [score, cost]
+
+    def _optimise(self) -> None:
+        """Lets an adaptive sampler propose architectures, each after the scores of those before."""
+        study = self._studies.main
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)):
+            if "options" not in trial.user_attrs:
+                study.tell(trial.number, state=TrialState.FAIL)
+        self._measure(self._jobs((self._config.proxy,), list(self._candidates)))
+        asked = len(study.get_trials(deepcopy=False))
+        study.sampler = self._sampler(asked)
+        limit = asked + 20 * self._config.trials
+        while len(self._candidates) < self._config.trials and asked < limit:
+            batch = min(self._executor.capacity, self._config.trials - len(self._candidates))
+            fresh = [name for name in (self._ask(study) for _ in range(batch)) if name]
+            asked += batch
+            self._measure(self._jobs((self._config.proxy,), fresh))
+
+    def _sampler(self, asked: int) -> BaseSampler:
+        seed = derive("sampler", self._config.seed, asked) % 2**32
+        if self._config.sampler == "nsga2":
+            return NSGAIISampler(population_size=max(4, min(50, self._config.trials // 4)), seed=seed)
+        return TPESampler(seed=seed)
+
+    def _ask(self, study: optuna.Study) -> str | None:
+        """One proposal; None if it is invalid or known already, which the sampler is told at once."""
+        trial = study.ask()
+        proposed = self._space.suggest(trial)
+        if isinstance(proposed, Invalid):
+            trial.set_user_attr("invalid", proposed.reason)
+            # TPE learns from pruned trials and not from failed ones; several objectives know no pruning.
+            study.tell(trial, state=TrialState.PRUNED if self._config.sampler == "tpe" else TrialState.FAIL)
+            return None
+        known = self._candidates.get(proposed.hash)
+        if known is not None:
+            trial.set_user_attr("repeats", proposed.hash)
+            score = self._primary(proposed.hash)
+            if score is None:
+                study.tell(trial, state=TrialState.FAIL)
+            else:
+                study.tell(trial, self._objectives(proposed, score))
+            return None
+        for name, value in describe(proposed).items():
+            trial.set_user_attr(name, value)
+        self._admit(Candidate(trial.number, proposed, trial.params, trial.distributions, told=False))
+        return proposed.hash
+
+    def _to_train(self) -> Collection[str]:
+        if self._config.train == "none":
+            return ()
+        if self._config.top is None:
+            return list(self._candidates)
+        scores = {name: score for name in self._candidates if (score := self._primary(name)) is not None}
+        return sorted(scores, key=lambda name: -scores[name])[: self._config.top]
+
+    def _write_table(self, *, force: bool = False) -> None:
+        """Writes the table in an order that does not depend on when what was finished."""
+        if not self._known or (not force and time.monotonic() - self._written < TABLE_SECONDS):
+            return
+        place = {name: number for number, name in enumerate(self._candidates)}
+        measures = {name: number for number, name in enumerate((*self._config.all_measures, "trained"))}
+        seeds = {seed: number for number, seed in enumerate(self._config.seeds)}
+        rows = sorted(
+            self._known.values(),
+            key=lambda m: (place[m.architecture.hash], measures.get(m.measure, len(measures)), seeds.get(m.seed, 0)),
+        )
+        write_measurements(pd.DataFrame([row.to_row() for row in rows]), self._table)
+        self._written = time.monotonic()

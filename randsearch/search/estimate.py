@@ -1,0 +1,93 @@
+"""What a search would run, and what it would cost, before it runs."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import torch
+from torch.nn import functional
+
+from randsearch.architecture import Architecture
+from randsearch.config import StudyConfig
+from randsearch.data import Dataset
+from randsearch.measures import MEASURES, Setting
+from randsearch.measures.training import EXCERPT_SECONDS, EXCERPTS, step_cost
+from randsearch.models.sizing import convolutions, parameters
+from randsearch.models.wave_unet import build
+from randsearch.search.opening import bind_space
+from randsearch.search.session import Machine, make_setting
+from randsearch.seeds import derive
+
+SAMPLE = 50
+TIMED = 3
+
+
+def estimate(config: StudyConfig, dataset: Dataset, machine: Machine) -> list[str]:
+    """Lines that say what a search would do, with hours and disk.
+
+    Hours come from the multiply-adds of a sample of the space's architectures, and from the rate at which this machine
+    trains a few of them now; validation comes on top.
+
+    Args:
+        config: resolved.
+        dataset: that it names.
+        machine: where it would run.
+    """
+    setting = make_setting(config, dataset, machine.results / config.study, 0.0)
+    space = bind_space(config)
+    seed = derive("sampling", config.seed)
+    sample = [space.draw(seed, index).architecture for index in range(min(config.trials, SAMPLE))]
+    rate = sum(_rate(setting, architecture) for architecture in sample[:TIMED]) / len(sample[:TIMED])
+    runs = _runs(config)
+    work = sum(
+        count * sum(MEASURES[measure].cost(setting, architecture) for architecture in sample) / len(sample)
+        for measure, count in runs.items()
+    )
+    size = _bytes_per_training(setting, sample) * sum(count for name, count in runs.items() if MEASURES[name].trains)
+    hours = work / rate / machine.workers / 3600
+    planned = ", ".join(f"{count} x {name}" for name, count in runs.items())
+    tracks = f"{len(dataset.train)} training and {len(dataset.validation)} validation tracks"
+    return [
+        f"study {config.study}: {config.trials} architectures by {config.sampler} from {space.count()} valid ones",
+        f"data {config.data}: {tracks}, {dataset.sample_rate} Hz, task {config.task}",
+        f"measurements: {planned}",
+        f"about {hours:.2g} hours of training on {machine.workers} worker(s) of {config.threads} thread(s), "
+        f"{config.device}; validation comes on top",
+        f"about {size / 1e6:.3g} MB of weights and audio in {machine.results / config.study}",
+    ]
+
+
+def _runs(config: StudyConfig) -> Counter[str]:
+    """How often each measure runs."""
+    seeds = len(config.seeds)
+    runs = Counter({name: config.trials * (seeds if MEASURES[name].seeded else 1) for name in config.all_measures})
+    trained = {"all": config.trials, "none": 0}.get(config.train, min(config.top or 0, config.trials))
+    if trained:
+        runs["trained"] = trained * seeds
+    return runs
+
+
+def _rate(setting: Setting, architecture: Architecture) -> float:
+    """Multiply-adds a second of two full training steps, after one to warm up."""
+    torch.set_num_threads(setting.threads)
+    network = build(architecture, setting.signal, 0).to(setting.device)
+    shape = (setting.recipe.batch, setting.signal.channels, setting.recipe.segment)
+    mixture = torch.zeros(shape, device=setting.device)
+    began = 0.0
+    for step in range(3):
+        if step == 1:
+            began = time.perf_counter()
+        estimates = network(mixture)
+        loss = functional.mse_loss(estimates, torch.zeros_like(estimates))
+        loss.backward()  # type: ignore[no-untyped-call]
+        loss.item()
+    return 2 * step_cost(setting, architecture, "none") / (time.perf_counter() - began)
+
+
+def _bytes_per_training(setting: Setting, sample: list[Architecture]) -> float:
+    layers = (convolutions(architecture, setting.signal, setting.recipe.segment) for architecture in sample)
+    weights = 4.0 * sum(sum(parameters(found).values()) for found in layers) / len(sample)
+    seconds = EXCERPTS * EXCERPT_SECONDS * setting.signal.sources * setting.signal.channels
+    # FLAC of 16 bits keeps music at roughly half its size.
+    return weights + seconds * setting.dataset.sample_rate

@@ -1,0 +1,73 @@
+"""What a configuration names, opened: the space that architectures come from, and the storage that remembers them.
+
+Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from randsearch.config import StudyConfig
+from randsearch.data import TASKS
+from randsearch.models.sizing import Signal
+from randsearch.search.rebuild import rebuild
+from randsearch.search.studies import STUDY_FILE, Studies
+from randsearch.seeds import derive
+from randsearch.space import BoundSpace, Drawn, SearchSpace
+
+
+def signal(config: StudyConfig) -> Signal:
+    """Sources and channels of a study's networks."""
+    return Signal(sources=len(TASKS[config.task].source_names), channels=config.channels)
+
+
+def bind_space(config: StudyConfig) -> BoundSpace:
+    """The study's search space, held against its sources, rate and segment.
+
+    Args:
+        config: resolved.
+    """
+    assert config.sample_rate is not None
+    where = f"the search space of {config.study}"
+    return SearchSpace.from_dict(config.space, where).bind(signal(config), config.sample_rate, config.segment)
+
+
+def random_candidates(config: StudyConfig, space: BoundSpace, taken: Collection[str] = ()) -> Iterator[Drawn]:
+    """The architectures that a random search still lacks; candidate i depends on the seed and those before it alone.
+
+    Args:
+        config: says how many, and from which seed.
+        space: of the study.
+        taken: hashes of the candidates that it has.
+
+    Raises:
+        UserError: the space does not hold as many.
+    """
+    names = set(taken)
+    for index in range(len(names), config.trials):
+        drawn = space.draw(derive("sampling", config.seed), index, names)
+        names.add(drawn.architecture.hash)
+        yield drawn
+
+
+def open_studies(config: StudyConfig, folder: Path) -> Studies:
+    """The Optuna studies of a study; if their file is gone, they are rebuilt from its table.
+
+    Args:
+        config: resolved.
+        folder: of the study.
+
+    Raises:
+        UserError: the storage cannot be opened, or the table cannot be read.
+    """
+    table, file = folder / "measurements.csv", folder / STUDY_FILE
+    if config.storage is None and table.exists() and not file.exists():
+        space = bind_space(config)
+        # Built aside, for half a study in its place would be taken for a whole one, and the table be cut to it.
+        with TemporaryDirectory(prefix=".rebuild-", dir=folder) as aside:
+            drawn = [] if config.adaptive else list(random_candidates(config, space))
+            rebuild(Studies(config, Path(aside)), space, table, drawn)
+            (Path(aside) / STUDY_FILE).replace(file)
+    return Studies(config, folder)

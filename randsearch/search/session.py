@@ -1,0 +1,156 @@
+"""One command on one study: opens or creates it, locks it, runs the driver, and leaves it consistent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from randsearch.config import StudyConfig
+from randsearch.data import Crops, Dataset, open_dataset
+from randsearch.errors import UserError
+from randsearch.measures import MEASURES, Setting
+from randsearch.measures.baseline import constant_gain_score
+from randsearch.search.analysis import load_config
+from randsearch.search.driver import Driver
+from randsearch.search.executors import open_executor
+from randsearch.search.opening import bind_space, open_studies, random_candidates, signal
+from randsearch.search.progress import SearchProgress
+from randsearch.training import Recipe
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where and how a command runs; nothing here changes a number.
+
+    Attributes:
+        results: root of all studies.
+        cache: of decoded audio; None for the user's own.
+        workers: processes.
+        console: where progress is shown.
+    """
+
+    results: Path
+    cache: Path | None
+    workers: int
+    console: Console
+
+
+def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dataset]:
+    """The configuration that a search will run with: what is asked, what the study says already, and defaults.
+
+    Args:
+        options: what the user gave, and nothing else.
+        machine: where it will run.
+
+    Raises:
+        UserError: the options are wrong, or the study exists with others.
+    """
+    name = options.get("study", StudyConfig.model_fields["study"].default)
+    folder = machine.results / str(name)
+    stored = load_config(folder) if (folder / "config.yaml").is_file() else None
+    if stored is None and "space" not in options:
+        raise UserError(f"there is no study {name} in {machine.results} yet: give the SPACE.yaml that it searches.")
+    if stored is not None:
+        asked = StudyConfig.create({**stored.model_dump(), **options}, "options")
+    else:
+        threads = max(1, (os.cpu_count() or 1) // machine.workers)
+        asked = StudyConfig.create({"threads": threads, **options}, "options")
+    unknown = [measure for measure in (asked.proxy, *asked.measures) if measure not in MEASURES]
+    if unknown:
+        raise UserError(f"there is no measure {unknown[0]}: choose from {', '.join(MEASURES)}.")
+    _check_device(asked.device)
+    dataset = open_dataset(
+        asked.data,
+        task=asked.task,
+        sample_rate=asked.sample_rate,
+        channels=asked.channels,
+        upmix_mono=asked.upmix_mono,
+        cache=machine.cache,
+        progress=True,
+    )
+    Crops(dataset.train, asked.batch, asked.segment, asked.segment, seed=0)  # Refuses tracks shorter than a segment.
+    asked = asked.model_copy(update={"sample_rate": dataset.sample_rate, "data_digest": dataset.digest})
+    return (asked if stored is None else stored.continued_by(asked)), dataset
+
+
+def _check_device(name: str) -> None:
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UserError(f"the device {name} is not on this machine: choose --device cpu, or auto.")
+
+
+def make_setting(config: StudyConfig, dataset: Dataset, folder: Path, baseline: float) -> Setting:
+    """What the workers of a study need to know."""
+    return Setting(
+        dataset=dataset,
+        signal=signal(config),
+        recipe=Recipe(config.learning_rate, config.batch, config.segment, config.validate_every),
+        steps=config.steps,
+        proxy_steps=config.proxy_steps,
+        proxy_half=MEASURES[config.proxy].fixes,
+        baseline=baseline,
+        device=config.device,
+        threads=config.threads,
+        folder=folder / "measured",
+    )
+
+
+def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
+    """Runs a study, or what is missing of it, to its end.
+
+    Args:
+        config: resolved.
+        dataset: that it names.
+        machine: where to run.
+
+    Returns:
+        The study's folder, with `config.yaml`, `study.db` and `measurements.csv` brought up to date.
+
+    Raises:
+        UserError: the folder cannot be written, or another process is at work in it.
+    """
+    folder, space = machine.results / config.study, bind_space(config)
+    baseline = cache(partial(constant_gain_score, dataset))
+    list(random_candidates(config, space))  # A space that is too small is refused before anything is written.
+    with _locked(folder):
+        if not (folder / "config.yaml").exists():
+            baseline()  # So are data that nothing can be scored on.
+        config.save(folder / "config.yaml")
+        studies = open_studies(config, folder)
+        setting = make_setting(config, dataset, folder, studies.remembered("baseline", baseline))
+        if dataset.note:
+            machine.console.print(f"note: {dataset.note}", highlight=False, markup=False)
+        progress = SearchProgress(machine.console, config.proxy)
+        with open_executor(setting, machine.workers) as executor, progress:
+            Driver(config, setting, space, studies, executor, progress, folder / "measurements.csv").run()
+    return folder
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Holds a study's lock, which dies with the process."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"another randsearch process is at work on the study {folder.name}: wait for it, or choose another --study."
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"the results folder {folder} cannot be written ({error.strerror}): choose another with --results."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

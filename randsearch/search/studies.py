@@ -1,0 +1,225 @@
+"""A study in its storage: linked Optuna studies, of which one process at a time is the writer.
+
+`NAME` has one trial an architecture, told the primary proxy; `NAME/MEASURE` one trial a measurement, its value the
+score and its intermediate values the curve; `NAME/agreement` is derived (DESIGN.md, decision 3). Finished trials are
+immutable in Optuna, hence several studies. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from randsearch.architecture import Architecture
+from randsearch.config import StudyConfig
+from randsearch.errors import UserError
+from randsearch.measurement import Measurement
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+# Metric names have been called experimental since Optuna 3.2; the dashboard shows them.
+warnings.filterwarnings("ignore", message=".*set_metric_names.*", category=optuna.exceptions.ExperimentalWarning)
+
+STUDY_FILE = "study.db"
+
+_ATTRIBUTES = (
+    *("baseline", "seconds", "steps", "multiply_adds", "validation_seconds", "data_seconds", "threads", "device"),
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An architecture of a study.
+
+    Attributes:
+        number: of its trial in the study `NAME`.
+        architecture: what it is.
+        params: as Optuna holds them.
+        distributions: that they were drawn from.
+        told: whether the primary proxy's score is known to Optuna.
+    """
+
+    number: int
+    architecture: Architecture
+    params: Mapping[str, Any]
+    distributions: Mapping[str, BaseDistribution]
+    told: bool
+
+
+class Studies:
+    """The Optuna studies of one randsearch study.
+
+    Args:
+        config: of the study.
+        folder: of the study; the file `study.db` in it is the storage unless the configuration names another.
+
+    Raises:
+        UserError: the storage cannot be opened.
+    """
+
+    def __init__(self, config: StudyConfig, folder: Path) -> None:
+        self._config = config
+        url = config.storage or f"sqlite:///{(folder / STUDY_FILE).resolve()}"
+        try:
+            self._storage = optuna.storages.get_storage(url)
+            self._names = {summary.study_name for summary in optuna.get_all_study_summaries(self._storage)}
+        # RuntimeError is what Optuna raises for a file of another of its versions.
+        except (optuna.exceptions.OptunaError, _database_error(), ImportError, ValueError, RuntimeError) as error:
+            shown = "the storage" if config.storage else str(folder / STUDY_FILE)
+            raise UserError(f"{shown} cannot be opened as an Optuna storage ({type(error).__name__}).") from None
+        directions = ["maximize", "minimize"] if config.sampler == "nsga2" else ["maximize"]
+        self.main = self._study(config.study, directions)
+        if not self.main.user_attrs:
+            self.main.set_user_attr("proxy", config.proxy)
+            self.main.set_user_attr("data", config.data)
+            self.main.set_user_attr("sampler", config.sampler)
+            names = [config.proxy, "macs"] if config.sampler == "nsga2" else [config.proxy]
+            self.main.set_metric_names(names)
+
+    def _study(self, name: str, directions: list[str]) -> optuna.Study:
+        self._names.add(name)
+        return optuna.create_study(
+            storage=self._storage,
+            study_name=name,
+            directions=[StudyDirection.MAXIMIZE if d == "maximize" else StudyDirection.MINIMIZE for d in directions],
+            load_if_exists=True,
+        )
+
+    def _measure_study(self, measure: str) -> optuna.Study:
+        return self._study(f"{self._config.study}/{measure}", ["maximize"])
+
+    def remembered(self, name: str, compute: Callable[[], float]) -> float:
+        """A number of the whole study, computed once."""
+        if name not in self.main.user_attrs:
+            self.main.set_user_attr(name, compute())
+        return float(self.main.user_attrs[name])
+
+    def candidates(self) -> list[Candidate]:
+        """The architectures of the study, in the order in which they joined it."""
+        return [
+            Candidate(
+                trial.number,
+                Architecture.create(json.loads(trial.user_attrs["options"]), f"trial {trial.number}"),
+                trial.params,
+                trial.distributions,
+                trial.state.is_finished(),
+            )
+            for trial in self.main.get_trials(deepcopy=False)
+            if "options" in trial.user_attrs and "repeats" not in trial.user_attrs
+        ]
+
+    def add(
+        self, architecture: Architecture, params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
+    ) -> Candidate:
+        """Adds an architecture that the driver drew; its trial runs until the primary proxy's score is told."""
+        number = len(self.main.get_trials(deepcopy=False))
+        self.main.add_trial(
+            create_trial(
+                state=TrialState.RUNNING,
+                params=dict(params),
+                distributions=dict(distributions),
+                user_attrs=describe(architecture),
+            )
+        )
+        return Candidate(number, architecture, params, distributions, told=False)
+
+    def tell(self, candidate: Candidate, values: list[float] | None) -> None:
+        """Tells Optuna what the primary proxy made of an architecture; None if it failed."""
+        if values is None:
+            self.main.tell(candidate.number, state=TrialState.FAIL)
+        else:
+            self.main.tell(candidate.number, values)
+
+    def record(self, measurement: Measurement, candidate: Candidate) -> None:
+        """Adds a measurement, in one transaction, so that it is in the study wholly or not at all."""
+        complete = measurement.state == "complete"
+        attributes = {name: getattr(measurement, name) for name in _ATTRIBUTES}
+        attributes |= {"architecture": measurement.architecture.hash, "seed": measurement.seed}
+        if measurement.reason:
+            attributes["reason"] = measurement.reason
+        self._measure_study(measurement.measure).add_trial(
+            create_trial(
+                state=TrialState.COMPLETE if complete else TrialState.FAIL,
+                value=measurement.score if complete else None,
+                params=dict(candidate.params),
+                distributions=dict(candidate.distributions),
+                user_attrs=attributes,
+                intermediate_values=dict(measurement.curve),
+            )
+        )
+
+    def measurements(self, candidates: Iterable[Candidate]) -> list[Measurement]:
+        """Every measurement of these architectures."""
+        architectures = {candidate.architecture.hash: candidate.architecture for candidate in candidates}
+        prefix = f"{self._config.study}/"
+        found = []
+        for name in sorted(self._names):
+            measure = name.removeprefix(prefix)
+            if not name.startswith(prefix) or measure == "agreement":
+                continue
+            for trial in self._measure_study(measure).get_trials(deepcopy=False):
+                architecture = architectures.get(trial.user_attrs.get("architecture", ""))
+                if architecture is not None:
+                    found.append(_measurement(trial, measure, architecture))
+        return found
+
+    def log_agreement(self, coefficients: Mapping[str, Any], pairs: Iterable[tuple[Candidate, float, float]]) -> None:
+        """Writes the agreement into the study: coefficients as user attributes of `NAME`, scores as `NAME/agreement`.
+
+        Args:
+            coefficients: name to number (None where there is none).
+            pairs: architecture, primary proxy's score, trained score.
+        """
+        for name, value in coefficients.items():
+            if self.main.user_attrs.get(name) != value:
+                self.main.set_user_attr(name, value)
+        name = f"{self._config.study}/agreement"
+        if name in self._names:
+            optuna.delete_study(study_name=name, storage=self._storage)
+        study = self._study(name, ["maximize", "maximize"])
+        study.set_metric_names([self._config.proxy, "trained"])
+        study.add_trials(
+            create_trial(
+                values=[proxy, trained],
+                params=dict(candidate.params),
+                distributions=dict(candidate.distributions),
+                user_attrs={"architecture": candidate.architecture.hash},
+            )
+            for candidate, proxy, trained in pairs
+        )
+
+
+def describe(architecture: Architecture) -> dict[str, str]:
+    """User attributes by which a trial is recognised as an architecture."""
+    return {
+        "architecture": architecture.hash,
+        "options": architecture.model_dump_json(exclude_defaults=True),
+    }
+
+
+def _measurement(trial: FrozenTrial, measure: str, architecture: Architecture) -> Measurement:
+    attributes = trial.user_attrs
+    return Measurement(
+        architecture,
+        measure,
+        attributes["seed"],
+        "complete" if trial.state == TrialState.COMPLETE else "failed",
+        score=trial.value,
+        reason=attributes.get("reason", ""),
+        curve=tuple(sorted(trial.intermediate_values.items())),
+        **{name: attributes[name] for name in _ATTRIBUTES},
+    )
+
+
+def _database_error() -> type[Exception]:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return SQLAlchemyError

@@ -1,0 +1,261 @@
+"""What must be true of the measures: their costs, streams and files, and that what fails in one is data."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from randsearch import metrics
+from randsearch.architecture import Architecture
+from randsearch.data import open_dataset
+from randsearch.errors import UserError
+from randsearch.measures import MEASURES, Job, Measure, Outcome, Setting, measure
+from randsearch.measures.baseline import constant_gain_score
+from randsearch.measures.training import early_steps
+from randsearch.models.sizing import Signal
+from randsearch.models.wave_unet import build
+from randsearch.seeds import derive
+from randsearch.training import DivergedError, Recipe, evaluate
+
+SMALL = Architecture(levels=1, first_filters=2, filter_increment=1, encoder_kernel=3, decoder_kernel=3)
+LINEAR = SMALL.model_copy(update={"output_activation": "linear", "activation": "relu"})
+TRAINING = ["trained", "fixed_decoder", "fixed_encoder", "early"]
+
+
+@pytest.fixture(scope="module")
+def shared(tiny_corpus) -> Setting:
+    return Setting(
+        dataset=open_dataset(f"musdbhq:{tiny_corpus}"),
+        signal=Signal(),
+        recipe=Recipe(learning_rate=5e-3, batch=2, segment=256, validate_every=2),
+        steps=6,
+        proxy_steps=5,
+        proxy_half="decoder",
+        baseline=1.25,
+        device="cpu",
+        threads=1,
+        folder=Path("unused"),
+    )
+
+
+@pytest.fixture
+def setting(shared, tmp_path) -> Setting:
+    return replace(shared, folder=tmp_path / "measured")
+
+
+def test_the_registry():
+    assert list(MEASURES) == ["trained", "fixed_decoder", "fixed_encoder", "early", "params", "macs"]
+    assert [name for name, entry in MEASURES.items() if entry.trains] == TRAINING
+    assert [name for name, entry in MEASURES.items() if not entry.seeded] == ["params", "macs"]
+    assert {name: entry.fixes for name, entry in MEASURES.items() if entry.fixes != "none"} == {
+        "fixed_decoder": "decoder",
+        "fixed_encoder": "encoder",
+    }
+
+
+@pytest.mark.parametrize(("half", "step"), [("none", 35072), ("decoder", 27392), ("encoder", 28160)])
+def test_early_takes_as_many_steps_as_the_proxy_pays_for(setting, half, step):
+    # Multiply-adds of an example, 256 samples long, counted on paper:
+    #   forward            encoder 1*3*2*256 = 1536, bottleneck 2*3*3*128 = 2304, decoder (3+2)*3*2*256 = 7680,
+    #                      output (2+1)*1*1*256 = 768, together 12288; weight gradients cost the same again
+    #   input gradients    bottleneck 2304, decoder 7680, output 2*256 = 512; none towards the mixture
+    #   full step          12288 + 12288 + 2304 + 7680 + 512 = 35072
+    #   fixed decoder      35072 less its weight gradients, 7680
+    #   fixed encoder      35072 less its weight gradients, 1536, and less the input gradients that lead only to it:
+    #                      2304 of the bottleneck, 2*3*2*256 = 3072 of the decoder's skip
+    assert early_steps(replace(setting, proxy_steps=1000), SMALL, half) == round(1000 * step / 35072)
+    assert early_steps(replace(setting, proxy_steps=1), SMALL, half) == 1
+    assert MEASURES["early"].cost(replace(setting, proxy_half=half, proxy_steps=1000), SMALL) == pytest.approx(
+        1000 * 2 * step, rel=1e-3
+    )
+
+
+def test_early_is_matched_to_the_primary_proxy(setting):
+    steps = {half: measure(replace(setting, proxy_steps=20, proxy_half=half), Job(SMALL, "early", 0)).steps for half in
+             ("none", "encoder", "decoder")}  # fmt: skip
+    assert steps == {"none": 20, "encoder": 16, "decoder": 16}
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_what_a_training_records(setting, name):
+    made = measure(setting, Job(SMALL, name, 3))
+    steps = {"trained": 6, "early": 4}.get(name, 5)
+    assert (made.state, made.reason, made.key) == ("complete", "", (SMALL.hash, name, 3))
+    assert made.steps == steps
+    assert [step for step, _ in made.curve] == sorted({*range(2, steps + 1, 2), steps})
+    assert made.score == max(value for _, value in made.curve)
+    assert made.baseline == 1.25
+    assert made.multiply_adds == MEASURES[name].cost(setting, SMALL) > 0
+    assert min(made.seconds, made.validation_seconds, made.data_seconds) > 0
+    assert (made.threads, made.device) == (1, "cpu")
+
+
+@pytest.mark.parametrize("name", TRAINING)
+def test_the_weights_saved_are_those_that_scored(setting, name):
+    made = measure(setting, Job(SMALL, name, 0))
+    file = setting.home(SMALL, name, 0) / "weights.safetensors"
+    network = build(SMALL, setting.signal, 0)
+    network.load_state_dict(load_file(file))
+    data = setting.dataset
+    assert evaluate(network, data.validation, data.sample_rate, torch.device("cpu")) == made.score
+    with safe_open(file, "pt") as opened:
+        assert Architecture.create(json.loads(opened.metadata()["architecture"])) == SMALL
+
+
+@pytest.mark.parametrize("half", ["decoder", "encoder"])
+def test_a_proxy_keeps_its_half_at_its_own_initial_weights(setting, half):
+    measure(setting, Job(SMALL, f"fixed_{half}", 2))
+    saved = load_file(setting.home(SMALL, f"fixed_{half}", 2) / "weights.safetensors")
+    initial = build(SMALL, setting.signal, derive("weights", SMALL.hash, f"fixed_{half}", 2)).state_dict()
+    assert {name for name in saved if torch.equal(saved[name], initial[name])} == {
+        name for name in saved if name.startswith(f"{half}.")
+    }
+
+
+def test_three_excerpts_at_most_of_each_source(setting):
+    data = replace(setting.dataset, validation=setting.dataset.train)
+    assert len(data.validation) == 4
+    measure(replace(setting, dataset=data), Job(SMALL, "early", 0))
+    files = sorted(setting.home(SMALL, "early", 0).glob("*.flac"))
+    expected = [f"excerpt-{number}-{source}.flac" for number in (1, 2, 3) for source in ("accompaniment", "vocals")]
+    assert [file.name for file in files] == expected
+    for file in files:
+        audio, rate = soundfile.read(file)
+        assert rate == data.sample_rate
+        assert len(audio) == data.validation[0].length
+        assert np.abs(audio).max() > 0
+
+
+def test_measurements_repeat_to_the_bit_and_differ_between_seeds_and_measures(setting):
+    curves = {}
+    for name in TRAINING:
+        for seed in (0, 1):
+            curves[name, seed] = measure(setting, Job(SMALL, name, seed)).curve
+            assert measure(setting, Job(SMALL, name, seed)).curve == curves[name, seed]
+    beginnings = [curve[0] for curve in curves.values()]
+    assert len(set(beginnings)) == len(beginnings)
+
+
+def test_sizes_are_those_of_the_network_itself(setting):
+    network = build(SMALL, setting.signal, 0)
+    made = []
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv1d):
+            module.register_forward_hook(
+                lambda conv, _, out: made.append(out.numel() * conv.in_channels * conv.kernel_size[0])
+            )
+    network(torch.zeros(1, 1, 256))
+    params, macs = (measure(setting, Job(SMALL, name, 0)) for name in ("params", "macs"))
+    assert params.score == sum(tensor.numel() for tensor in network.parameters())
+    assert macs.score == sum(made) * setting.dataset.sample_rate / 256
+    assert (params.baseline, params.steps, params.curve) == (None, 0, ())
+    assert not setting.folder.exists()
+
+
+def test_the_baseline_by_brute_force(setting):
+    data = setting.dataset
+
+    def seconds(tracks, gain):
+        audio = [track.sources(0, track.length).astype(np.float64) for track in tracks]
+        return [metrics.sdr(a, np.broadcast_to(gain * a.sum(axis=0), a.shape), data.sample_rate) for a in audio]
+
+    gains = np.linspace(0, 2, 401)
+    medians = np.array([np.median(np.concatenate(seconds(data.train, gain), axis=1), axis=1) for gain in gains])
+    on_validation = [
+        np.median(np.concatenate(seconds(data.validation, gains[best]), axis=1)[source])
+        for source, best in enumerate(medians.argmax(axis=0))
+    ]
+    assert constant_gain_score(data) == pytest.approx(np.mean(on_validation), abs=1e-4)
+
+
+@pytest.mark.parametrize(("role", "named"), [("train", "training tracks"), ("validation", "validation tracks")])
+def test_data_without_a_second_to_score_are_refused(setting, role, named):
+    short = tuple(replace(track, stop=track.start + 999) for track in getattr(setting.dataset, role))
+    with pytest.raises(UserError, match=f"the {named} .*{short[0].name}.* have no whole second"):
+        constant_gain_score(replace(setting.dataset, **{role: short}))
+
+
+def broken(error: BaseException) -> Measure:
+    def run(setting, architecture, seed):
+        raise error
+
+    return Measure(run, needs="", source="")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("no such thing"), "RuntimeError: no such thing"),
+        (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
+        (DivergedError("diverged: at step 3"), "diverged: at step 3"),
+        (MemoryError(), "out of memory on cpu"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), "out of memory on cpu"),
+    ],
+)
+def test_a_failure_is_data_with_its_reason(setting, monkeypatch, error, reason):
+    monkeypatch.setitem(MEASURES, "broken", broken(error))
+    made = measure(replace(setting, threads=2), Job(SMALL, "broken", 4))
+    assert (made.state, made.score, made.reason) == ("failed", None, reason)
+    assert (made.key, made.threads) == ((SMALL.hash, "broken", 4), 2)
+
+
+def test_an_error_of_a_measure_leaves_its_traceback(setting, monkeypatch):
+    monkeypatch.setitem(MEASURES, "broken", broken(RuntimeError("no such thing")))
+    measure(setting, Job(SMALL, "broken", 0))
+    text = (setting.home(SMALL, "broken", 0) / "error.txt").read_text()
+    assert "Traceback" in text
+    assert "no such thing" in text
+
+
+def test_an_allocation_that_cannot_be_is_out_of_memory(setting, monkeypatch):
+    def run(setting, architecture, seed):
+        torch.empty(2**50)
+
+    monkeypatch.setitem(MEASURES, "greedy", Measure(run, needs="", source=""))
+    assert measure(setting, Job(SMALL, "greedy", 0)).reason == "out of memory on cpu"
+
+
+@pytest.mark.parametrize("score", [math.inf, -math.inf, math.nan])
+def test_a_score_that_is_not_finite_is_a_failure(setting, monkeypatch, score):
+    monkeypatch.setitem(MEASURES, "odd", Measure(lambda *_: Outcome(score), needs="", source=""))
+    made = measure(setting, Job(SMALL, "odd", 0))
+    assert (made.state, made.score, made.reason) == ("failed", None, f"the score is not finite ({score})")
+
+
+def test_a_training_that_diverges(setting):
+    wild = replace(setting, recipe=replace(setting.recipe, learning_rate=1e30))
+    made = measure(wild, Job(LINEAR, "trained", 0))
+    assert (made.state, made.score) == ("failed", None)
+    assert made.reason.startswith("diverged: the training loss is ")
+    assert not (setting.home(LINEAR, "trained", 0) / "weights.safetensors").exists()
+
+
+def test_a_folder_that_cannot_be_written_stops_the_search(setting, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="Not a directory") as refusal:
+        measure(replace(setting, folder=tmp_path / "file" / "measured"), Job(SMALL, "early", 0))
+    assert str(tmp_path / "file") in str(refusal.value)
+
+
+def test_weights_that_cannot_be_written_stop_the_search(setting):
+    (setting.home(SMALL, "early", 0) / "weights.safetensors").mkdir(parents=True)
+    with pytest.raises(UserError, match="mend that and run the same command again"):
+        measure(setting, Job(SMALL, "early", 0))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this machine has no /dev/full")
+def test_a_full_disk_stops_the_search(setting):
+    home = setting.home(SMALL, "early", 0)
+    home.mkdir(parents=True)
+    (home / "excerpt-1-vocals.flac").symlink_to("/dev/full")
+    with pytest.raises(UserError, match="mend that and run the same command again"):
+        measure(setting, Job(SMALL, "early", 0))
