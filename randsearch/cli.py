@@ -14,6 +14,7 @@ from randsearch.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from randsearch.agreement import Analysis
     from randsearch.config import StudyConfig
     from randsearch.search.session import Machine
 
@@ -28,6 +29,7 @@ app = typer.Typer(
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Root folder of all studies.")]
 Cache = Annotated[Path | None, typer.Option("--cache", metavar="DIR", help="Cache of decoded audio.")]
 Study = Annotated[str, typer.Argument(metavar="NAME", help="Name of the study.")]
+OptionalStudy = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Name of the study.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Worker processes.")]
 RESULTS = Path("results")
 
@@ -174,13 +176,18 @@ def _search(options: dict[str, Any], machine: Machine, *, dry_run: bool = False)
         _print_agreement(config, folder, machine.console)
 
 
-def _print_agreement(config: StudyConfig, folder: Path, console: Console) -> None:
-    from randsearch.agreement import format_agreement, headline
+def _print_agreement(config: StudyConfig, folder: Path, console: Console, resamples: int = 2000) -> None:
     from randsearch.search.analysis import analyse_study
 
-    result = analyse_study(folder)
-    console.print(format_agreement(result))
-    console.print(headline(result, config.proxy), highlight=False, markup=False)
+    _print_analysis(analyse_study(folder, resamples=resamples), config.proxy, console)
+
+
+def _print_analysis(found: Analysis, proxy: str, console: Console) -> None:
+    from randsearch.agreement import format_agreement, verdict
+
+    console.print(format_agreement(found.rows))
+    for sentences in verdict(found, proxy).sentences():
+        console.print(sentences + "\n", highlight=False, markup=False)
 
 
 @app.command()
@@ -203,15 +210,91 @@ def train(
 
 
 @app.command()
-def analyse(name: Study, results: Results = RESULTS) -> None:
-    """Prints how far each proxy agrees with training, and writes agreement.csv and agreement.json."""
-    from randsearch.search.analysis import load_config, study_folder
+def analyse(
+    name: OptionalStudy = None,
+    table: Annotated[Path | None, typer.Option(metavar="CSV", help="Scores from elsewhere instead of a study.")] = None,
+    target: Annotated[str, typer.Option(help="Of --table: the measure to predict.")] = "trained",
+    parameters: Annotated[str | None, typer.Option(help="Of --table: columns of numbers that are no measures.")] = None,
+    output: Annotated[Path | None, typer.Option(metavar="DIR", help="Of --table: where to write; beside it.")] = None,
+    resamples: Annotated[int, typer.Option(min=1, help="Of the bootstrap.")] = 2000,
+    results: Results = RESULTS,
+) -> None:
+    """Says how far each proxy agrees with training, and writes agreement.csv and agreement.json.
 
-    folder = study_folder(results, name)
-    _print_agreement(load_config(folder), folder, _console())
+    With --table, of any CSV file: one row an architecture, one column a measure; or one row a measurement.
+    """
+    if (name is None) == (table is None):
+        raise typer.BadParameter("give either the name of a study or --table CSV")
+    if name is not None:
+        from randsearch.search.analysis import load_config, study_folder
+
+        folder = study_folder(results, name)
+        _print_agreement(load_config(folder), folder, _console(), resamples)
+    elif table is not None:
+        _analyse_table(table, target, _listed(parameters) or [], output or table.parent, resamples)
+
+
+def _analyse_table(path: Path, target: str, parameters: list[str], output: Path, resamples: int) -> None:
+    from randsearch import agreement
+    from randsearch.foreign import read_foreign
+    from randsearch.table import measures
+    from randsearch.table import parameters as parameters_of
+
+    table = read_foreign(path, target, parameters)
+    console = _console()
+    others = ", ".join(measure for measure in measures(table) if measure != target) or "none"
+    console.print(
+        f"{path}: {table['architecture'].nunique()} architectures; measures beside {target}: {others}; "
+        f"parameters: {', '.join(parameters_of(table)) or 'none'}",
+        highlight=False,
+        markup=False,
+    )
+    # Whether scores from elsewhere are in dB is not known.
+    found = agreement.analyse(table, target=target, resamples=resamples, unit="")
+    agreement.write_agreement(found, output)
+    _print_analysis(found, agreement.PRIMARY, console)
 
 
 app.command("analyze", hidden=True, help="The same as analyse.")(analyse)
+
+
+@app.command()
+def plan(
+    name: Study,
+    width: Annotated[float, typer.Option(help="Of the 95% interval of Spearman's rho, from end to end.")] = 0.2,
+    proxy: Annotated[str | None, typer.Option(help="Whose agreement; the study's primary proxy by default.")] = None,
+    results: Results = RESULTS,
+) -> None:
+    """Says how many architectures, seeds and hours an interval of some width takes, from what was measured."""
+    from randsearch import agreement
+    from randsearch.search.analysis import load_config, study_folder
+    from randsearch.table import read_measurements
+
+    folder = study_folder(results, name)
+    config, table = load_config(folder), read_measurements(folder / "measurements.csv")
+    found = agreement.analyse(table, seed=config.seed, bias=config.bias)
+    for line in agreement.plan(table, found, proxy or config.proxy, width).sentences():
+        _console().print(line, highlight=False, markup=False)
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="Name of a study.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Name of another.")],
+    results: Results = RESULTS,
+) -> None:
+    """Says how far rankings transfer between two studies that share architectures."""
+    from randsearch import agreement
+    from randsearch.search.analysis import load_config, study_folder
+    from randsearch.table import read_measurements
+
+    folders = [study_folder(results, name) for name in (first, second)]
+    configs = [load_config(folder) for folder in folders]
+    tables = [read_measurements(folder / "measurements.csv") for folder in folders]
+    biases = dict.fromkeys(f"in {config.study}, {config.bias}" for config in configs if config.bias)
+    found = agreement.compare(tables[0], tables[1], seed=configs[0].seed, bias="; ".join(biases) or None)
+    for line in found.sentences():
+        _console().print(line, highlight=False, markup=False)
 
 
 @app.command()

@@ -56,8 +56,8 @@ def read_measurements(path: str | Path) -> pd.DataFrame:
     if twice is not None:
         raise UserError(f"{path}: the column {twice} appears twice; keep one of them.")
     cells = {column: [row[i] for row in rows] for i, column in enumerate(header)}
-    table = pd.DataFrame({column: _typed(path, column, cells[column]) for column in header})
-    return _checked(_ordered(table), str(path))
+    table = pd.DataFrame({column: typed(path, column, cells[column]) for column in header})
+    return checked(ordered(table), str(path))
 
 
 def write_measurements(table: pd.DataFrame, path: str | Path) -> None:
@@ -74,7 +74,7 @@ def write_measurements(table: pd.DataFrame, path: str | Path) -> None:
     if missing:
         raise UserError(f"{path}: the table lacks the column {missing[0]}, so that it was not written.")
     types: dict[str, Any] = dict.fromkeys(_FLOATS, float) | dict.fromkeys(_INTEGERS, int)
-    table = _checked(_ordered(table).astype(types), str(path))
+    table = checked(ordered(table).astype(types), str(path))
     columns = [[_text(cell) for cell in table[column]] for column in table.columns]
     rows = [[str(column) for column in table.columns], *zip(*columns, strict=True)]
     replace_file(path, "".join(",".join(map(_quoted, row)) + "\n" for row in rows))
@@ -163,7 +163,7 @@ def _read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
-def _typed(path: Path, column: str, cells: list[str]) -> "pd.Series[Any]":
+def typed(path: Path, column: str, cells: list[str]) -> "pd.Series[Any]":
     """The cells of one column in the type that the column has."""
     if column in _INTEGERS:
         return pd.Series(_parsed(path, column, cells, int), dtype="int64")
@@ -192,12 +192,12 @@ def _parsed(path: Path, column: str, cells: list[str], parse: Callable[[str], fl
     return values
 
 
-def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+def ordered(table: pd.DataFrame) -> pd.DataFrame:
     """The columns in the order of the file."""
     return table[[*LEADING, *parameters(table), *TRAILING]]
 
 
-def _checked(table: pd.DataFrame, name: str) -> pd.DataFrame:
+def checked(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """Returns the table if its rows make sense together, else says which one does not."""
     complete = (table["state"] == "complete").to_numpy()
     scored = np.isfinite(table["score"].to_numpy(dtype=float))

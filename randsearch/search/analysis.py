@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from randsearch.agreement import agreement, write_agreement
+from randsearch.agreement import Analysis, analyse, verdict, write_agreement
+from randsearch.agreement.output import without_nan
 from randsearch.config import StudyConfig, load_options
 from randsearch.errors import UserError
 from randsearch.search.opening import open_studies
@@ -32,8 +34,8 @@ def load_config(folder: Path) -> StudyConfig:
     return StudyConfig.create(load_options(path), str(path))
 
 
-def analyse_study(folder: Path, *, resamples: int = 2000) -> pd.DataFrame:
-    """Computes the agreement of a study, writes `agreement.csv` and `agreement.json`, and logs it with Optuna.
+def analyse_study(folder: Path, *, resamples: int = 2000) -> Analysis:
+    """Analyses a study, writes `agreement.csv` and `agreement.json`, and logs the numbers with Optuna.
 
     Args:
         folder: of the study.
@@ -44,22 +46,14 @@ def analyse_study(folder: Path, *, resamples: int = 2000) -> pd.DataFrame:
     """
     config = load_config(folder)
     table = read_measurements(folder / "measurements.csv")
-    result = agreement(table, resamples=resamples, seed=config.seed, bias=config.bias)
-    write_agreement(result, folder)
-    log_agreement(config, folder, table, result)
-    return result
+    found = analyse(table, resamples=resamples, seed=config.seed, bias=config.bias)
+    write_agreement(found, folder)
+    log_agreement(config, folder, table, found)
+    return found
 
 
-def log_agreement(config: StudyConfig, folder: Path, table: pd.DataFrame, result: pd.DataFrame) -> None:
+def log_agreement(config: StudyConfig, folder: Path, table: pd.DataFrame, found: Analysis) -> None:
     """Writes every coefficient, interval, p and n into the study, and the pairs of scores as `NAME/agreement`."""
-    coefficients = {
-        f"agreement:{row['proxy']}:{name}": None if isinstance(value, float) and math.isnan(value) else value
-        for row in result.to_dict(orient="records")
-        for name, value in row.items()
-        if name != "proxy"
-    }
-    if config.bias:
-        coefficients["agreement:bias"] = config.bias
     scores = means(table).reindex(columns=[config.proxy, "trained"]).dropna()
     studies = open_studies(config, folder)
     known = {str(name): (float(proxy), float(trained)) for name, proxy, trained in scores.itertuples()}
@@ -68,4 +62,21 @@ def log_agreement(config: StudyConfig, folder: Path, table: pd.DataFrame, result
         for candidate in studies.candidates()
         if candidate.architecture.hash in known
     ]
-    studies.log_agreement(coefficients, pairs)
+    studies.log_agreement(_attributes(config, found), pairs)
+
+
+def _attributes(config: StudyConfig, found: Analysis) -> dict[str, Any]:
+    """What is logged: one attribute a number of each proxy's row, and one for each of the other statistics."""
+    attributes = {
+        f"agreement:{row['proxy']}:{name}": value
+        for row in found.rows.to_dict(orient="records")
+        for name, value in row.items()
+        if name != "proxy"
+    }
+    # The curves are drawn from the table and would be most of what is stored.
+    others = {f"agreement:{name}": value for name, value in found.to_dict().items() if name != "curves"}
+    attributes |= {**others, "agreement:verdict": asdict(verdict(found, config.proxy))}
+    if config.bias:
+        attributes["agreement:bias"] = config.bias
+    plain: dict[str, Any] = without_nan(attributes)
+    return plain

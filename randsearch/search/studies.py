@@ -178,8 +178,9 @@ class Studies:
             coefficients: name to number (None where there is none).
             pairs: architecture, primary proxy's score, trained score.
         """
+        logged = self.main.user_attrs
         for name, value in coefficients.items():
-            if self.main.user_attrs.get(name) != value:
+            if name not in logged or logged[name] != value:
                 self.main.set_user_attr(name, value)
         name = f"{self._config.study}/agreement"
         if name in self._names:

@@ -1,0 +1,60 @@
+"""How far each proxy ranks architectures as their training does, with the uncertainty of saying so.
+
+One idea a file: `correlations` of many resamples at once, `interval` (what is resampled, and what for), `permutation`
+p-values, the noise `ceiling`, agreement `within` the best, `partial` correlations, `differences` between measures,
+`choice` (regret and recall) and its `curves`, `effects` of parameters; `rows` and `analysis` put them together,
+`verdict` says in words what they mean, `output` prints and writes, `planning` and `transfer` look beyond one study.
+"""
+
+from randsearch.agreement.analysis import Analysis, Settings, agreement, analyse, settings
+from randsearch.agreement.ceiling import Ceiling
+from randsearch.agreement.choice import TOP
+from randsearch.agreement.differences import CONTROL, TRIVIAL, Difference, Gap
+from randsearch.agreement.effects import Effect
+from randsearch.agreement.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, LEVEL, Interval
+from randsearch.agreement.output import (
+    format_agreement,
+    format_interval,
+    format_p,
+    notes,
+    write_agreement,
+)
+from randsearch.agreement.planning import Plan, plan
+from randsearch.agreement.rows import COEFFICIENTS, COLUMNS
+from randsearch.agreement.transfer import Comparison, Transfer, compare
+from randsearch.agreement.verdict import PRIMARY, Verdict, headline, verdict
+
+__all__ = [
+    "COEFFICIENTS",
+    "COLUMNS",
+    "CONTROL",
+    "FEWEST_FOR_COEFFICIENT",
+    "FEWEST_FOR_INTERVAL",
+    "LEVEL",
+    "PRIMARY",
+    "TOP",
+    "TRIVIAL",
+    "Analysis",
+    "Ceiling",
+    "Comparison",
+    "Difference",
+    "Effect",
+    "Gap",
+    "Interval",
+    "Plan",
+    "Settings",
+    "Transfer",
+    "Verdict",
+    "agreement",
+    "analyse",
+    "compare",
+    "format_agreement",
+    "format_interval",
+    "format_p",
+    "headline",
+    "notes",
+    "plan",
+    "settings",
+    "verdict",
+    "write_agreement",
+]
