@@ -26,6 +26,10 @@ Floats = NDArray[np.floating[Any]]
 Counts = NDArray[np.integer[Any]]
 
 _BLOCK = 2**18  # architectures x resamples worked on at once: a few MB of temporaries, near the processor
+# OpenBLAS multiplies on one core up to so many multiplications. More cores gain nothing for few architectures, and cost
+# five times as much where other processes keep them busy.
+_ONE_CORE = 2**18
+_FEW = 64
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,8 @@ def blocks(counts: Counts) -> Iterator[Floats]:
 
     float32 holds whole numbers up to 2^24 exactly, far above any count or rank here, at twice the speed of float64.
     """
-    step = max(1, _BLOCK // max(counts.shape[1], 1))
+    members = max(counts.shape[1], 1)
+    step = max(1, _ONE_CORE // members**2 if members <= _FEW else _BLOCK // members)
     for start in range(0, len(counts), step):
         yield np.ascontiguousarray(counts[start : start + step].T, dtype=np.float32)
 

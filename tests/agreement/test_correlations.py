@@ -27,7 +27,7 @@ def test_coefficients_of_resamples_equal_scipy_on_the_drawn_arrays(levels, monke
     rng = np.random.default_rng(levels)
     x = rng.integers(levels, size=13).astype(float)
     y = x + rng.integers(levels, size=13)
-    monkeypatch.setattr("randsearch.agreement.correlations._BLOCK", 13 * 700)  # more than one block
+    monkeypatch.setattr("randsearch.agreement.correlations._ONE_CORE", 13**2 * 700)  # more than one block
     counts = resample_counts(13, 1500, rng)
     found = as_rows(correlations(x, y, counts))
     for i in [*range(40), *range(1460, 1500)]:
@@ -65,7 +65,9 @@ def test_weighted_tau_of_the_first_resamples_only():
     counts = resample_counts(9, 50, rng)
     found = correlations(x, y, counts, weighted=1)
     assert 1 <= len(found.weighted_tau) <= len(found.spearman) == 50
-    np.testing.assert_array_equal(found.weighted_tau, correlations(x, y, counts).weighted_tau[: len(found.weighted_tau)])
+    np.testing.assert_array_equal(
+        found.weighted_tau, correlations(x, y, counts).weighted_tau[: len(found.weighted_tau)]
+    )
 
 
 def test_running_sum_is_that_of_numpy():

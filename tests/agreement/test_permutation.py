@@ -40,7 +40,9 @@ def test_proxies_share_permutations_and_each_has_the_p_of_its_own():
 
 def test_p_keeps_its_level():
     rng = np.random.default_rng(6)
-    p = np.concatenate([permutation_ps(rng.normal(size=(20, 12)), rng.normal(size=12), permutations=199) for _ in range(40)])
+    p = np.concatenate(
+        [permutation_ps(rng.normal(size=(20, 12)), rng.normal(size=12), permutations=199) for _ in range(40)]
+    )
     assert 0.02 < np.mean(p <= 0.05) < 0.08
 
 

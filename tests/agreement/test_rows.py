@@ -1,41 +1,40 @@
-import itertools
 import json
 import subprocess
 import sys
 
-import hypothesis.extra.numpy as hnp
-import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
 from rich.console import Console
 from scipy import stats
 from tables import make_table
 
-from randsearch import rankstats
 from randsearch.agreement import (
     COLUMNS,
-    PERMUTATIONS,
     agreement,
+    analyse,
     format_agreement,
     headline,
     notes,
+    verdict,
     write_agreement,
 )
 from randsearch.agreement import settings as settings_of
+from randsearch.agreement.interval import Draws, bca_interval
+from randsearch.agreement.permutation import holm
 from randsearch.errors import UserError
 from randsearch.table import means, scores
+
+FORMER = (
+    *("proxy", "n", "failed", "spearman", "spearman_low", "spearman_high", "kendall", "kendall_low", "kendall_high"),
+    *("pearson", "p_value", "top3_overlap", "regret_db", "relative_cost"),
+)
 
 
 def scipy_correlations(x, y):
     if len(set(x)) < 2 or len(set(y)) < 2:
-        return [np.nan] * 3
-    return [f(x, y).statistic for f in (stats.spearmanr, stats.kendalltau, stats.pearsonr)]
-
-
-def as_rows(found):
-    return np.stack([found.spearman, found.kendall, found.pearson], axis=1)
+        return [np.nan] * 4
+    return [f(x, y).statistic for f in (stats.spearmanr, stats.kendalltau, stats.pearsonr, stats.weightedtau)]
 
 
 def by_proxy(result):
@@ -56,41 +55,50 @@ def test_rows_equal_scipy_and_a_naive_bootstrap():
     table = make_table(15, failed=[(3, "early")])
     result = agreement(table, resamples=120, seed=7)
     assert tuple(result.columns) == COLUMNS
+    assert COLUMNS[: len(FORMER)] == FORMER
     assert result["spearman"].is_monotonic_decreasing
-    counts = rankstats.resample_counts(15, 120, np.random.default_rng(7)).astype(int)
+    counts = Draws.of(15, 120, np.random.default_rng(7)).counts.astype(int)
     wide = means(table)
     for proxy, row in by_proxy(result).iterrows():
+        names = ["spearman", "kendall", "pearson", "weighted_tau"]
         both = wide[["trained", proxy]].dropna().to_numpy()
-        np.testing.assert_allclose(row[["spearman", "kendall", "pearson"]].tolist(), scipy_correlations(*both.T))
+        np.testing.assert_allclose(row[names].tolist(), scipy_correlations(*both.T))
         draws = [wide[["trained", proxy]].iloc[np.repeat(np.arange(15), c)].dropna().to_numpy() for c in counts]
         naive = np.array([scipy_correlations(*draw.T) for draw in draws])
-        for i, name in enumerate(("spearman", "kendall", "pearson")):
-            expected = np.quantile(naive[:, i], [0.025, 0.975])
-            np.testing.assert_allclose(row[[f"{name}_low", f"{name}_high"]].tolist(), expected)
+        scored = wide[proxy].notna().to_numpy()
+        for i, name in enumerate(names):
+            without_one, resampled = naive[1:16, i][scored], naive[16:, i]
+            expected = bca_interval(naive[0, i], resampled, without_one)
+            ends = np.quantile(resampled, [0.025, 0.975]) if name == "kendall" else [expected.low, expected.high]
+            np.testing.assert_allclose(row[[f"{name}_low", f"{name}_high"]].tolist(), ends)
     assert by_proxy(result).loc["early", ["n", "failed"]].tolist() == [14, 1]
+    np.testing.assert_allclose(result["p_holm"], holm(result["p_value"]))
 
 
 def test_a_row_does_not_depend_on_which_other_proxies_there_are():
     table = make_table(12, seeds=(0, 1, 2), seed_noise=0.3)
     alone = agreement(table[table["measure"].isin(["trained", "early"])], resamples=200)
     together = by_proxy(agreement(table, resamples=200)).loc["early"]
-    assert alone.set_index("proxy").loc["early"].equals(together)
+    # The correction for the number of proxies is the one thing that does.
+    pd.testing.assert_series_equal(
+        alone.set_index("proxy").loc["early"].drop(["p_holm", "partial", "partial_low", "partial_high"]),
+        together.drop(["p_holm", "partial", "partial_low", "partial_high"]),
+    )
 
 
-def test_seeds_are_averaged_before_ranking_and_drawn_from_three_on():
-    two, three = (make_table(20, seeds=range(k), seed_noise=1.0) for k in (2, 3))
-    assert set(agreement(two, resamples=100)["resampled"]) == {"architectures"}
-    result = by_proxy(agreement(three, resamples=2000))
-    assert set(result["resampled"]) == {"architectures and seeds"}
-    x, y = (scores(three, measure).mean(axis=1) for measure in ("early", "trained"))
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_seeds_are_averaged_and_go_with_their_architecture(seeds):
+    table = make_table(20, seeds=range(seeds), seed_noise=1.0)
+    result = by_proxy(agreement(table, resamples=200))
+    x, y = (scores(table, measure).mean(axis=1) for measure in ("early", "trained"))
     assert result.loc["early", "spearman"] == pytest.approx(stats.spearmanr(x, y).statistic)
-    # The means as if they were single scores: the same point, and architectures alone are drawn.
-    averaged = three[three["seed"] == 0].copy()
-    averaged["score"] = looked_up(means(three), averaged)
-    alone = by_proxy(agreement(averaged, resamples=2000))
-    assert alone.loc["early", "spearman"] == pytest.approx(result.loc["early", "spearman"])
-    width = result["spearman_high"] - result["spearman_low"]
-    assert (width > alone["spearman_high"] - alone["spearman_low"]).all()
+    # The means as if they were single scores: the same intervals, for architectures alone are drawn.
+    averaged = table[table["seed"] == 0].copy()
+    averaged["score"] = looked_up(means(table), averaged)
+    columns = ["spearman_low", "spearman_high", "kendall_low", "pearson_high"]
+    np.testing.assert_allclose(by_proxy(agreement(averaged, resamples=200))[columns], result[columns])
+    said = " ".join(notes(agreement(table, resamples=50)))
+    assert ("one seed of trained: no noise ceiling" if seeds == 1 else f"means over {seeds} seeds") in said
 
 
 def test_seeds_without_noise_change_no_interval():
@@ -198,6 +206,7 @@ def test_written_files_hold_every_number_and_the_settings(tmp_path):
     write_agreement(result, tmp_path)
     read = pd.read_csv(tmp_path / "agreement.csv")
     pd.testing.assert_frame_equal(read, result, check_dtype=False)
+    assert "verdict" not in json.loads((tmp_path / "agreement.json").read_text())
     document = json.loads((tmp_path / "agreement.json").read_text())
     assert document["settings"]["seed"] == 3
     assert document["settings"]["resamples"] == 50
@@ -246,3 +255,60 @@ sys.exit(" ".join(m for m in {heavy} if m in sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == ""
+
+
+def test_written_files_of_an_analysis_hold_all_of_it(tmp_path):
+    found = analyse(make_table(9, seeds=(0, 1), seed_noise=0.5), resamples=60, bias="sampled by TPE")
+    write_agreement(found, tmp_path)
+    document = json.loads((tmp_path / "agreement.json").read_text())
+    assert set(document) == {
+        *("settings", "notes", "rows", "verdict", "ceiling", "differences", "gaps", "effects", "curves", "budgets")
+    }
+    assert all(document.values())
+    assert document["verdict"]["bias"] == "Biased: sampled by TPE."
+    assert document["ceiling"]["reliability"]["point"] == found.ceiling.reliability.point
+    assert len(document["curves"]) == len(found.curves)
+    assert len(document["differences"]) == len(found.differences)
+    pd.testing.assert_frame_equal(
+        agreement(make_table(9, seeds=(0, 1), seed_noise=0.5), resamples=60), found.rows.assign(biased=False)
+    )
+
+
+@pytest.mark.parametrize("architectures", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_few_architectures_give_an_analysis_with_what_they_can_carry(architectures, seeds, tmp_path):
+    table = make_table(architectures, seeds=range(seeds), seed_noise=0.3, failed=[(0, "early")])
+    found = analyse(table, resamples=60)
+    write_agreement(found, tmp_path)
+    text = " ".join(verdict(found).sentences())
+    assert "nan" not in text
+    if architectures < 5:
+        ends = [name for name in COLUMNS if name.endswith(("_low", "_high"))]
+        assert found.rows[ends].isna().to_numpy().all()
+        assert "better than chance" not in text
+        assert found.effects == ()
+    if architectures < 3:
+        assert found.curves.empty
+        assert "Too few architectures" in text
+
+
+def test_perfect_agreement_has_no_interval_and_is_called_so():
+    table = choice_table([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6])
+    result = agreement(table, resamples=50)
+    assert result["spearman"].iloc[0] == 1
+    assert np.isnan(result["spearman_low"].iloc[0])
+    assert "ranks exactly as trained on 6 architectures" in headline(result, "p")
+
+
+def test_all_proxies_may_have_failed():
+    table = choice_table([None] * 6, range(6)).assign(baseline=np.nan, steps=5)
+    found = analyse(table, resamples=50)
+    assert found.rows[["n", "failed"]].iloc[0].tolist() == [0, 6]
+    assert "Too few architectures (0)" in verdict(found, "p").correlation
+
+
+def test_a_target_that_was_trained_nowhere_gives_rows_without_numbers():
+    table = choice_table([1, 2, 3], [None] * 3).assign(baseline=np.nan, steps=5)
+    found = analyse(table, resamples=50)
+    assert found.rows["n"].tolist() == [0]
+    assert found.rows["spearman"].isna().all()
