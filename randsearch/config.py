@@ -155,7 +155,8 @@ class StudyConfig(BaseModel):
         Raises:
             UserError: names the first option that differs and may not.
         """
-        for name in type(self).model_fields:
+        # The digest comes last, for it also follows from options that have names of their own.
+        for name in sorted(type(self).model_fields, key=lambda name: name == "data_digest"):
             before, now = getattr(self, name), getattr(asked, name)
             if before != now and name not in EXTENDABLE:
                 what = {"data_digest": "content of its data"}.get(name, name)

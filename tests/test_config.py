@@ -53,6 +53,12 @@ def test_another_value_is_refused_by_name(name):
         assert f"{OTHER[name]!r} here" in str(refusal.value)
 
 
+@pytest.mark.parametrize("name", ["data", "task", "sample_rate", "channels", "upmix_mono"])
+def test_an_option_that_changes_the_digest_is_named_itself(name):
+    with pytest.raises(UserError, match=f"another {name} "):
+        config(data_digest="cafe").continued_by(config(**{name: OTHER[name]}, data_digest="beef"))
+
+
 def test_more_of_everything_adds_up():
     before = config(trials=4, measures=["params", "macs"], seeds=[1, 0], train="top:3")
     asked = config(trials=9, measures=["early", "params"], seeds=[2, 1], train="all")

@@ -75,6 +75,7 @@ class Studies:
         except (optuna.exceptions.OptunaError, _database_error(), ImportError, ValueError, RuntimeError) as error:
             shown = "the storage" if config.storage else str(folder / STUDY_FILE)
             raise UserError(f"{shown} cannot be opened as an Optuna storage ({type(error).__name__}).") from None
+        self._opened: dict[str, optuna.Study] = {}
         directions = ["maximize", "minimize"] if config.sampler == "nsga2" else ["maximize"]
         self.main = self._study(config.study, directions)
         if not self.main.user_attrs:
@@ -86,6 +87,11 @@ class Studies:
 
     def _study(self, name: str, directions: list[str]) -> optuna.Study:
         self._names.add(name)
+        if name not in self._opened:  # Opening takes Optuna as long as adding a trial does.
+            self._opened[name] = self._create(name, directions)
+        return self._opened[name]
+
+    def _create(self, name: str, directions: list[str]) -> optuna.Study:
         return optuna.create_study(
             storage=self._storage,
             study_name=name,
@@ -178,12 +184,14 @@ class Studies:
             coefficients: name to number (None where there is none).
             pairs: architecture, primary proxy's score, trained score.
         """
+        logged = self.main.user_attrs
         for name, value in coefficients.items():
-            if self.main.user_attrs.get(name) != value:
+            if name not in logged or logged[name] != value:
                 self.main.set_user_attr(name, value)
         name = f"{self._config.study}/agreement"
         if name in self._names:
             optuna.delete_study(study_name=name, storage=self._storage)
+            self._opened.pop(name, None)
         study = self._study(name, ["maximize", "maximize"])
         study.set_metric_names([self._config.proxy, "trained"])
         study.add_trials(
