@@ -8,7 +8,7 @@ from randsearch.architecture import Architecture
 from randsearch.errors import UserError
 from randsearch.models.layers import Signal
 
-SOURCES = {"voice": 2, "multi": 4, "denoise": 1}
+SOURCES = {"voice": 2, "multi": 4}
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Preset:
 
     Attributes:
         architecture: the network.
-        task: `voice`, `multi` or `denoise`.
+        task: `voice` or `multi`.
         channels: audio channels.
         sample_rate: samples a second.
         desired_output: samples of output that a training segment shall have; with context, it has a few more.

@@ -1,7 +1,8 @@
 """Which convolutions of a network stay at their random initialisation (J-Net, arXiv 1911.12926).
 
 A measure may fix a half, an architecture any levels and its ResPaths. Only convolutions are fixed: the bottleneck, the
-output convolution, learned interpolation, normalisation and snake always train.
+output convolution, learned interpolation, normalisation and snake always train, and the running statistics of batch
+normalisation always adapt.
 """
 
 from __future__ import annotations

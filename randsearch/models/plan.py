@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from randsearch.architecture import Architecture
+from randsearch.errors import UserError
 from randsearch.models.layers import STRIDED_TAPS, Convolution, Part, Signal, check_depth, decimation_taps, lengths
 
 SHALLOWEST_SUPERVISED = 5
@@ -25,10 +26,12 @@ def convolutions(architecture: Architecture, signal: Signal, length: int) -> lis
         length: samples of the input; with context, one of those that `lengths` gives.
 
     Raises:
-        UserError: the network halves the input more often than its length allows.
+        UserError: the network halves the input more often than its length allows, or has nothing to predict.
         ValueError: with context, no output fits an input of that length exactly.
     """
     check_depth(architecture, length)
+    if architecture.output == "difference" and signal.sources < 2:
+        raise UserError("output: difference needs two sources or more, of which the last follows; use direct.")
     shortest = lengths(architecture, 1).input
     if architecture.context and (length < shortest or (length - shortest) % 2**architecture.levels):
         raise ValueError(f"inputs are of {shortest} + {2**architecture.levels} k samples, not {length}")
