@@ -124,6 +124,13 @@ def test_too_deep_a_network_is_refused() -> None:
         check_depth(Architecture(levels=4), 31)
 
 
+def test_one_source_cannot_be_a_difference() -> None:
+    with pytest.raises(UserError, match="needs two sources or more"):
+        convolutions(Architecture(levels=3), Signal(sources=1), 64)
+    network = build(Architecture(levels=3, first_filters=2, output="direct"), Signal(sources=1), 0)
+    assert network(torch.randn(1, 1, 64)).shape == (1, 1, 1, 64)
+
+
 def _support(network: WaveUNet, length: int) -> tuple[int, int]:
     """Receptive field and reach as gradients show them, over the outputs of one period in the middle."""
     mixture = torch.randn(1, 1, length, dtype=torch.float64, requires_grad=True)

@@ -66,11 +66,11 @@ def test_options_beside_the_plain_network_leave_its_weights_alone(options: dict[
 @settings(max_examples=30, deadline=None)
 def test_difference_outputs_sum_to_the_mixture(architecture: Architecture, signal: Signal) -> None:
     size = lengths(architecture, 2 ** (architecture.levels + 1))
-    mixture = torch.randn(2, signal.channels, size.input)
-    estimates = build(architecture, signal, 0).train()(mixture)
+    mixture = torch.randn(2, signal.channels, size.input, dtype=torch.float64)
+    estimates = build(architecture, signal, 0).double().train()(mixture)
     border = (size.input - size.output) // 2
     heard = mixture[..., border : border + size.output]
-    assert torch.allclose(estimates.sum(dim=1), heard, atol=1e-5)
+    assert torch.allclose(estimates.sum(dim=1), heard, atol=1e-10)
 
 
 @pytest.mark.parametrize("output", ["direct", "difference", "residual"])
