@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from randsearch.architecture import Architecture
+from randsearch.data.task import TASKS
 from randsearch.errors import UserError
 from randsearch.models.layers import Signal
-
-SOURCES = {"voice": 2, "multi": 4}
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,7 @@ class Preset:
 
     Attributes:
         architecture: the network.
-        task: `voice` or `multi`.
+        task: a key of `TASKS`.
         channels: audio channels.
         sample_rate: samples a second.
         desired_output: samples of output that a training segment shall have; with context, it has a few more.
@@ -32,7 +31,7 @@ class Preset:
     @property
     def signal(self) -> Signal:
         """Sources and channels."""
-        return Signal(SOURCES[self.task], self.channels)
+        return Signal(len(TASKS[self.task].source_names), self.channels)
 
 
 _M1 = Architecture(levels=12, output="direct")
