@@ -247,19 +247,36 @@ def plot(
 
 @app.command()
 def show(
-    space: Annotated[Path, typer.Argument(metavar="SPACE.yaml", help="Search space.")],
-    task: Annotated[Separation, typer.Option(help="Which sources are separated.")] = Separation.voice,
-    channels: Annotated[int, typer.Option(min=1, max=2, help="Audio channels.")] = 1,
-    sample_rate: Annotated[int, typer.Option(min=1000, help="In Hz.")] = 8000,
-    segment: Annotated[int, typer.Option(min=64, help="Samples a crop.")] = 8192,
+    space: Annotated[Path | None, typer.Argument(metavar="SPACE.yaml", help="Search space.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="A published network instead: M1 to M7, jnet-10 and others.")
+    ] = None,
+    task: Annotated[Separation | None, typer.Option(help="Which sources are separated.")] = None,
+    channels: Annotated[int | None, typer.Option(min=1, max=2, help="Audio channels.")] = None,
+    sample_rate: Annotated[int | None, typer.Option(min=1000, help="In Hz.")] = None,
+    segment: Annotated[int | None, typer.Option(min=64, help="Samples a crop.")] = None,
 ) -> None:
-    """Prints a search space: parameters, number of architectures, smallest and largest network."""
+    """Prints a search space (parameters, number of architectures, extremes) or a published network."""
+    from dataclasses import replace
+
+    from randsearch.presets import find_preset
     from randsearch.search.overview import overview
+    from randsearch.search.portrait import portrait
     from randsearch.space import SearchSpace
 
+    if (space is None) == (preset is None):
+        raise typer.BadParameter("give either SPACE.yaml or --preset NAME")
+    given = {"task": task and task.value, "channels": channels, "sample_rate": sample_rate, "desired_output": segment}
+    asked: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if preset is not None:
+        parts = portrait(preset, replace(find_preset(preset), **asked))
+    else:
+        assert space is not None
+        study = {"task": "voice", "channels": 1, "sample_rate": 8000, "desired_output": 8192} | asked
+        parts = overview(SearchSpace.load(space), str(space), *study.values())
     console = _console()
-    for part in overview(SearchSpace.load(space), str(space), task.value, channels, sample_rate, segment):
-        console.print(part)
+    for part in parts:
+        console.print(part, highlight=False, markup=False)
 
 
 @app.command()

@@ -9,7 +9,9 @@ from randsearch.models import sizing
 
 def params(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
     """Weights and biases of the network."""
-    layers = sizing.convolutions(architecture, setting.signal, setting.recipe.segment)
+    layers = sizing.convolutions(
+        architecture, setting.signal, sizing.lengths(architecture, setting.recipe.segment).input
+    )
     return Outcome(score=float(sum(sizing.parameters(layers).values())))
 
 

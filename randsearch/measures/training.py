@@ -15,8 +15,9 @@ from randsearch.architecture import Architecture
 from randsearch.data import Crops
 from randsearch.measures.base import Outcome, Setting
 from randsearch.models import sizing
-from randsearch.models.frozen import Half, fix_half
+from randsearch.models.frozen import Half, fix_half, is_fixed
 from randsearch.models.inference import separate
+from randsearch.models.sizing import lengths
 from randsearch.models.wave_unet import WaveUNet, build
 from randsearch.seeds import derive
 from randsearch.training import evaluate, train
@@ -27,8 +28,8 @@ EXCERPT_SECONDS = 10
 
 def step_cost(setting: Setting, architecture: Architecture, half: Half) -> int:
     """Multiply-adds of one training step of a whole batch with a half fixed."""
-    layers = sizing.convolutions(architecture, setting.signal, setting.recipe.segment)
-    return setting.recipe.batch * sizing.step_multiply_adds(layers, lambda layer: layer.part == half)
+    layers = sizing.convolutions(architecture, setting.signal, lengths(architecture, setting.recipe.segment).input)
+    return setting.recipe.batch * sizing.step_multiply_adds(layers, is_fixed(architecture, half))
 
 
 def early_steps(setting: Setting, architecture: Architecture, half: Half) -> int:
@@ -68,11 +69,12 @@ def run_training(
     data, recipe, device = setting.dataset, setting.recipe, torch.device(setting.device)
     network = build(architecture, setting.signal, derive("weights", architecture.hash, measure, seed))
     fix_half(network, half)
+    size = lengths(architecture, recipe.segment)
     crops = Crops(
         tracks=data.train,
         batch=recipe.batch,
-        input_length=recipe.segment,
-        output_length=recipe.segment,
+        input_length=size.input,
+        output_length=size.output,
         seed=derive("crops", architecture.hash, measure, seed),
     )
     trained = train(

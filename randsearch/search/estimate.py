@@ -6,18 +6,18 @@ import time
 from collections import Counter
 
 import torch
-from torch.nn import functional
 
 from randsearch.architecture import Architecture
 from randsearch.config import StudyConfig
 from randsearch.data import Dataset
 from randsearch.measures import MEASURES, Setting
 from randsearch.measures.training import EXCERPT_SECONDS, EXCERPTS, step_cost
-from randsearch.models.sizing import convolutions, parameters
+from randsearch.models.sizing import convolutions, lengths, parameters
 from randsearch.models.wave_unet import build
 from randsearch.search.opening import bind_space
 from randsearch.search.session import Machine, make_setting
 from randsearch.seeds import derive
+from randsearch.training import squared_error
 
 SAMPLE = 50
 TIMED = 3
@@ -72,21 +72,22 @@ def _rate(setting: Setting, architecture: Architecture) -> float:
     """Multiply-adds a second of two full training steps, after one to warm up."""
     torch.set_num_threads(setting.threads)
     network = build(architecture, setting.signal, 0).to(setting.device)
-    shape = (setting.recipe.batch, setting.signal.channels, setting.recipe.segment)
-    mixture = torch.zeros(shape, device=setting.device)
+    size = lengths(architecture, setting.recipe.segment)
+    mixture = torch.zeros((setting.recipe.batch, setting.signal.channels, size.input), device=setting.device)
+    sources = torch.zeros((1, setting.signal.sources, setting.signal.channels, size.output), device=setting.device)
     began = 0.0
     for step in range(3):
         if step == 1:
             began = time.perf_counter()
-        estimates = network(mixture)
-        loss = functional.mse_loss(estimates, torch.zeros_like(estimates))
+        loss = squared_error(network, mixture, sources)
         loss.backward()  # type: ignore[no-untyped-call]
         loss.item()
     return 2 * step_cost(setting, architecture, "none") / (time.perf_counter() - began)
 
 
 def _bytes_per_training(setting: Setting, sample: list[Architecture]) -> float:
-    layers = (convolutions(architecture, setting.signal, setting.recipe.segment) for architecture in sample)
+    size = setting.recipe.segment
+    layers = (convolutions(each, setting.signal, lengths(each, size).input) for each in sample)
     weights = 4.0 * sum(sum(parameters(found).values()) for found in layers) / len(sample)
     seconds = EXCERPTS * EXCERPT_SECONDS * setting.signal.sources * setting.signal.channels
     # FLAC of 16 bits keeps music at roughly half its size.

@@ -152,9 +152,9 @@ class BoundSpace:
 
     def sizes(self, architecture: Architecture) -> dict[str, float]:
         """Parameters, and multiply-adds for one second of output: `params` and `macs` of the constraints."""
-        layers = sizing.convolutions(architecture, self.signal, self.segment)
-        seconds = self.segment / self.sample_rate
-        return {"params": sum(sizing.parameters(layers).values()), "macs": sizing.multiply_adds(layers) / seconds}
+        layers = sizing.convolutions(architecture, self.signal, sizing.lengths(architecture, self.segment).input)
+        macs = sizing.multiply_adds_per_second(architecture, self.signal, self.segment, self.sample_rate)
+        return {"params": sum(sizing.parameters(layers).values()), "macs": macs}
 
     def suggest(self, trial: Trial) -> Architecture | Invalid:
         """Asks a trial for a point of the space.
