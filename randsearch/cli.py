@@ -272,7 +272,7 @@ def show(
         parts = portrait(preset, replace(find_preset(preset), **asked))
     else:
         assert space is not None
-        study = {"task": "voice", "channels": 1, "sample_rate": 8000, "desired_output": 8192} | asked
+        study: dict[str, Any] = {"task": "voice", "channels": 1, "sample_rate": 8000, "desired_output": 8192} | asked
         parts = overview(SearchSpace.load(space), str(space), *study.values())
     console = _console()
     for part in parts:

@@ -128,6 +128,7 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
         studies = open_studies(config, folder)
         setting = make_setting(config, dataset, folder, studies.remembered("baseline", baseline))
         if dataset.note:
+            studies.annotate("note", dataset.note)
             machine.console.print(f"note: {dataset.note}", highlight=False, markup=False)
         progress = SearchProgress(machine.console, config.proxy)
         with open_executor(setting, machine.workers) as executor, progress:

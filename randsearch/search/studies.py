@@ -108,6 +108,11 @@ class Studies:
             self.main.set_user_attr(name, compute())
         return float(self.main.user_attrs[name])
 
+    def annotate(self, name: str, text: str) -> None:
+        """Writes what a reader must know into the study itself."""
+        if self.main.user_attrs.get(name) != text:
+            self.main.set_user_attr(name, text)
+
     def candidates(self) -> list[Candidate]:
         """The architectures of the study, in the order in which they joined it."""
         return [
