@@ -10,7 +10,7 @@ demo: .venv/ready
 test: .venv/ready
 	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || \
 	  echo "ffmpeg is missing: tests of MUSDB18 stem files will be skipped; 'make ffmpeg' installs it on Debian."
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/ready
 	$(BIN)/ruff check .
