@@ -77,7 +77,8 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
         cache=machine.cache,
         progress=True,
     )
-    Crops(dataset.train, asked.batch, asked.segment, asked.segment, seed=0)  # Refuses tracks shorter than a segment.
+    # Refuses tracks shorter than a segment.
+    Crops(dataset.train, asked.batch, asked.segment, asked.segment, seed=0, pads=dataset.task.pads)
     asked = asked.model_copy(update={"sample_rate": dataset.sample_rate, "data_digest": dataset.digest})
     if asked.sampler == "grid":
         asked = with_grid(asked, bind_space(asked), limited=stored is not None or "trials" in options)
