@@ -1,4 +1,4 @@
-"""What the search spaces that come with randsearch promise: a question, a number of architectures, networks that fit."""
+"""What the search spaces that come with randsearch promise: a question, a count, networks that fit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_every_space_is_known_here():
     assert {path.name for path in shipped("small.yaml").parent.glob("*.yaml")} == set(SCALES)
 
 
-# To enumerate small.yaml takes seconds; test_space.py does it.
+# To enumerate small.yaml takes seconds; the last test here does it.
 @pytest.mark.parametrize("name", [name for name in SCALES if name != "small.yaml"])
 def test_spaces_open_with_a_question_and_count_exactly(name):
     comment = [line for line in shipped(name).read_text().splitlines() if line.startswith("#")]
@@ -73,3 +73,12 @@ def test_the_baseline_of_the_tricks_has_none_of_them():
     baseline = next(bind("tricks.yaml").grid()).architecture
     tuned = {"levels", "first_filters", "filter_increment", "encoder_kernel", "output"}
     assert set(baseline.model_dump(exclude_defaults=True)) == tuned
+
+
+def test_small_space_is_small():
+    bound = bind("small.yaml")
+    assert bound.count().number == SCALES["small.yaml"].number
+    extremes = bound.extremes()
+    assert extremes.exact
+    assert bound.sizes(extremes.largest)["params"] <= 1e5
+    assert all(bound.sizes(bound.draw(0, index).architecture)["macs"] <= 1e8 for index in range(100))

@@ -19,7 +19,8 @@ class Crops:
     run goes on where it stopped, and workers may fetch ahead in any order.
 
     The output window lies uniformly over all windows that fit into a track, whatever its length; a track that is
-    shorter than the window lies anywhere within it, if it may. The input window is centred on it and longer by the context of the network, which is real audio, or zeros beyond the track's ends.
+    shorter than the window lies anywhere within it, if it may. The input window is centred on it and longer by the
+    context of the network, which is real audio, or zeros beyond the track's ends.
 
     Attributes:
         tracks: Where to crop from.
