@@ -36,6 +36,7 @@ class Sampler(StrEnum):
     """How architectures are chosen."""
 
     random = "random"
+    grid = "grid"
     tpe = "tpe"
     nsga2 = "nsga2"
 
@@ -45,6 +46,7 @@ class Separation(StrEnum):
 
     voice = "voice"
     multi = "multi"
+    denoise = "denoise"
 
 
 def main() -> None:
@@ -71,9 +73,9 @@ def _machine(results: Path, cache: Path | None, workers: int) -> Machine:
 @app.command()
 def search(
     space: Annotated[Path | None, typer.Argument(metavar="SPACE.yaml", help="Search space.")] = None,
-    data: Annotated[str | None, typer.Option(help="musdb:PATH, musdbhq:PATH or synthetic.")] = None,
+    data: Annotated[str | None, typer.Option(help="musdb:PATH, musdbhq:PATH, speech:PATH or synthetic.")] = None,
     study: Annotated[str | None, typer.Option(help="Name of the study.")] = None,
-    trials: Annotated[int | None, typer.Option(help="How many architectures.")] = None,
+    trials: Annotated[int | None, typer.Option(help="How many architectures; a grid takes all by default.")] = None,
     measures: Annotated[str | None, typer.Option(help="Measures, separated by commas.")] = None,
     proxy: Annotated[str | None, typer.Option(help="The primary proxy.")] = None,
     steps: Annotated[int | None, typer.Option(help="Training steps of `trained`.")] = None,
