@@ -186,11 +186,15 @@ def _search(options: dict[str, Any], machine: Machine, *, dry_run: bool = False)
 
 def _print_agreement(config: StudyConfig, folder: Path, console: Console) -> None:
     from randsearch.agreement import format_agreement, headline
-    from randsearch.search.analysis import analyse_study
+    from randsearch.effects import format_effects
+    from randsearch.search.analysis import analyse_effects, analyse_study
 
     result = analyse_study(folder)
     console.print(format_agreement(result))
     console.print(headline(result, config.proxy), highlight=False, markup=False)
+    by_option = analyse_effects(folder)
+    if not by_option.empty:
+        console.print(format_effects(by_option, config.proxy))
 
 
 @app.command()
