@@ -20,7 +20,7 @@ from randsearch.data import open_dataset
 from randsearch.errors import UserError
 from randsearch.measures import MEASURES, Job, Measure, Outcome, Setting, measure
 from randsearch.measures.baseline import constant_gain_score
-from randsearch.measures.training import early_steps
+from randsearch.measures.costs import early_steps
 from randsearch.models.sizing import Signal
 from randsearch.models.wave_unet import build
 from randsearch.seeds import derive
@@ -44,6 +44,8 @@ def shared(tiny_corpus) -> Setting:
         device="cpu",
         threads=1,
         folder=Path("unused"),
+        study="tiny",
+        proxy_batch=4,
     )
 
 
