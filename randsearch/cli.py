@@ -250,6 +250,26 @@ def plot(
 
 
 @app.command()
+def measures() -> None:
+    """Lists every measure: what it needs, what it costs, its sign and its source."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from randsearch.measures import MEASURES
+
+    caption = (
+        "cost: in training steps, of `proxy_batch` crops for measures on batches; sign: how the score follows from the "
+        "formula of its source, so that higher is predicted better"
+    )
+    view = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("measure", "needs", "cost", "sign", "source"):
+        view.add_column(heading, no_wrap=True)
+    for name, entry in MEASURES.items():
+        view.add_row(name, entry.needs, entry.steps, entry.sign, entry.source)
+    _console().print(view)
+
+
+@app.command()
 def show(
     space: Annotated[Path | None, typer.Argument(metavar="SPACE.yaml", help="Search space.")] = None,
     preset: Annotated[

@@ -109,12 +109,12 @@ def trained(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
 
 
 def fixed_decoder(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
-    """Validation SDR after a short training with the decoder at random weights."""
+    """Validation SDR after a short training with the decoder at random weights (J-Net, arXiv 1911.12926)."""
     return run_training("fixed_decoder", "decoder", setting.proxy_steps, setting, architecture, seed)
 
 
 def fixed_encoder(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
-    """Validation SDR after a short training with the encoder at random weights."""
+    """Validation SDR after a short training with the encoder at random weights (J-Net, arXiv 1911.12926)."""
     return run_training("fixed_encoder", "encoder", setting.proxy_steps, setting, architecture, seed)
 
 
