@@ -188,10 +188,12 @@ def _search(options: dict[str, Any], machine: Machine, *, dry_run: bool = False)
 
 def _print_agreement(config: StudyConfig, folder: Path, console: Console) -> None:
     from randsearch.agreement import format_agreement, headline
-    from randsearch.search.analysis import analyse_study
+    from randsearch.search.analysis import analyse_study, used_by_ensembles
 
     result = analyse_study(folder)
     console.print(format_agreement(result))
+    for line in used_by_ensembles(result):
+        console.print(line, highlight=False, markup=False)
     console.print(headline(result, config.proxy), highlight=False, markup=False)
 
 
@@ -215,12 +217,19 @@ def train(
 
 
 @app.command()
-def analyse(name: Study, results: Results = RESULTS) -> None:
+def analyse(
+    name: Study,
+    budgets: Annotated[bool, typer.Option("--budgets", help="Also at each smaller budget of what trains.")] = False,
+    results: Results = RESULTS,
+) -> None:
     """Prints how far each proxy agrees with training, and writes agreement.csv and agreement.json."""
-    from randsearch.search.analysis import load_config, study_folder
+    from randsearch.agreement import format_agreement
+    from randsearch.search.analysis import analyse_budgets, load_config, study_folder
 
-    folder = study_folder(results, name)
-    _print_agreement(load_config(folder), folder, _console())
+    folder, console = study_folder(results, name), _console()
+    _print_agreement(load_config(folder), folder, console)
+    if budgets:
+        console.print(format_agreement(analyse_budgets(folder)))
 
 
 app.command("analyze", hidden=True, help="The same as analyse.")(analyse)
@@ -235,11 +244,10 @@ def plot(
     """Writes the plots of a study as PNG and SVG."""
     from randsearch.agreement import agreement
     from randsearch.plots import save_plots
-    from randsearch.search.analysis import load_config, study_folder
-    from randsearch.table import read_measurements
+    from randsearch.search.analysis import combined_table, load_config, study_folder
 
     folder, console = study_folder(results, name), _console()
-    config, table = load_config(folder), read_measurements(folder / "measurements.csv")
+    config, (table, _) = load_config(folder), combined_table(folder)
 
     def report_skip(reason: str) -> None:
         console.print(f"left out: {reason}", highlight=False, markup=False)
