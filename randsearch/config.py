@@ -41,6 +41,7 @@ class StudyConfig(BaseModel):
         seeds: of the measurements.
         batch: crops a step.
         segment: samples a crop.
+        proxy_batch: crops in a batch of the proxies that score on single batches.
         learning_rate: of Adam.
         validate_every: steps between validations.
         device: `cpu`, `cuda` or `cuda:N`.
@@ -74,6 +75,8 @@ class StudyConfig(BaseModel):
     learning_rate: float = Field(3e-3, gt=0, lt=1)
     batch: int = Field(8, ge=1)
     segment: int = Field(8192, ge=64)
+    # At least 2: kernels compare crops with each other.
+    proxy_batch: int = Field(16, ge=2)
     validate_every: int = Field(50, ge=1)
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
     threads: int = Field(1, ge=1)

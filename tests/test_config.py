@@ -26,6 +26,7 @@ OTHER = {
     "seed": 7,
     "batch": 7,
     "segment": 777,
+    "proxy_batch": 7,
     "learning_rate": 0.007,
     "validate_every": 7,
     "device": "cuda:0",

@@ -17,7 +17,8 @@ from rich.console import Console
 from randsearch.config import StudyConfig
 from randsearch.data import Crops, Dataset, open_dataset
 from randsearch.errors import UserError
-from randsearch.measures import MEASURES, Setting
+from randsearch.measures import Setting, find
+from randsearch.measures.base import Lazy
 from randsearch.measures.baseline import constant_gain_score
 from randsearch.search.analysis import load_config
 from randsearch.search.driver import Driver
@@ -64,9 +65,10 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     else:
         threads = max(1, (os.cpu_count() or 1) // machine.workers)
         asked = StudyConfig.create({"threads": threads, **options}, "options")
-    unknown = [measure for measure in (asked.proxy, *asked.measures) if measure not in MEASURES]
-    if unknown:
-        raise UserError(f"there is no measure {unknown[0]}: choose from {', '.join(MEASURES)}.")
+    for measure in (asked.proxy, *asked.measures):
+        run = find(measure).run
+        if isinstance(run, Lazy):
+            run.load()
     _check_device(asked.device)
     dataset = open_dataset(
         asked.data,
@@ -99,11 +101,13 @@ def make_setting(config: StudyConfig, dataset: Dataset, folder: Path, baseline: 
         recipe=Recipe(config.learning_rate, config.batch, config.segment, config.validate_every),
         steps=config.steps,
         proxy_steps=config.proxy_steps,
-        proxy_half=MEASURES[config.proxy].fixes,
+        proxy_half=find(config.proxy).fixes,
         baseline=baseline,
         device=config.device,
         threads=config.threads,
         folder=folder / "measured",
+        study=config.study,
+        proxy_batch=config.proxy_batch,
     )
 
 
