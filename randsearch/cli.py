@@ -76,7 +76,7 @@ def search(
     data: Annotated[str | None, typer.Option(help="musdb:PATH, musdbhq:PATH, speech:PATH or synthetic.")] = None,
     study: Annotated[str | None, typer.Option(help="Name of the study.")] = None,
     trials: Annotated[int | None, typer.Option(help="How many architectures; a grid takes all by default.")] = None,
-    measures: Annotated[str | None, typer.Option(help="Names or package.module:function, with commas.")] = None,
+    measures: Annotated[str | None, typer.Option(help="Names, package.module:function, or all; with commas.")] = None,
     proxy: Annotated[str | None, typer.Option(help="The primary proxy.")] = None,
     steps: Annotated[int | None, typer.Option(help="Training steps of `trained`.")] = None,
     proxy_steps: Annotated[int | None, typer.Option(help="Training steps of proxies that train.")] = None,

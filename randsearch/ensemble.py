@@ -22,6 +22,7 @@ FOLDS = 10
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 """Of the ridge, against ranks of unit variance, of which there are as many as architectures to fit on."""
 PREFIX = "ensemble_"
+TREES = 60
 DRAWS = 20
 """Of random ranks, to tell what a proxy is worth."""
 
@@ -171,7 +172,7 @@ def _trees(seed: int) -> Model:
     """Many trees of few leaves: with some twenty architectures, more leaves would learn them by heart."""
     from sklearn.ensemble import ExtraTreesRegressor
 
-    model: Model = ExtraTreesRegressor(n_estimators=60, min_samples_leaf=3, max_features=0.5, random_state=seed)
+    model: Model = ExtraTreesRegressor(n_estimators=TREES, min_samples_leaf=3, max_features=0.5, random_state=seed)
     return model
 
 

@@ -17,6 +17,11 @@ NAMES = ["ensemble_ridge", "ensemble_trees"]
 COMPLEMENTS = {"a": 1.0, "b": 1.0, "c": 1.0, "noise": 30.0}
 
 
+@pytest.fixture(autouse=True)
+def _few_trees(monkeypatch):
+    monkeypatch.setattr(room, "TREES", 12)
+
+
 def rho(table: pd.DataFrame, found: room.Ensemble, name: str) -> float:
     truth = means(table)["trained"]
     return float(spearmanr(found.scores[name], truth.loc[found.scores.index]).statistic)

@@ -51,8 +51,11 @@ def measure(setting: Setting, job: Job) -> Measurement:
         UserError: the machine failed, not the architecture (a full disk, a file that is gone): the search stops.
     """
     import torch
+    from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(setting.threads)
+    # numpy's linear algebra has threads of its own, which would fight over the cores with those of other workers.
+    threadpool_limits(setting.threads, user_api="blas")
     try:
         return _attempt(setting, job)
     except OSError as error:

@@ -17,7 +17,7 @@ from rich.console import Console
 from randsearch.config import StudyConfig
 from randsearch.data import Crops, Dataset, open_dataset
 from randsearch.errors import UserError
-from randsearch.measures import Setting, find
+from randsearch.measures import MEASURES, Setting, find
 from randsearch.measures.base import Lazy
 from randsearch.measures.baseline import constant_gain_score
 from randsearch.search.analysis import load_config
@@ -65,6 +65,7 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     else:
         threads = max(1, (os.cpu_count() or 1) // machine.workers)
         asked = StudyConfig.create({"threads": threads, **options}, "options")
+    asked = asked.model_copy(update={"measures": _every(asked.measures)})
     for measure in (asked.proxy, *asked.measures):
         run = find(measure).run
         if isinstance(run, Lazy):
@@ -85,6 +86,12 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     if asked.sampler == "grid":
         asked = with_grid(asked, bind_space(asked), limited=stored is not None or "trials" in options)
     return (asked if stored is None else stored.continued_by(asked)), dataset
+
+
+def _every(measures: tuple[str, ...]) -> tuple[str, ...]:
+    """Measures by name, `all` among them standing for the whole registry."""
+    registry = [name for name in MEASURES if name != "trained"]
+    return tuple(dict.fromkeys(each for name in measures for each in (registry if name == "all" else [name])))
 
 
 def _check_device(name: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from randsearch.architecture import Architecture
+from randsearch.config import StudyConfig, load_options
 from randsearch.measures import MEASURES, Job, find, measure
 from randsearch.measures.base import Lazy
 from randsearch.models.sizing import Signal
@@ -39,6 +40,12 @@ REFUSED = {
     ("removed", "readout_last"),
     ("removed", "synflow"),
 }
+
+
+@pytest.fixture(autouse=True)
+def _one_draw(monkeypatch):
+    """Readouts of one draw are as good to try, and three times as quick."""
+    monkeypatch.setattr("randsearch.measures.readout.READOUT_DRAWS", 1)
 
 
 @pytest.mark.parametrize("name", MEASURES)
@@ -178,6 +185,14 @@ def test_a_name_with_a_colon_keeps_its_files_in_a_folder_without(setting):
     home = setting.home(Architecture(**SMALL), "package.module:function", 3)
     assert home.name == "package.module.function-3"
     assert find("package.module:function").seeded
+
+
+def test_all_of_them_by_one_word(run_cli, tiny_search, tmp_path):
+    answer = run_cli(*tiny_search(tmp_path, measures="all", trials=1, train="none"))
+    assert answer.code == 0, answer.err
+    table = read_measurements(tmp_path / "tiny/measurements.csv")
+    assert set(table["measure"]) == set(MEASURES) - {"trained"}
+    assert "all" not in StudyConfig.create(load_options(tmp_path / "tiny/config.yaml"), "stored").measures
 
 
 def test_failures_are_counted_with_their_reasons_in_the_tables(run_cli, tiny_search, tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ import soundfile
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
+from threadpoolctl import threadpool_info
 
 from randsearch import metrics
 from randsearch.architecture import Architecture
@@ -235,3 +236,11 @@ def test_a_full_disk_stops_the_search(setting):
     (home / "excerpt-1-vocals.flac").symlink_to("/dev/full")
     with pytest.raises(UserError, match="mend that and run the same command again"):
         measure(setting, Job(SMALL, "early", 0))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_linear_algebra_keeps_to_the_threads_of_its_worker(setting, threads):
+    measure(replace(setting, threads=threads), Job(SMALL, "params", 0))
+    used = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+    assert max(used) <= threads
+    assert torch.get_num_threads() == threads
