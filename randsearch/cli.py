@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,6 +39,7 @@ class Sampler(StrEnum):
     """How architectures are chosen."""
 
     random = "random"
+    grid = "grid"
     tpe = "tpe"
     nsga2 = "nsga2"
 
@@ -47,12 +49,13 @@ class Separation(StrEnum):
 
     voice = "voice"
     multi = "multi"
+    denoise = "denoise"
 
 
 def main() -> None:
     """Runs the command line; a mistake of the user's gives one sentence and exit code 1."""
     try:
-        app()
+        app(prog_name="randsearch")
     except UserError as error:
         print(f"randsearch: {error}", file=sys.stderr)
         sys.exit(1)
@@ -73,10 +76,10 @@ def _machine(results: Path, cache: Path | None, workers: int) -> Machine:
 @app.command()
 def search(
     space: Annotated[Path | None, typer.Argument(metavar="SPACE.yaml", help="Search space.")] = None,
-    data: Annotated[str | None, typer.Option(help="musdb:PATH, musdbhq:PATH or synthetic.")] = None,
+    data: Annotated[str | None, typer.Option(help="musdb:PATH, musdbhq:PATH, speech:PATH or synthetic.")] = None,
     study: Annotated[str | None, typer.Option(help="Name of the study.")] = None,
-    trials: Annotated[int | None, typer.Option(help="How many architectures.")] = None,
-    measures: Annotated[str | None, typer.Option(help="Measures, separated by commas.")] = None,
+    trials: Annotated[int | None, typer.Option(help="How many architectures; a grid takes all by default.")] = None,
+    measures: Annotated[str | None, typer.Option(help="Names, package.module:function, or all; with commas.")] = None,
     proxy: Annotated[str | None, typer.Option(help="The primary proxy.")] = None,
     steps: Annotated[int | None, typer.Option(help="Training steps of `trained`.")] = None,
     proxy_steps: Annotated[int | None, typer.Option(help="Training steps of proxies that train.")] = None,
@@ -86,6 +89,7 @@ def search(
     seeds: Annotated[str | None, typer.Option(help="Seeds of the measurements, separated by commas.")] = None,
     batch: Annotated[int | None, typer.Option(help="Crops a step.")] = None,
     segment: Annotated[int | None, typer.Option(help="Samples a crop.")] = None,
+    proxy_batch: Annotated[int | None, typer.Option(help="Crops a batch of proxies that score on batches.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of Adam.")] = None,
     validate_every: Annotated[int | None, typer.Option(help="Steps between validations.")] = None,
     sample_rate: Annotated[int | None, typer.Option(help="In Hz; the data's own up to 22,050 by default.")] = None,
@@ -119,6 +123,7 @@ def search(
         "seeds": _listed(seeds),
         "batch": batch,
         "segment": segment,
+        "proxy_batch": proxy_batch,
         "learning_rate": learning_rate,
         "validate_every": validate_every,
         "sample_rate": sample_rate,
@@ -166,6 +171,14 @@ def _search(options: dict[str, Any], machine: Machine, *, dry_run: bool = False)
         return
     try:
         folder = run(config, dataset, machine)
+    except OSError as error:
+        place = f" at {error.filename}" if error.filename else ""
+        print(
+            f"randsearch: the machine refused a file{place} ({error.strerror or error}): "
+            "mend that, and the same command continues where it stood.",
+            file=sys.stderr,
+        )
+        sys.exit(1)
     except KeyboardInterrupt:
         print("randsearch: stopped; the same command continues where it stood.", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -177,15 +190,24 @@ def _search(options: dict[str, Any], machine: Machine, *, dry_run: bool = False)
 
 
 def _print_agreement(config: StudyConfig, folder: Path, console: Console, resamples: int = 2000) -> None:
+    from randsearch.ensemble import sentences
     from randsearch.search.analysis import analyse_study
 
-    _print_analysis(analyse_study(folder, resamples=resamples), config.proxy, console)
+    found = analyse_study(folder, resamples=resamples)
+    used = sentences(found.ensemble) if found.ensemble is not None else []
+    _print_analysis(found.analysis, config.proxy, console, used)
 
 
-def _print_analysis(found: Analysis, proxy: str, console: Console) -> None:
-    from randsearch.agreement import format_agreement, verdict
+def _print_analysis(found: Analysis, proxy: str, console: Console, used: Sequence[str] = ()) -> None:
+    """The agreement of all proxies, what ensembles use, the effects on the primary proxy, and the verdict."""
+    from randsearch.agreement import format_agreement, format_effects, settings, verdict
 
     console.print(format_agreement(found.rows))
+    for line in used:
+        console.print(line, highlight=False, markup=False)
+    by_option = format_effects(found.effects, settings(found.rows).target, proxy)
+    if by_option is not None:
+        console.print(by_option)
     for sentences in verdict(found, proxy).sentences():
         console.print(sentences + "\n", highlight=False, markup=False)
 
@@ -216,6 +238,7 @@ def analyse(
     target: Annotated[str, typer.Option(help="Of --table: the measure to predict.")] = "trained",
     parameters: Annotated[str | None, typer.Option(help="Of --table: columns of numbers that are no measures.")] = None,
     output: Annotated[Path | None, typer.Option(metavar="DIR", help="Of --table: where to write; beside it.")] = None,
+    budgets: Annotated[bool, typer.Option("--budgets", help="Also at each smaller budget of what trains.")] = False,
     resamples: Annotated[int, typer.Option(min=1, help="Of the bootstrap.")] = 2000,
     results: Results = RESULTS,
 ) -> None:
@@ -226,10 +249,13 @@ def analyse(
     if (name is None) == (table is None):
         raise typer.BadParameter("give either the name of a study or --table CSV")
     if name is not None:
-        from randsearch.search.analysis import load_config, study_folder
+        from randsearch.agreement import format_agreement
+        from randsearch.search.analysis import analyse_budgets, load_config, study_folder
 
-        folder = study_folder(results, name)
-        _print_agreement(load_config(folder), folder, _console(), resamples)
+        folder, console = study_folder(results, name), _console()
+        _print_agreement(load_config(folder), folder, console, resamples)
+        if budgets:
+            console.print(format_agreement(analyse_budgets(folder, resamples=resamples)))
     elif table is not None:
         _analyse_table(table, target, _listed(parameters) or [], output or table.parent, resamples)
 
@@ -267,13 +293,10 @@ def plan(
 ) -> None:
     """Says how many architectures, seeds and hours an interval of some width takes, from what was measured."""
     from randsearch import agreement
-    from randsearch.search.analysis import load_config, study_folder
-    from randsearch.table import read_measurements
+    from randsearch.search.analysis import examine, study_folder
 
-    folder = study_folder(results, name)
-    config, table = load_config(folder), read_measurements(folder / "measurements.csv")
-    found = agreement.analyse(table, seed=config.seed, bias=config.bias)
-    for line in agreement.plan(table, found, proxy or config.proxy, width).sentences():
+    found = examine(study_folder(results, name))
+    for line in agreement.plan(found.table, found.analysis, proxy or found.config.proxy, width).sentences():
         _console().print(line, highlight=False, markup=False)
 
 
@@ -304,37 +327,71 @@ def plot(
     results: Results = RESULTS,
 ) -> None:
     """Writes the plots of a study as PNG and SVG."""
-    from randsearch.agreement import agreement
     from randsearch.plots import save_plots
-    from randsearch.search.analysis import load_config, study_folder
-    from randsearch.table import read_measurements
+    from randsearch.search.analysis import examine, study_folder
 
     folder, console = study_folder(results, name), _console()
-    config, table = load_config(folder), read_measurements(folder / "measurements.csv")
 
     def report_skip(reason: str) -> None:
         console.print(f"left out: {reason}", highlight=False, markup=False)
 
-    result = agreement(table, seed=config.seed, bias=config.bias)
-    for path in save_plots(table, folder / "plots", kind, result=result, on_skip=report_skip):
+    found = examine(folder)
+    for path in save_plots(found.table, folder / "plots", kind, result=found.analysis.rows, on_skip=report_skip):
         console.print(str(path), highlight=False, markup=False)
 
 
 @app.command()
+def measures() -> None:
+    """Lists every measure: what it needs, what it costs, its sign and its source."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from randsearch.measures import MEASURES
+
+    caption = (
+        "cost: in training steps, of `proxy_batch` crops for measures on batches; sign: how the score follows from the "
+        "formula of its source, so that higher is predicted better"
+    )
+    view = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("measure", "needs", "cost", "sign", "source"):
+        view.add_column(heading, no_wrap=True)
+    for name, entry in MEASURES.items():
+        view.add_row(name, entry.needs, entry.steps, entry.sign, entry.source)
+    _console().print(view)
+
+
+@app.command()
 def show(
-    space: Annotated[Path, typer.Argument(metavar="SPACE.yaml", help="Search space.")],
-    task: Annotated[Separation, typer.Option(help="Which sources are separated.")] = Separation.voice,
-    channels: Annotated[int, typer.Option(min=1, max=2, help="Audio channels.")] = 1,
-    sample_rate: Annotated[int, typer.Option(min=1000, help="In Hz.")] = 8000,
-    segment: Annotated[int, typer.Option(min=64, help="Samples a crop.")] = 8192,
+    space: Annotated[Path | None, typer.Argument(metavar="SPACE.yaml", help="Search space.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="A published network instead: M1 to M7, jnet-10 and others.")
+    ] = None,
+    task: Annotated[Separation | None, typer.Option(help="Which sources are separated.")] = None,
+    channels: Annotated[int | None, typer.Option(min=1, max=2, help="Audio channels.")] = None,
+    sample_rate: Annotated[int | None, typer.Option(min=1000, help="In Hz.")] = None,
+    segment: Annotated[int | None, typer.Option(min=64, help="Samples a crop.")] = None,
 ) -> None:
-    """Prints a search space: parameters, number of architectures, smallest and largest network."""
+    """Prints a search space (parameters, number of architectures, extremes) or a published network."""
+    from dataclasses import replace
+
+    from randsearch.presets import find_preset
     from randsearch.search.overview import overview
+    from randsearch.search.portrait import portrait
     from randsearch.space import SearchSpace
 
+    if (space is None) == (preset is None):
+        raise typer.BadParameter("give either SPACE.yaml or --preset NAME")
+    given = {"task": task and task.value, "channels": channels, "sample_rate": sample_rate, "desired_output": segment}
+    asked: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if preset is not None:
+        parts = portrait(preset, replace(find_preset(preset), **asked))
+    else:
+        assert space is not None
+        study: dict[str, Any] = {"task": "voice", "channels": 1, "sample_rate": 8000, "desired_output": 8192} | asked
+        parts = overview(SearchSpace.load(space), str(space), *study.values())
     console = _console()
-    for part in overview(SearchSpace.load(space), str(space), task.value, channels, sample_rate, segment):
-        console.print(part)
+    for part in parts:
+        console.print(part, highlight=False, markup=False)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from torch.nn import functional
 from randsearch.data import Crops, Track
 from randsearch.metrics import score, sdr
 from randsearch.models.inference import separate
+from randsearch.models.resampling import crop
 from randsearch.models.wave_unet import WaveUNet
 
 
@@ -75,6 +76,18 @@ def evaluate(network: WaveUNet, tracks: tuple[Track, ...], sample_rate: int, dev
     return score(found)
 
 
+def squared_error(network: WaveUNet, mixture: Tensor, sources: Tensor) -> Tensor:
+    """What training minimises: squared error averaged over sources, and over all supervised outputs.
+
+    Where a network puts out more than the sources' time, its middle counts.
+
+    Shape:
+        mixture (batch, channels, input time), sources (batch, sources, channels, time); a single number.
+    """
+    estimates = crop(network.forward_all(mixture), sources.shape[-1])
+    return functional.mse_loss(estimates, sources.expand_as(estimates))
+
+
 def train(
     network: WaveUNet,
     crops: Crops,
@@ -109,7 +122,7 @@ def train(
         mixture, sources = (torch.from_numpy(array).to(device) for array in crops.batch_at(step - 1))
         loaded = time.perf_counter()
         optimiser.zero_grad(set_to_none=True)
-        loss = functional.mse_loss(network(mixture), sources)
+        loss = squared_error(network, mixture, sources)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         pending.append(loss.detach())

@@ -1,65 +1,28 @@
-"""A corpus, a search space and a command line that are small enough for a whole search within a second."""
+"""A tiny corpus, a tiny search of it, and the command line that runs it."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
-import soundfile
+import torch
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from tiny import FINISHED, SEGMENT, SPACE, Answer, Cli, write_tracks
 
 from randsearch import cli
 
-RATE = 1000
-SEGMENT = 256
-STEMS = ("bass", "drums", "other", "vocals")
-TIMES = ["seconds", "validation_seconds", "data_seconds"]
-
-SPACE = """\
-description: Tiny networks.
-parameters:
-  levels: {int: [1, 2]}
-  first_filters: {int: [2, 4]}
-  filter_increment: 1
-  encoder_kernel: {choices: [3, 5]}
-  decoder_kernel: 3
-  skips: {subset: levels}
-"""
+# Networks of the tests are tiny: a second thread costs more than it brings, and far more on a busy machine.
+torch.set_num_threads(1)
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the command line said."""
-
-    code: int
-    out: str
-    err: str
-
-
-Cli = Callable[..., Answer]
-
-
-def write_tracks(root: Path, tracks: int = 5, *, samples: int = 3 * RATE, subset: str = "train") -> Path:
-    """Writes tones in noise in MUSDB18-HQ's layout."""
-    time = np.arange(samples) / RATE
-    for track in range(tracks):
-        folder = root / subset / f"track {track}"
-        folder.mkdir(parents=True)
-        for number, stem in enumerate(STEMS):
-            random = np.random.default_rng([track, number])
-            tone = 0.2 * np.sin(2 * np.pi * (30 + 90 * number + 5 * track) * time + random.uniform(0, 6))
-            audio = tone + 0.05 * random.standard_normal(samples)
-            soundfile.write(folder / f"{stem}.wav", audio.astype(np.float32), RATE, subtype="FLOAT")
-    return root
-
-
-def without_times(table: Path) -> pd.DataFrame:
-    """A table of measurements as text, less what no two runs share."""
-    return pd.read_csv(table, dtype=str, keep_default_na=False).drop(columns=TIMES)
+@event.listens_for(Engine, "connect")
+def _write_without_waiting(connection, _) -> None:
+    """Half of a tiny search would be spent waiting for the disk; no test pulls the machine's plug."""
+    if type(connection).__module__.startswith("sqlite3"):
+        connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -83,27 +46,36 @@ def tiny_space(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_search(tiny_corpus, tiny_space) -> Callable[..., list[str]]:
-    """Arguments of a tiny search; any of them can be given differently, or left out by None."""
+def tiny_options(tiny_corpus, tiny_space) -> dict[str, object]:
+    """What a tiny search is asked for, as its configuration names it."""
+    return {
+        "study": "tiny",
+        "space": str(tiny_space),
+        "data": f"musdbhq:{tiny_corpus}",
+        "trials": 3,
+        "measures": ["params"],
+        "steps": 6,
+        "proxy_steps": 4,
+        "validate_every": 2,
+        "batch": 2,
+        "segment": SEGMENT,
+        "threads": 1,
+    }
+
+
+@pytest.fixture(scope="session")
+def tiny_search(tiny_options) -> Callable[..., list[str]]:
+    """The command line of a tiny search; any option can be given differently, or left out by None."""
 
     def arguments(results: Path, **changed: object) -> list[str]:
-        options = {
-            "results": results,
-            "data": f"musdbhq:{tiny_corpus}",
-            "study": "tiny",
-            "trials": 3,
-            "measures": "params,fixed_encoder",
-            "steps": 6,
-            "proxy_steps": 4,
-            "validate_every": 2,
-            "batch": 2,
-            "segment": SEGMENT,
-            "threads": 1,
-            "space": tiny_space,
-        } | changed
+        options = {**tiny_options, "results": results, **changed}
         space = options.pop("space")
-        flags = [(f"--{name.replace('_', '-')}", str(value)) for name, value in options.items() if value is not None]
-        return ["search", *([str(space)] if space else []), *(part for flag in flags for part in flag)]
+        words = ["search", *([] if space is None else [str(space)])]
+        for name, value in options.items():
+            if value is not None:
+                text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+                words += [f"--{name.replace('_', '-')}", text]
+        return words
 
     return arguments
 
@@ -128,10 +100,10 @@ def run_cli(monkeypatch, capsys) -> Cli:
 
 @pytest.fixture(scope="session")
 def finished_study(tmp_path_factory, tiny_search) -> Path:
-    """The folder of a finished study of five architectures at two seeds, all trained; not to be changed."""
+    """The folder of a finished study of four architectures at two seeds, all trained; not to be changed."""
     results = tmp_path_factory.mktemp("results")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["randsearch", *tiny_search(results, trials=5, seeds="0,1")])
+        patch.setattr(sys, "argv", ["randsearch", *tiny_search(results, **FINISHED)])
         with pytest.raises(SystemExit) as end:
             cli.main()
     assert end.value.code == 0

@@ -10,7 +10,7 @@ from randsearch.agreement.analysis import Analysis, Settings, agreement, analyse
 from randsearch.agreement.ceiling import Ceiling
 from randsearch.agreement.choice import TOP
 from randsearch.agreement.differences import CONTROL, TRIVIAL, Difference, Gap
-from randsearch.agreement.effects import Effect
+from randsearch.agreement.effects import EFFECT_COLUMNS, Effect, effects_frame, format_effects, write_effects
 from randsearch.agreement.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, LEVEL, Interval
 from randsearch.agreement.output import (
     format_agreement,
@@ -28,6 +28,7 @@ __all__ = [
     "COEFFICIENTS",
     "COLUMNS",
     "CONTROL",
+    "EFFECT_COLUMNS",
     "FEWEST_FOR_COEFFICIENT",
     "FEWEST_FOR_INTERVAL",
     "LEVEL",
@@ -48,7 +49,9 @@ __all__ = [
     "agreement",
     "analyse",
     "compare",
+    "effects_frame",
     "format_agreement",
+    "format_effects",
     "format_interval",
     "format_p",
     "headline",
@@ -57,4 +60,5 @@ __all__ = [
     "settings",
     "verdict",
     "write_agreement",
+    "write_effects",
 ]

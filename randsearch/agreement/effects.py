@@ -1,15 +1,20 @@
-"""Which hyperparameters a proxy misjudges: the effect of each on the ranking by training and on that by the proxy.
+"""Which hyperparameters a proxy misjudges: the effect of each on training and on the proxy, side by side.
 
-The effect is a slope: the expected change of an architecture's place in the ranking, as a share of the whole ranking
-(1 = from last to first), from the lowest to the highest value of a number, by its rank, or between having and not
-having a value of any other parameter. It is the effect of each parameter alone; where the space makes parameters depend
-on each other, so do their effects. Ranks are those of the whole sample in every resample.
+An effect is a slope: the expected change from the lowest to the highest value of a number, by its rank, or the mean of
+the architectures that have a value less the mean of those that do not, for any other parameter. It is taken of the
+scores, and of the places in the ranking as a share of it (1 = from last to first), which proxies without a unit share
+with training. Both sides come from the same architectures, so that where they differ the proxy misjudges. It is the
+effect of each parameter alone: parameters that are drawn independently average out, and what is left of them is in the
+interval; where the space makes parameters depend on each other, so do their effects. Ranks are those of the whole
+sample in every resample.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,25 +23,39 @@ from randsearch.agreement.correlations import Counts, Floats
 from randsearch.agreement.interval import FEWEST_FOR_INTERVAL, UNKNOWN, Draws, Interval
 from randsearch.agreement.permutation import doubled_ranks
 from randsearch.agreement.scores import Scores
+from randsearch.table import replace_file
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 FEWEST_WITH = 3
 """A value that fewer architectures have, or fewer have not, has no effect of its own."""
 _MOST_VALUES = 12
 
+INTERVALS = ("trained", "by_proxy", "misjudged", "trained_score", "proxy_score")
+EFFECT_COLUMNS = (
+    *("proxy", "parameter", "value", "n"),
+    *(f"{name}{end}" for name in INTERVALS for end in ("", "_low", "_high")),
+    "sure",
+)
+"""The columns of `effects.csv`, in order."""
+
 
 @dataclass(frozen=True)
 class Effect:
-    """The effect of one parameter on the ranking by training and by one proxy.
+    """The effect of one parameter on training and on one proxy.
 
     Attributes:
         proxy: The proxy.
         parameter: The parameter.
         value: Which value against all others; empty for a number, where it is from lowest to highest.
         n: Architectures with both scores.
-        trained: On the ranking by training.
+        trained: On the ranking by training, as a share of it.
         by_proxy: On the ranking by the proxy.
         misjudged: `by_proxy` less `trained`: above 0, the proxy favours high values, or this one, too much.
         sure: Whether `misjudged` differs from 0 after Bonferroni's correction over this proxy's parameters.
+        trained_score: On the trained score, in its unit.
+        proxy_score: On the proxy's score, in its own.
     """
 
     proxy: str
@@ -47,10 +66,12 @@ class Effect:
     by_proxy: Interval = UNKNOWN
     misjudged: Interval = UNKNOWN
     sure: bool = False
+    trained_score: Interval = UNKNOWN
+    proxy_score: Interval = UNKNOWN
 
 
 def effects(proxy: Scores, truth: Scores, given: pd.DataFrame, resamples: int, seed: int) -> list[Effect]:
-    """The effects of every parameter; none for fewer than 5 architectures.
+    """The effects of every parameter that varies; none for fewer than 5 architectures.
 
     Args:
         proxy: The proxy.
@@ -66,18 +87,85 @@ def effects(proxy: Scores, truth: Scores, given: pd.DataFrame, resamples: int, s
     contrasts = list(_contrasts(given[both]))
     draws = Draws.of(n, resamples, np.random.default_rng([seed, 5]))
     places = [doubled_ranks(side.mean[both]) / (2 * (n - 1)) for side in (proxy, truth)]
+    outcomes = np.stack([*places, proxy.mean[both], truth.mean[both]], axis=1)
     found = []
     for parameter, value, levels in contrasts:
         known = ~np.isnan(levels)
         inside = draws.among(known)
-        by_proxy, trained = (_slope(levels[known], place[known], inside.counts) for place in places)
-        misjudged = by_proxy - trained
-        sure = _beyond(misjudged, inside, len(contrasts))
-        trained_effect, by_proxy_effect, difference = map(inside.bca, (trained, by_proxy, misjudged))
+        by_proxy, trained, proxy_score, trained_score = _slopes(levels[known], outcomes[known], inside.counts).T
+        intervals = map(inside.bca, (trained, by_proxy, by_proxy - trained, trained_score, proxy_score))
         found.append(
-            Effect(proxy.name, parameter, value, int(known.sum()), trained_effect, by_proxy_effect, difference, sure)
+            Effect(
+                proxy=proxy.name,
+                parameter=parameter,
+                value=value,
+                n=int(known.sum()),
+                sure=_beyond(by_proxy - trained, inside, len(contrasts)),
+                **dict(zip(INTERVALS, intervals, strict=True)),
+            )
         )
     return found
+
+
+def effects_frame(found: Sequence[Effect]) -> pd.DataFrame:
+    """Effects as one row each, an interval as three columns; see `EFFECT_COLUMNS`."""
+    rows = [
+        {"proxy": effect.proxy, "parameter": effect.parameter, "value": effect.value, "n": effect.n}
+        | {key: end for name in INTERVALS for key, end in getattr(effect, name).columns(name).items()}
+        | {"sure": effect.sure}
+        for effect in found
+    ]
+    return pd.DataFrame(rows, columns=list(EFFECT_COLUMNS))
+
+
+def write_effects(found: Sequence[Effect], folder: str | Path) -> None:
+    """Writes `effects.csv` into a folder.
+
+    Raises:
+        UserError: If the file cannot be written.
+    """
+    replace_file(Path(folder) / "effects.csv", effects_frame(found).to_csv(index=False, lineterminator="\n"))
+
+
+def format_effects(found: Sequence[Effect], target: str, proxy: str) -> "Table | None":
+    """The effects on the scores of the target and of one proxy, as a table for the terminal; None if there are none."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    own = [effect for effect in found if effect.proxy == proxy]
+    if not own:
+        return None
+    view = Table(
+        title="Effect of each option on the score",
+        caption="mean score with the value less without it; of a number, from its lowest to its highest value\n"
+        f"brackets: 95% bootstrap over architectures; *: {proxy} misjudges its place in the ranking beyond chance",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for heading in ("option", "value"):
+        view.add_column(heading, no_wrap=True)
+    for heading in ("n", target, proxy):
+        view.add_column(heading, justify="right", no_wrap=True)
+    view.add_column("", no_wrap=True)
+    for effect in own:
+        view.add_row(
+            effect.parameter,
+            effect.value or "high",
+            str(effect.n),
+            _signed(effect.trained_score),
+            _signed(effect.proxy_score),
+            "*" if effect.sure else "",
+        )
+    return view
+
+
+def _signed(found: Interval) -> str:
+    if math.isnan(found.point):
+        return "-"
+    form = ".2f" if abs(found.point) < 1000 else ".3g"
+    ends = "[-, -]" if math.isnan(found.low) else f"[{found.low:{form}}, {found.high:{form}}]"
+    return f"{found.point:+{form}} {ends}"
 
 
 def _contrasts(given: pd.DataFrame) -> Iterator[tuple[str, str, Floats]]:
@@ -100,12 +188,21 @@ def _contrasts(given: pd.DataFrame) -> Iterator[tuple[str, str, Floats]]:
                 yield str(parameter), "", levels
 
 
-def _slope(levels: Floats, place: Floats, counts: Counts) -> Floats:
-    """The slope of place on levels in every resample, (resamples,)."""
-    sums = counts.astype(np.float32) @ np.stack([levels, place, levels**2, levels * place], axis=1)
-    z, r, zz, zr = (sums / np.maximum(counts.sum(axis=1, dtype=float), 1)[:, None]).T
-    variance = zz - z**2
-    return np.asarray(np.divide(zr - z * r, variance, out=np.full_like(z, np.nan), where=variance > 1e-12))
+def _slopes(levels: Floats, outcomes: Floats, counts: Counts) -> Floats:
+    """The slopes of outcomes (n, outcomes) on levels (n,) in every resample, (resamples, outcomes)."""
+    # Scores far from 0 or of many digits would lose their differences in single precision.
+    centred = outcomes - outcomes.mean(axis=0)
+    scale = np.abs(centred).max(axis=0)
+    values = np.divide(centred, scale, out=np.zeros_like(centred), where=scale > 0)
+    columns = np.column_stack([levels, levels**2, values, levels[:, None] * values])
+    drawn = np.maximum(counts.sum(axis=1, dtype=float), 1)
+    means = counts.astype(np.float32) @ columns.astype(np.float32) / drawn[:, None]
+    level, square, *others = means.T
+    of_values, of_products = np.split(np.stack(others, axis=1), 2, axis=1)
+    variance = (square - level**2)[:, None]
+    slopes = np.full_like(of_values, np.nan)
+    np.divide(of_products - level[:, None] * of_values, variance, out=slopes, where=variance > 1e-6)
+    return np.asarray(slopes * scale)
 
 
 def _beyond(values: Floats, draws: Draws, tests: int) -> bool:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from randsearch.agreement.analysis import Analysis, settings
 from randsearch.agreement.choice import TOP
-from randsearch.agreement.verdict import verdict
+from randsearch.agreement.verdict import PRIMARY, verdict
 from randsearch.agreement.words import format_interval, format_p
 from randsearch.table import replace_file
 
@@ -38,11 +38,16 @@ def notes(result: pd.DataFrame) -> list[str]:
     ]
 
 
-def write_agreement(result: pd.DataFrame | Analysis, folder: str | Path) -> None:
+def write_agreement(result: pd.DataFrame | Analysis, folder: str | Path, proxy: str = PRIMARY) -> None:
     """Writes `agreement.csv` (the rows) and `agreement.json` into a folder.
 
     The JSON holds settings, notes and rows; of an Analysis also the verdict, the ceiling, differences, gaps, effects,
     curves and budgets. NaN is null there.
+
+    Args:
+        result: What was found.
+        folder: Where to write.
+        proxy: The primary proxy, which the verdict speaks of.
 
     Raises:
         UserError: If a file cannot be written.
@@ -54,7 +59,7 @@ def write_agreement(result: pd.DataFrame | Analysis, folder: str | Path) -> None
         "rows": rows.to_dict(orient="records"),
     }
     if isinstance(result, Analysis):
-        document |= {"verdict": asdict(verdict(result)), **result.to_dict()}
+        document |= {"verdict": asdict(verdict(result, proxy)), **result.to_dict()}
     replace_file(Path(folder) / "agreement.csv", rows.to_csv(index=False, lineterminator="\n"))
     replace_file(Path(folder) / "agreement.json", json.dumps(without_nan(document), indent=2, allow_nan=False) + "\n")
 

@@ -1,23 +1,51 @@
-"""Which half of a network stays at its random initialisation (J-Net, arXiv 1911.12926).
+"""Which convolutions of a network stay at their random initialisation (J-Net, arXiv 1911.12926).
 
-Only convolutions of that half are fixed; the bottleneck and the output convolution always train.
+A measure may fix a half, an architecture any levels and its ResPaths. Only convolutions are fixed: the bottleneck, the
+output convolution, learned interpolation, normalisation and snake always train, and the running statistics of batch
+normalisation always adapt.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from torch import nn
+from randsearch.architecture import Architecture, Half
+from randsearch.models.layers import Convolution, lengths
+from randsearch.models.plan import convolutions
 
-Half = Literal["none", "encoder", "decoder"]
+if TYPE_CHECKING:
+    from randsearch.models.wave_unet import WaveUNet
+
+__all__ = ["Half", "fix_half", "is_fixed"]
 
 
-def fix_half(network: nn.Module, half: Half) -> None:
-    """Stops one half of a network from training.
+def is_fixed(architecture: Architecture, half: Half) -> Callable[[Convolution], bool]:
+    """Tells which layers stay as they are, by a measure's choice or by the architecture's.
 
     Args:
-        network: has a submodule for each half.
-        half: which convolutions keep their initial weights; `none` leaves everything trainable.
+        architecture: the network.
+        half: what the measure fixes; `none` leaves what the architecture fixes.
     """
-    if half != "none":
-        network.get_submodule(half).requires_grad_(False)
+
+    def fixed(layer: Convolution) -> bool:
+        if layer.kind != "convolution":
+            return False
+        if layer.part in ("encoder", "decoder"):
+            return layer.part == half or architecture.fixes(layer.part, layer.level)
+        return layer.part == "skips" and architecture.res_path == "fixed"
+
+    return fixed
+
+
+def fix_half(network: WaveUNet, half: Half) -> None:
+    """Stops the convolutions of one half of a network from training, and those that its architecture fixes.
+
+    Args:
+        network: has just been built.
+        half: whose convolutions keep their initial weights; `none` leaves what the architecture fixes.
+    """
+    architecture = network.architecture
+    length = lengths(architecture, 2 ** (architecture.levels + 1)).input
+    for layer in filter(is_fixed(architecture, half), convolutions(architecture, network.signal, length)):
+        network.get_submodule(layer.name).requires_grad_(False)

@@ -1,126 +1,39 @@
-"""Sizes of a network in closed form, from its architecture alone: parameters, multiply-adds, the cost of a step.
+"""Sizes of a network in closed form, from its architecture alone: parameters, multiply-adds, receptive field, cost.
 
-Every convolution is listed with what feeds it, so that the cost of a training step with parts fixed follows from which
+Every layer is listed with what feeds it, so that the cost of a training step with parts fixed follows from which
 tensors need a gradient. Nothing here imports torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Literal
+
+import numpy as np
 
 from randsearch.architecture import Architecture
-from randsearch.errors import UserError
+from randsearch.models.layers import PARTS, Convolution, Lengths, Part, Signal, check_depth, lengths
+from randsearch.models.plan import convolutions
 
-Part = Literal["encoder", "bottleneck", "decoder", "output"]
-PARTS: tuple[Part, ...] = ("encoder", "bottleneck", "decoder", "output")
-
-
-@dataclass(frozen=True)
-class Signal:
-    """What a network is asked to do, fixed by the study for all of its networks.
-
-    Attributes:
-        sources: how many sources are estimated.
-        channels: audio channels of the mixture and of each source.
-    """
-
-    sources: int = 2
-    channels: int = 1
-
-
-@dataclass(frozen=True)
-class Convolution:
-    """One convolution of a network.
-
-    Attributes:
-        name: its name in the network's `state_dict`, without `.weight`.
-        part: the part of the network that it belongs to.
-        level: 0 is the finest; the bottleneck's is the number of levels.
-        inputs: (name of the convolution that feeds it, channels) of each tensor concatenated; "" is the mixture.
-        out_channels: filters.
-        kernel: taps.
-        out_length: samples that it computes.
-    """
-
-    name: str
-    part: Part
-    level: int
-    inputs: tuple[tuple[str, int], ...]
-    out_channels: int
-    kernel: int
-    out_length: int
-
-    @property
-    def in_channels(self) -> int:
-        """Channels of all inputs together."""
-        return sum(channels for _, channels in self.inputs)
-
-    @property
-    def parameters(self) -> int:
-        """Weights and biases."""
-        return (self.in_channels * self.kernel + 1) * self.out_channels
-
-    def multiply_adds(self, channels: int | None = None) -> int:
-        """Multiply-adds of one forward pass over that many of the input channels (all of them if None)."""
-        return (self.in_channels if channels is None else channels) * self.kernel * self.out_channels * self.out_length
-
-
-def convolutions(architecture: Architecture, signal: Signal, length: int) -> list[Convolution]:
-    """Lists a network's convolutions in the order in which they run.
-
-    Args:
-        architecture: the network.
-        signal: sources and channels.
-        length: samples of the input.
-
-    Raises:
-        UserError: the network halves the input more often than its length allows.
-    """
-    check_depth(architecture, length)
-    found = []
-    feed: tuple[str, int] = ("", signal.channels)
-    lengths = [length]
-    for level in range(architecture.levels):
-        name, filters = f"encoder.{level}", architecture.filters(level)
-        found.append(Convolution(name, "encoder", level, (feed,), filters, architecture.encoder_kernel, lengths[level]))
-        feed = (name, filters)
-        lengths.append((lengths[level] + 1) // 2)
-    depth, filters = architecture.levels, architecture.filters(architecture.levels)
-    found.append(
-        Convolution("bottleneck", "bottleneck", depth, (feed,), filters, architecture.encoder_kernel, lengths[depth])
-    )
-    feed = ("bottleneck", filters)
-    for level in reversed(range(architecture.levels)):
-        name, filters = f"decoder.{level}", architecture.filters(level)
-        skip = ((f"encoder.{level}", filters),) if architecture.has_skip(level) else ()
-        found.append(
-            Convolution(name, "decoder", level, (feed, *skip), filters, architecture.decoder_kernel, lengths[level])
-        )
-        feed = (name, filters)
-    predicted = signal.channels * (signal.sources - (architecture.output == "difference"))
-    inputs = (feed, ("", signal.channels))
-    found.append(Convolution("output", "output", 0, inputs, predicted, architecture.output_kernel, length))
-    return found
-
-
-def check_depth(architecture: Architecture, length: int) -> None:
-    """Refuses a network whose bottleneck would hold fewer than two samples.
-
-    Raises:
-        UserError: names the depth, the segment and the shortest segment that would do.
-    """
-    shortest = 2 ** (architecture.levels + 1)
-    if length < shortest:
-        raise UserError(
-            f"a network of {architecture.levels} levels is too deep for a segment of {length} samples: "
-            f"use a segment of at least {shortest} samples or fewer levels."
-        )
+__all__ = [
+    "PARTS",
+    "Convolution",
+    "Lengths",
+    "Part",
+    "Signal",
+    "check_depth",
+    "convolutions",
+    "lengths",
+    "multiply_adds",
+    "multiply_adds_per_second",
+    "parameters",
+    "reach",
+    "receptive_field",
+    "step_multiply_adds",
+]
 
 
 def parameters(layers: Iterable[Convolution]) -> dict[Part, int]:
-    """Weights and biases by part."""
+    """Parameters by part."""
     counts: dict[Part, int] = dict.fromkeys(PARTS, 0)
     for layer in layers:
         counts[layer.part] += layer.parameters
@@ -130,6 +43,23 @@ def parameters(layers: Iterable[Convolution]) -> dict[Part, int]:
 def multiply_adds(layers: Iterable[Convolution]) -> int:
     """Multiply-adds of one forward pass of one example."""
     return sum(layer.multiply_adds() for layer in layers)
+
+
+def multiply_adds_per_second(architecture: Architecture, signal: Signal, segment: int, sample_rate: int) -> float:
+    """Multiply-adds for one second of output, where the network separates as long a segment as it is trained on.
+
+    With context, what it computes for the borders counts; what only training computes (deep supervision) does not.
+
+    Args:
+        architecture: the network.
+        signal: sources and channels.
+        segment: samples of output that it is asked for at a time.
+        sample_rate: samples a second.
+    """
+    size = lengths(architecture, segment)
+    layers = convolutions(architecture, signal, size.input)
+    used = [layer for layer in layers if not layer.name.startswith("auxiliary.")]
+    return multiply_adds(used) * sample_rate / size.output
 
 
 def step_multiply_adds(layers: Iterable[Convolution], is_fixed: Callable[[Convolution], bool]) -> int:
@@ -145,20 +75,44 @@ def step_multiply_adds(layers: Iterable[Convolution], is_fixed: Callable[[Convol
     total = 0
     needs_gradient = {"": False}
     for layer in layers:
-        trains = not is_fixed(layer)
+        trains = layer.kind == "convolution" and not is_fixed(layer)
         total += layer.multiply_adds() * (1 + trains)
         total += sum(layer.multiply_adds(channels) for source, channels in layer.inputs if needs_gradient[source])
-        needs_gradient[layer.name] = trains or any(needs_gradient[source] for source, _ in layer.inputs)
+        behind_training = any(needs_gradient[source] for source, _ in layer.inputs)
+        needs_gradient[layer.name] = trains or behind_training or layer.extra_parameters > 0
     return total
 
 
-def multiply_adds_per_second(architecture: Architecture, signal: Signal, segment: int, sample_rate: int) -> float:
-    """Multiply-adds for one second of output.
+def receptive_field(architecture: Architecture) -> int:
+    """Samples from the first to the last of the mixture on which one sample of the output can depend, at most.
 
-    Args:
-        architecture: the network.
-        signal: sources and channels.
-        segment: samples of output that it computes at a time.
-        sample_rate: samples a second.
+    Group normalisation is left out: through its statistics every sample depends on the whole input.
     """
-    return multiply_adds(convolutions(architecture, signal, segment)) * sample_rate / segment
+    earliest, latest = _seen(architecture)
+    return int((latest - earliest).max()) + 1
+
+
+def reach(architecture: Architecture) -> int:
+    """Samples of the mixture to either side of an output sample on which it can depend, at most."""
+    earliest, latest = _seen(architecture)
+    times = np.arange(len(earliest))
+    return int(max((times - earliest).max(), (latest - times).max()))
+
+
+def _seen(architecture: Architecture) -> tuple[np.ndarray, np.ndarray]:
+    """First and last sample of the mixture that each output sample of one period of 2^levels samples depends on."""
+    period = np.arange(2**architecture.levels)
+    needed = {"output": (period, period)}
+    plan = convolutions(architecture, Signal(), lengths(architecture, 2 * len(period)).input)
+    for layer in reversed(plan):
+        if layer.name not in needed:  # An output that only training computes.
+            continue
+        first, last = needed.pop(layer.name)
+        if layer.kind == "interpolation":
+            first, last = first // 2, (last + 1) // 2
+        else:
+            first, last = first * layer.stride - layer.radius, last * layer.stride + layer.radius
+        for source, _ in layer.inputs:
+            known_first, known_last = needed.get(source, (first, last))
+            needed[source] = np.minimum(first, known_first), np.maximum(last, known_last)
+    return needed[""]

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from randsearch.agreement import Analysis, analyse, verdict, write_agreement
+from randsearch.agreement import Analysis, agreement, analyse, verdict, write_agreement, write_effects
 from randsearch.agreement.output import without_nan
+from randsearch.budgets import at_budgets, base
 from randsearch.config import StudyConfig, load_options
+from randsearch.ensemble import Ensemble, ensemble, with_ensemble, write_ensemble
 from randsearch.errors import UserError
 from randsearch.search.opening import open_studies
-from randsearch.table import means, read_measurements
+from randsearch.table import means, measures, read_measurements, replace_file
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a study says.
+
+    Attributes:
+        config: Of the study.
+        table: Its measurements with those of its ensembles.
+        analysis: All statistics of the table.
+        ensemble: The ensembles, where there are architectures enough for them.
+    """
+
+    config: StudyConfig
+    table: pd.DataFrame
+    analysis: Analysis
+    ensemble: Ensemble | None
 
 
 def study_folder(results: Path, name: str) -> Path:
@@ -34,8 +53,8 @@ def load_config(folder: Path) -> StudyConfig:
     return StudyConfig.create(load_options(path), str(path))
 
 
-def analyse_study(folder: Path, *, resamples: int = 2000) -> Analysis:
-    """Analyses a study, writes `agreement.csv` and `agreement.json`, and logs the numbers with Optuna.
+def examine(folder: Path, *, resamples: int = 2000) -> Findings:
+    """Reads a study and computes all its statistics; nothing is written.
 
     Args:
         folder: of the study.
@@ -46,15 +65,63 @@ def analyse_study(folder: Path, *, resamples: int = 2000) -> Analysis:
     """
     config = load_config(folder)
     table = read_measurements(folder / "measurements.csv")
-    found = analyse(table, resamples=resamples, seed=config.seed, bias=config.bias)
-    write_agreement(found, folder)
-    log_agreement(config, folder, table, found)
+    combined = ensemble(table, seed=config.seed)
+    table = with_ensemble(table, combined)
+    return Findings(config, table, analyse(table, resamples=resamples, seed=config.seed, bias=config.bias), combined)
+
+
+def analyse_study(folder: Path, *, resamples: int = 2000) -> Findings:
+    """Examines a study, writes what was found beside it, and logs the numbers with Optuna.
+
+    The files are `agreement.csv`, `agreement.json`, `effects.csv` and, where proxies were combined, `ensemble.csv`.
+
+    Args:
+        folder: of the study.
+        resamples: bootstrap resamples.
+
+    Raises:
+        UserError: nothing was trained, so that there is nothing to agree with.
+    """
+    found = examine(folder, resamples=resamples)
+    write_agreement(found.analysis, folder, found.config.proxy)
+    write_effects(found.analysis.effects, folder)
+    if found.ensemble is not None:
+        write_ensemble(found.ensemble, folder)
+    log_agreement(found, folder)
     return found
 
 
-def log_agreement(config: StudyConfig, folder: Path, table: pd.DataFrame, found: Analysis) -> None:
+def analyse_budgets(folder: Path, *, resamples: int = 2000) -> pd.DataFrame:
+    """Agreement of every measure that has a curve, at each budget of it, cheapest first; writes `budgets.csv`.
+
+    Args:
+        folder: of the study.
+        resamples: bootstrap resamples.
+
+    Raises:
+        UserError: nothing was trained, or no run was validated before its end.
+    """
+    config = load_config(folder)
+    table = at_budgets(read_measurements(folder / "measurements.csv"))
+    curved = dict.fromkeys(base(measure) for measure in measures(table) if base(measure) != measure)
+    if not curved:
+        raise UserError(
+            f"no measure of {config.study} has a score before its last step: validate more often than every "
+            f"{config.validate_every} of {config.proxy_steps} steps (--validate-every)."
+        )
+    chosen = table[[base(measure) in {*curved, "trained"} for measure in table["measure"].astype(str)]]
+    result = agreement(chosen, resamples=resamples, seed=config.seed, bias=config.bias)
+    place = {measure: number for number, measure in enumerate(curved)}
+    result = result.assign(place=[place[base(proxy)] for proxy in result["proxy"].astype(str)])
+    result = result.sort_values(["place", "relative_cost"], kind="stable", ignore_index=True).drop(columns="place")
+    replace_file(folder / "budgets.csv", result.to_csv(index=False, lineterminator="\n"))
+    return result
+
+
+def log_agreement(found: Findings, folder: Path) -> None:
     """Writes every coefficient, interval, p and n into the study, and the pairs of scores as `NAME/agreement`."""
-    scores = means(table).reindex(columns=[config.proxy, "trained"]).dropna()
+    config = found.config
+    scores = means(found.table).reindex(columns=[config.proxy, "trained"]).dropna()
     studies = open_studies(config, folder)
     known = {str(name): (float(proxy), float(trained)) for name, proxy, trained in scores.itertuples()}
     pairs = [
@@ -62,7 +129,7 @@ def log_agreement(config: StudyConfig, folder: Path, table: pd.DataFrame, found:
         for candidate in studies.candidates()
         if candidate.architecture.hash in known
     ]
-    studies.log_agreement(_attributes(config, found), pairs)
+    studies.log_agreement(_attributes(config, found.analysis), pairs)
 
 
 def _attributes(config: StudyConfig, found: Analysis) -> dict[str, Any]:
@@ -73,8 +140,9 @@ def _attributes(config: StudyConfig, found: Analysis) -> dict[str, Any]:
         for name, value in row.items()
         if name != "proxy"
     }
-    # The curves are drawn from the table and would be most of what is stored.
-    others = {f"agreement:{name}": value for name, value in found.to_dict().items() if name != "curves"}
+    # Curves and effects would be most of what is stored; they follow from the table, as `effects.csv` does.
+    left_out = ("curves", "effects")
+    others = {f"agreement:{name}": value for name, value in found.to_dict().items() if name not in left_out}
     attributes |= {**others, "agreement:verdict": asdict(verdict(found, config.proxy))}
     if config.bias:
         attributes["agreement:bias"] = config.bias

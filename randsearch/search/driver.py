@@ -16,10 +16,10 @@ from optuna.trial import TrialState
 from randsearch.architecture import Architecture
 from randsearch.config import StudyConfig
 from randsearch.measurement import Measurement
-from randsearch.measures import MEASURES, Job, Setting
+from randsearch.measures import Job, Setting, find
 from randsearch.models import sizing
 from randsearch.search.executors import Executor
-from randsearch.search.opening import random_candidates
+from randsearch.search.opening import planned_candidates
 from randsearch.search.progress import SearchProgress
 from randsearch.search.studies import Candidate, Studies, describe
 from randsearch.seeds import derive
@@ -76,8 +76,8 @@ class Driver:
         self._write_table(force=True)
 
     def _sample(self) -> None:
-        """Adds what random candidates are missing."""
-        for drawn in random_candidates(self._config, self._space, self._candidates.keys()):
+        """Adds the candidates that are missing."""
+        for drawn in planned_candidates(self._config, self._space, self._candidates.keys()):
             self._admit(self._studies.add(drawn.architecture, drawn.params, drawn.distributions))
 
     def _admit(self, candidate: Candidate) -> None:
@@ -95,10 +95,10 @@ class Driver:
         ]
 
     def _seeds(self, measure: str) -> tuple[int, ...]:
-        return self._config.seeds if MEASURES[measure].seeded else self._config.seeds[:1]
+        return self._config.seeds if find(measure).seeded else self._config.seeds[:1]
 
     def _cost(self, job: Job) -> float:
-        return MEASURES[job.measure].cost(self._setting, job.architecture)
+        return find(job.measure).cost(self._setting, job.architecture)
 
     def _measure(self, jobs: list[Job]) -> None:
         """Runs jobs, always as many at once as the executor has room for, and records each as it is done."""

@@ -6,18 +6,19 @@ import time
 from collections import Counter
 
 import torch
-from torch.nn import functional
 
 from randsearch.architecture import Architecture
 from randsearch.config import StudyConfig
 from randsearch.data import Dataset
-from randsearch.measures import MEASURES, Setting
-from randsearch.measures.training import EXCERPT_SECONDS, EXCERPTS, step_cost
-from randsearch.models.sizing import convolutions, parameters
+from randsearch.measures import Setting, find
+from randsearch.measures.costs import plan, step_cost
+from randsearch.measures.training import EXCERPT_SECONDS, EXCERPTS
+from randsearch.models.sizing import lengths, parameters
 from randsearch.models.wave_unet import build
 from randsearch.search.opening import bind_space
 from randsearch.search.session import Machine, make_setting
 from randsearch.seeds import derive
+from randsearch.training import squared_error
 
 SAMPLE = 50
 TIMED = 3
@@ -41,10 +42,10 @@ def estimate(config: StudyConfig, dataset: Dataset, machine: Machine) -> list[st
     rate = sum(_rate(setting, architecture) for architecture in sample[:TIMED]) / len(sample[:TIMED])
     runs = _runs(config)
     work = sum(
-        count * sum(MEASURES[measure].cost(setting, architecture) for architecture in sample) / len(sample)
+        count * sum(find(measure).cost(setting, architecture) for architecture in sample) / len(sample)
         for measure, count in runs.items()
     )
-    size = _bytes_per_training(setting, sample) * sum(count for name, count in runs.items() if MEASURES[name].trains)
+    size = _bytes_per_training(setting, sample) * sum(count for name, count in runs.items() if find(name).trains)
     hours = work / rate / machine.workers / 3600
     planned = ", ".join(f"{count} x {name}" for name, count in runs.items())
     tracks = f"{len(dataset.train)} training and {len(dataset.validation)} validation tracks"
@@ -61,7 +62,7 @@ def estimate(config: StudyConfig, dataset: Dataset, machine: Machine) -> list[st
 def _runs(config: StudyConfig) -> Counter[str]:
     """How often each measure runs."""
     seeds = len(config.seeds)
-    runs = Counter({name: config.trials * (seeds if MEASURES[name].seeded else 1) for name in config.all_measures})
+    runs = Counter({name: config.trials * (seeds if find(name).seeded else 1) for name in config.all_measures})
     trained = {"all": config.trials, "none": 0}.get(config.train, min(config.top or 0, config.trials))
     if trained:
         runs["trained"] = trained * seeds
@@ -72,21 +73,21 @@ def _rate(setting: Setting, architecture: Architecture) -> float:
     """Multiply-adds a second of two full training steps, after one to warm up."""
     torch.set_num_threads(setting.threads)
     network = build(architecture, setting.signal, 0).to(setting.device)
-    shape = (setting.recipe.batch, setting.signal.channels, setting.recipe.segment)
-    mixture = torch.zeros(shape, device=setting.device)
+    size = lengths(architecture, setting.recipe.segment)
+    mixture = torch.zeros((setting.recipe.batch, setting.signal.channels, size.input), device=setting.device)
+    sources = torch.zeros((1, setting.signal.sources, setting.signal.channels, size.output), device=setting.device)
     began = 0.0
     for step in range(3):
         if step == 1:
             began = time.perf_counter()
-        estimates = network(mixture)
-        loss = functional.mse_loss(estimates, torch.zeros_like(estimates))
+        loss = squared_error(network, mixture, sources)
         loss.backward()  # type: ignore[no-untyped-call]
         loss.item()
     return 2 * step_cost(setting, architecture, "none") / (time.perf_counter() - began)
 
 
 def _bytes_per_training(setting: Setting, sample: list[Architecture]) -> float:
-    layers = (convolutions(architecture, setting.signal, setting.recipe.segment) for architecture in sample)
+    layers = (plan(setting, architecture) for architecture in sample)
     weights = 4.0 * sum(sum(parameters(found).values()) for found in layers) / len(sample)
     seconds = EXCERPTS * EXCERPT_SECONDS * setting.signal.sources * setting.signal.channels
     # FLAC of 16 bits keeps music at roughly half its size.

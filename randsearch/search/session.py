@@ -17,12 +17,13 @@ from rich.console import Console
 from randsearch.config import StudyConfig
 from randsearch.data import Crops, Dataset, open_dataset
 from randsearch.errors import UserError
-from randsearch.measures import MEASURES, Setting
+from randsearch.measures import MEASURES, Setting, find
+from randsearch.measures.base import Lazy
 from randsearch.measures.baseline import constant_gain_score
 from randsearch.search.analysis import load_config
 from randsearch.search.driver import Driver
 from randsearch.search.executors import open_executor
-from randsearch.search.opening import bind_space, open_studies, random_candidates, signal
+from randsearch.search.opening import bind_space, open_studies, planned_candidates, signal, with_grid
 from randsearch.search.progress import SearchProgress
 from randsearch.training import Recipe
 
@@ -64,9 +65,11 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     else:
         threads = max(1, (os.cpu_count() or 1) // machine.workers)
         asked = StudyConfig.create({"threads": threads, **options}, "options")
-    unknown = [measure for measure in (asked.proxy, *asked.measures) if measure not in MEASURES]
-    if unknown:
-        raise UserError(f"there is no measure {unknown[0]}: choose from {', '.join(MEASURES)}.")
+    asked = asked.model_copy(update={"measures": _every(asked.measures)})
+    for measure in (asked.proxy, *asked.measures):
+        run = find(measure).run
+        if isinstance(run, Lazy):
+            run.load()
     _check_device(asked.device)
     dataset = open_dataset(
         asked.data,
@@ -77,9 +80,18 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
         cache=machine.cache,
         progress=True,
     )
-    Crops(dataset.train, asked.batch, asked.segment, asked.segment, seed=0)  # Refuses tracks shorter than a segment.
+    # Refuses tracks shorter than a segment.
+    Crops(dataset.train, asked.batch, asked.segment, asked.segment, seed=0, pads=dataset.task.pads)
     asked = asked.model_copy(update={"sample_rate": dataset.sample_rate, "data_digest": dataset.digest})
+    if asked.sampler == "grid":
+        asked = with_grid(asked, bind_space(asked), limited=stored is not None or "trials" in options)
     return (asked if stored is None else stored.continued_by(asked)), dataset
+
+
+def _every(measures: tuple[str, ...]) -> tuple[str, ...]:
+    """Measures by name, `all` among them standing for the whole registry."""
+    registry = [name for name in MEASURES if name != "trained"]
+    return tuple(dict.fromkeys(each for name in measures for each in (registry if name == "all" else [name])))
 
 
 def _check_device(name: str) -> None:
@@ -96,11 +108,13 @@ def make_setting(config: StudyConfig, dataset: Dataset, folder: Path, baseline: 
         recipe=Recipe(config.learning_rate, config.batch, config.segment, config.validate_every),
         steps=config.steps,
         proxy_steps=config.proxy_steps,
-        proxy_half=MEASURES[config.proxy].fixes,
+        proxy_half=find(config.proxy).fixes,
         baseline=baseline,
         device=config.device,
         threads=config.threads,
         folder=folder / "measured",
+        study=config.study,
+        proxy_batch=config.proxy_batch,
     )
 
 
@@ -120,7 +134,7 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
     """
     folder, space = machine.results / config.study, bind_space(config)
     baseline = cache(partial(constant_gain_score, dataset))
-    list(random_candidates(config, space))  # A space that is too small is refused before anything is written.
+    list(planned_candidates(config, space))  # A space that is too small is refused before anything is written.
     with _locked(folder):
         if not (folder / "config.yaml").exists():
             baseline()  # So are data that nothing can be scored on.
@@ -128,6 +142,7 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
         studies = open_studies(config, folder)
         setting = make_setting(config, dataset, folder, studies.remembered("baseline", baseline))
         if dataset.note:
+            studies.annotate("note", dataset.note)
             machine.console.print(f"note: {dataset.note}", highlight=False, markup=False)
         progress = SearchProgress(machine.console, config.proxy)
         with open_executor(setting, machine.workers) as executor, progress:

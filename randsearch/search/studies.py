@@ -75,6 +75,7 @@ class Studies:
         except (optuna.exceptions.OptunaError, _database_error(), ImportError, ValueError, RuntimeError) as error:
             shown = "the storage" if config.storage else str(folder / STUDY_FILE)
             raise UserError(f"{shown} cannot be opened as an Optuna storage ({type(error).__name__}).") from None
+        self._opened: dict[str, optuna.Study] = {}
         directions = ["maximize", "minimize"] if config.sampler == "nsga2" else ["maximize"]
         self.main = self._study(config.study, directions)
         if not self.main.user_attrs:
@@ -86,6 +87,11 @@ class Studies:
 
     def _study(self, name: str, directions: list[str]) -> optuna.Study:
         self._names.add(name)
+        if name not in self._opened:  # Opening takes Optuna as long as adding a trial does.
+            self._opened[name] = self._create(name, directions)
+        return self._opened[name]
+
+    def _create(self, name: str, directions: list[str]) -> optuna.Study:
         return optuna.create_study(
             storage=self._storage,
             study_name=name,
@@ -101,6 +107,11 @@ class Studies:
         if name not in self.main.user_attrs:
             self.main.set_user_attr(name, compute())
         return float(self.main.user_attrs[name])
+
+    def annotate(self, name: str, text: str) -> None:
+        """Writes what a reader must know into the study itself."""
+        if self.main.user_attrs.get(name) != text:
+            self.main.set_user_attr(name, text)
 
     def candidates(self) -> list[Candidate]:
         """The architectures of the study, in the order in which they joined it."""
@@ -185,6 +196,7 @@ class Studies:
         name = f"{self._config.study}/agreement"
         if name in self._names:
             optuna.delete_study(study_name=name, storage=self._storage)
+            self._opened.pop(name, None)
         study = self._study(name, ["maximize", "maximize"])
         study.set_metric_names([self._config.proxy, "trained"])
         study.add_trials(

@@ -58,29 +58,3 @@ def test_gaps_are_mean_differences_of_scores():
     kept = gaps[("fixed_decoder", "trained")].gain_kept
     wide = means(table)
     assert kept.point == pytest.approx((wide["fixed_decoder"].mean() - 3.1) / (wide["trained"].mean() - 3.1), abs=1e-4)
-
-
-def test_effects_find_the_parameter_that_the_proxy_misjudges():
-    rng = np.random.default_rng(77)
-    table = make_table(80, proxies={"fixed_decoder": 0.2})
-    deep = table["levels"] >= 5
-    table.loc[deep & (table["measure"] == "fixed_decoder"), "score"] += 4
-    table["noise"] = rng.normal(size=80)[table.groupby("architecture", sort=False).ngroup()]
-    found = {(e.parameter, e.value): e for e in analyse(table, resamples=500).effects}
-    levels = found[("levels", "")]
-    assert levels.misjudged.point == pytest.approx(levels.by_proxy.point - levels.trained.point)
-    assert levels.misjudged.low > 0
-    assert levels.sure
-    assert not found[("noise", "")].sure
-    assert ("gated", "True") in found
-    assert ("gated", "False") not in found
-    assert {value for parameter, value in found if parameter == "skips"} == {f"{i:03b}" for i in range(8)}
-
-
-def test_the_effect_of_having_a_value_is_a_difference_of_mean_places():
-    table = make_table(20)
-    found = next(e for e in analyse(table, resamples=50).effects if (e.proxy, e.parameter) == ("early", "gated"))
-    wide = means(table)
-    place = (stats.rankdata(wide["trained"]) - 1) / 19
-    gated = table.drop_duplicates("architecture")["gated"].to_numpy()
-    assert found.trained.point == pytest.approx(place[gated].mean() - place[~gated].mean(), abs=1e-6)

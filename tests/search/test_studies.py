@@ -23,7 +23,7 @@ from randsearch.search.opening import bind_space
 from randsearch.search.studies import Studies
 from randsearch.table import read_measurements
 
-MEASURES = ["early", "fixed_decoder", "fixed_encoder", "params", "trained"]
+MEASURES = ["early", "fixed_decoder", "params", "trained"]
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_one_trial_an_architecture_told_the_mean_of_the_primary_proxy(url, table
     trials = load(url, "tiny").trials
     order = list(table["architecture"].unique())
     assert [trial.user_attrs["architecture"] for trial in trials] == order
-    assert len(order) == 5
+    assert len(order) == 4
     expected = table[table["measure"] == "fixed_decoder"].groupby("architecture")["score"].mean()
     for trial in trials:
         assert trial.state == TrialState.COMPLETE
@@ -68,7 +68,7 @@ def test_one_trial_an_architecture_told_the_mean_of_the_primary_proxy(url, table
 def test_one_trial_a_measurement_with_its_score_and_curve(url, table, measure):
     rows = table[table["measure"] == measure].set_index(["architecture", "seed"])
     trials = load(url, f"tiny/{measure}").trials
-    assert len(trials) == len(rows) == (5 if measure == "params" else 10)
+    assert len(trials) == len(rows) == (4 if measure == "params" else 8)
     for trial in trials:
         row = rows.loc[(trial.user_attrs["architecture"], trial.user_attrs["seed"])]
         assert trial.value == row["score"]
@@ -82,7 +82,7 @@ def test_the_agreement_study_holds_the_pairs_of_scores(url, table):
     study = load(url, "tiny/agreement")
     means = table.groupby(["measure", "architecture"])["score"].mean()
     assert study.metric_names == ["fixed_decoder", "trained"]
-    assert len(study.trials) == 5
+    assert len(study.trials) == 4
     for trial in study.trials:
         name = trial.user_attrs["architecture"]
         assert trial.values == pytest.approx([means["fixed_decoder", name], means["trained", name]], abs=1e-12)
@@ -126,8 +126,8 @@ def test_the_dashboard_opens_the_study(url):
 
     studies = {entry["study_name"]: entry["study_id"] for entry in get("/api/studies")["study_summaries"]}
     assert set(studies) == {"tiny", "tiny/agreement", *(f"tiny/{measure}" for measure in MEASURES)}
-    assert len(get(f"/api/studies/{studies['tiny/trained']}")["trials"]) == 10
-    assert len(get(f"/api/studies/{studies['tiny/agreement']}")["trials"]) == 5
+    assert len(get(f"/api/studies/{studies['tiny/trained']}")["trials"]) == 8
+    assert len(get(f"/api/studies/{studies['tiny/agreement']}")["trials"]) == 4
 
 
 @pytest.fixture

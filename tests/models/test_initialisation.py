@@ -1,0 +1,108 @@
+"""How weights are drawn: their power, their shape, and the statistics of a trained network."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from randsearch.architecture import Architecture
+from randsearch.errors import UserError
+from randsearch.models.initialisation import LEAKY_GAIN, drawing
+from randsearch.models.sizing import Signal
+from randsearch.models.wave_unet import build
+
+
+def _draw(kind: str, convolution: nn.Conv1d) -> torch.Tensor:
+    drawing(Architecture.create({"initialisation": kind}), torch.Generator().manual_seed(0))("x", convolution)
+    return convolution.weight.detach()
+
+
+def test_glorot_is_pytorchs() -> None:
+    weight = _draw("glorot", nn.Conv1d(6, 10, 5))
+    expected = nn.init.xavier_uniform_(torch.empty(10, 6, 5), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(weight, expected)
+
+
+@pytest.mark.parametrize("kind", ["he", "orthogonal", "sparse"])
+def test_power_survives_leaky_relu(kind: str) -> None:
+    weight = _draw(kind, nn.Conv1d(40, 120, 5))
+    assert weight.square().sum(dim=(1, 2)).mean().item() == pytest.approx(LEAKY_GAIN**2, rel=0.05)
+
+
+def test_depthwise_convolutions_keep_their_power() -> None:
+    weight = _draw("glorot", nn.Conv1d(200, 200, 5, groups=200, bias=False))
+    assert weight.square().sum(dim=(1, 2)).mean().item() == pytest.approx(1, rel=0.1)
+
+
+def test_orthogonal_filters_are_orthogonal() -> None:
+    weight = _draw("orthogonal", nn.Conv1d(6, 10, 5)).flatten(1) / LEAKY_GAIN
+    assert torch.allclose(weight @ weight.T, torch.eye(10), atol=1e-5)
+
+
+def test_sparse_filters_have_a_tenth_of_their_weights() -> None:
+    weight = _draw("sparse", nn.Conv1d(8, 10, 5)).flatten(1)
+    assert (weight != 0).sum(dim=1).tolist() == [4] * 10
+
+
+@pytest.mark.parametrize("kind", ["glorot", "he", "orthogonal", "sparse"])
+def test_biases_are_zero(kind: str) -> None:
+    convolution = nn.Conv1d(3, 4, 5)
+    _draw(kind, convolution)
+    assert convolution.bias is not None
+    assert not convolution.bias.any()
+
+
+WIDE = {"levels": 2, "first_filters": 16, "filter_increment": 16}
+
+
+def _statistics(path: Path) -> dict[str, object]:
+    return {"initialisation": "statistics", "init_statistics": str(path)}
+
+
+def _checkpoint(folder: Path, scale: float = 1.0, **options: object) -> Path:
+    path = folder / "trained.safetensors"
+    state = build(Architecture.create(WIDE | options), Signal(), 0).state_dict()
+    save_file({name: 0.5 + scale * torch.randn_like(tensor) for name, tensor in state.items()}, path)
+    return path
+
+
+def test_statistics_give_mean_and_variance_of_each_layer(tmp_path: Path) -> None:
+    architecture = Architecture.create(WIDE | _statistics(_checkpoint(tmp_path, 2.0)))
+    network = build(architecture, Signal(), 3)
+    weight = network.bottleneck.weight
+    assert weight.mean().item() == pytest.approx(0.5, abs=0.05)
+    assert weight.std().item() == pytest.approx(2.0, rel=0.05)
+    assert network.bottleneck.bias is not None
+    assert network.bottleneck.bias.any()
+    again = build(architecture, Signal(), 3)
+    assert torch.equal(again.output.weight, network.output.weight)
+
+
+def test_statistics_name_contents_and_not_a_place(tmp_path: Path) -> None:
+    path = _checkpoint(tmp_path)
+    here = Architecture.create(_statistics(path))
+    moved = path.rename(tmp_path / "moved.safetensors")
+    assert Architecture.create(_statistics(moved)).hash == here.hash
+    # What a table says of an architecture is read again where the file is not.
+    assert Architecture.create(here.to_row()).hash == here.hash
+    _checkpoint(tmp_path, 2.0)
+    assert Architecture.create(_statistics(path)).hash != here.hash
+
+
+def test_statistics_that_do_not_serve_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot read"):
+        Architecture.create(_statistics(tmp_path / "nothing"))
+    path = _checkpoint(tmp_path)
+    with pytest.raises(UserError, match="use weights of the same depth, widths and kernels"):
+        build(Architecture.create({**WIDE, "first_filters": 4, **_statistics(path)}), Signal(), 0)
+    with pytest.raises(UserError, match="no such layer"):
+        build(Architecture.create({**WIDE, "levels": 3, **_statistics(path)}), Signal(), 0)
+    architecture = Architecture.create(WIDE | _statistics(path))
+    _checkpoint(tmp_path, 2.0)
+    with pytest.raises(UserError, match="has changed"):
+        build(architecture, Signal(), 0)
+    path.write_text("no tensors")
+    with pytest.raises(UserError, match="not a safetensors file"):
+        build(Architecture.create(WIDE | _statistics(path)), Signal(), 0)

@@ -1,0 +1,162 @@
+"""What must be true of worker processes: a death costs a job one try, and nobody outlives the driver."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tiny import without_times
+
+from randsearch.architecture import Architecture
+from randsearch.data import open_dataset
+from randsearch.measures import Job, Setting, measure
+from randsearch.models.sizing import Signal
+from randsearch.search.executors import InProcess, LocalProcesses, open_executor
+from randsearch.training import Recipe
+
+
+class Deadly(Architecture):
+    """An architecture that kills, the first times that it is measured, the process that measures it."""
+
+    tally: str
+    deaths: int
+
+    def filters(self, level: int) -> int:
+        with Path(self.tally).open("a") as file:
+            file.write("x")
+        if Path(self.tally).stat().st_size <= self.deaths:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().filters(level)
+
+
+@pytest.fixture
+def setting(tiny_corpus, tmp_path) -> Setting:
+    return Setting(
+        dataset=open_dataset(f"musdbhq:{tiny_corpus}"),
+        signal=Signal(),
+        recipe=Recipe(learning_rate=5e-3, batch=2, segment=256, validate_every=2),
+        steps=4,
+        proxy_steps=2,
+        proxy_half="decoder",
+        baseline=0.0,
+        device="cpu",
+        threads=1,
+        folder=tmp_path / "measured",
+        study="tiny",
+        proxy_batch=2,
+    )
+
+
+def test_the_executor_for_a_number_of_workers(setting):
+    assert isinstance(open_executor(setting, 1), InProcess)
+
+
+def test_in_process_jobs_run_in_their_order(setting):
+    jobs = [Job(Architecture(levels=1, first_filters=width), "params", 0) for width in (2, 3)]
+    with InProcess(setting) as executor:
+        for job in jobs:
+            executor.submit(job)
+        assert executor.finished() == [measure(setting, jobs[0])]
+        assert executor.finished() == [measure(setting, jobs[1])]
+
+
+def test_a_worker_that_dies_costs_its_job_a_try_and_the_third_death_fails_it(setting, tmp_path):
+    def deadly(deaths: int) -> Job:
+        return Job(Deadly(levels=1, first_filters=2, tally=str(tmp_path / f"{deaths}"), deaths=deaths), "params", 5)
+
+    once, always = deadly(1), deadly(99)
+    healthy = [Job(Architecture(levels=1, first_filters=width), "params", 0) for width in range(2, 6)]
+    found = {}
+    with LocalProcesses(setting, 2) as executor:
+        for job in (once, *healthy[:2], always, *healthy[2:]):
+            executor.submit(job)
+        while len(found) < 6:
+            found |= {made.key: made for made in executor.finished()}
+    for job in healthy:
+        assert found[job.key] == measure(setting, job)
+    assert found[once.key].score == found[healthy[0].key].score == measure(setting, healthy[0]).score
+    failed = found[always.key]
+    assert (failed.state, failed.score) == ("failed", None)
+    assert failed.reason == f"killed its worker 3 times (exit code {-signal.SIGKILL})"
+    assert (tmp_path / "99").stat().st_size == 3
+
+
+def session_members(session: int) -> list[int]:
+    """Processes of a session that run; it is the sixth field of their `stat`, the state the third."""
+    members = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:  # it ended meanwhile
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            members.append(int(stat.parent.name))
+    return members
+
+
+def wait_until(condition) -> None:
+    end = time.monotonic() + 120  # of a machine that does much else
+    while not condition():
+        assert time.monotonic() < end, "it never came to this"
+        time.sleep(0.05)
+
+
+def recorded(database: Path) -> int:
+    """Measurements in a study file, read by a process that cannot disturb it."""
+    try:
+        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+            query = "select count(*) from trials join studies using (study_id) "
+            query += "where study_name like 'tiny/%' and study_name <> 'tiny/agreement'"
+            return int(connection.execute(query).fetchone()[0])
+    except sqlite3.OperationalError:  # not there yet, or without its tables
+        return 0
+
+
+SILENT = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+on_linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+
+
+@on_linux
+def test_killed_at_any_time_and_run_again_the_table_is_that_of_an_undisturbed_run(run_cli, tiny_search, tmp_path):
+    killed, whole = (
+        tiny_search(tmp_path / name, trials=4, measures=[], steps=20, proxy_steps=20, validate_every=10)
+        for name in ("killed", "whole")
+    )
+    database = tmp_path / "killed" / "tiny" / "study.db"
+
+    def kill_when(condition) -> None:
+        """Starts the search, kills the driver, and the driver alone, and expects the workers to follow it."""
+        command = [sys.executable, "-m", "randsearch", *killed, "--workers", "2"]
+        with subprocess.Popen(command, start_new_session=True, **SILENT) as driver:
+            wait_until(lambda: condition(driver.pid))
+            assert driver.poll() is None
+            driver.kill()
+        wait_until(lambda: not session_members(driver.pid))
+
+    kill_when(lambda driver: len(session_members(driver)) > 1)  # while workers are still starting
+    assert recorded(database) == 0
+    kill_when(lambda _: recorded(database) >= 3)
+    assert recorded(database) < 12
+    assert run_cli(*killed).code == 0
+    assert recorded(database) == 12
+    assert run_cli(*whole).code == 0
+    pd.testing.assert_frame_equal(
+        without_times(tmp_path / "killed" / "tiny" / "measurements.csv"),
+        without_times(tmp_path / "whole" / "tiny" / "measurements.csv"),
+    )
+
+
+def test_two_workers_score_as_one_does_to_the_bit(run_cli, tiny_search, tmp_path):
+    for workers in (1, 2):
+        options = {"trials": 2, "seeds": [0, 1], "train": "none"}
+        assert run_cli(*tiny_search(tmp_path / str(workers), **options), "--workers", workers).code == 0
+    one, two = (without_times(tmp_path / str(workers) / "tiny" / "measurements.csv") for workers in (1, 2))
+    pd.testing.assert_frame_equal(one, two)
