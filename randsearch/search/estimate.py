@@ -12,7 +12,8 @@ from randsearch.architecture import Architecture
 from randsearch.config import StudyConfig
 from randsearch.data import Dataset
 from randsearch.measures import MEASURES, Setting
-from randsearch.measures.training import EXCERPT_SECONDS, EXCERPTS, step_cost
+from randsearch.measures.excerpts import EXCERPT_SECONDS, EXCERPTS
+from randsearch.measures.training import step_cost
 from randsearch.models.sizing import convolutions, parameters
 from randsearch.models.wave_unet import build
 from randsearch.search.opening import bind_space
