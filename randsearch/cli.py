@@ -223,7 +223,7 @@ def plot(
     """Writes the plots of a study as PNG and SVG."""
     from randsearch.agreement import agreement
     from randsearch.plots import save_plots
-    from randsearch.search.analysis import load_config, study_folder
+    from randsearch.search.analysis import load_config, plot_data, study_folder
     from randsearch.table import read_measurements
 
     folder, console = study_folder(results, name), _console()
@@ -233,8 +233,19 @@ def plot(
         console.print(f"left out: {reason}", highlight=False, markup=False)
 
     result = agreement(table, seed=config.seed, bias=config.bias)
-    for path in save_plots(table, folder / "plots", kind, result=result, on_skip=report_skip):
+    data = plot_data(folder, table)
+    for path in save_plots(table, folder / "plots", kind, result=result, data=data, on_skip=report_skip):
         console.print(str(path), highlight=False, markup=False)
+
+
+@app.command()
+def report(name: Study, results: Results = RESULTS) -> None:
+    """Writes one self-contained HTML file on a study: verdict, tables, plots, audio, and how to repeat it."""
+    from randsearch.report import write_report
+    from randsearch.search.analysis import study_folder
+
+    path = write_report(study_folder(results, name))
+    _console().print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)", highlight=False, markup=False)
 
 
 @app.command()

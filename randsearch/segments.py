@@ -56,7 +56,7 @@ def read_segments(measured: Path, architectures: Iterable[str], measures: Sequen
                 if seed.isdigit():
                     parts.append(part.assign(architecture=architecture, measure=measure, seed=int(seed)))
     found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
-    return found[list(COLUMNS)]
+    return found[list(COLUMNS)].astype({"sdr": float})
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from randsearch.agreement import agreement, write_agreement
 from randsearch.config import StudyConfig, load_options
 from randsearch.errors import UserError
 from randsearch.search.opening import open_studies
+from randsearch.segments import read_segments
 from randsearch.table import means, read_measurements
 
 
@@ -48,6 +49,18 @@ def analyse_study(folder: Path, *, resamples: int = 2000) -> pd.DataFrame:
     write_agreement(result, folder)
     log_agreement(config, folder, table, result)
     return result
+
+
+def plot_data(folder: Path, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """What plots need beside the table, by the plot's name: the segments of the best trained architecture.
+
+    Args:
+        folder: of the study.
+        table: its measurements.
+    """
+    trained = means(table).get("trained", pd.Series(dtype=float)).dropna()
+    best = [str(trained.idxmax())] if len(trained) else []
+    return {"segments": read_segments(folder / "measured", best, ("trained", "fixed_decoder", "fixed_encoder"))}
 
 
 def log_agreement(config: StudyConfig, folder: Path, table: pd.DataFrame, result: pd.DataFrame) -> None:
