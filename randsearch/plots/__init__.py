@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    *("PLOTS", "NotEnoughDataError", "make_plots", "render", "save_plots"),
+    *("PLOTS", "NotEnoughDataError", "make_plots", "save_plots"),
     *("bump_chart", "claim3", "effects", "learning_curves", "matrix"),
     *("quality_cost", "rank_rank", "regret_recall", "seeds", "segments"),
 ]

@@ -16,8 +16,8 @@ from markupsafe import Markup
 
 from randsearch.agreement import agreement, headline, notes
 from randsearch.config import StudyConfig
-from randsearch.plots import make_plots, render
-from randsearch.plots.style import label
+from randsearch.plots import make_plots
+from randsearch.plots.style import label, render
 from randsearch.report import machine
 from randsearch.report.audio import listen
 from randsearch.report.tables import agreement_grid, failure_grid, score_grid
@@ -33,7 +33,7 @@ _ABOUT = {
     "bump_chart": "Each line is an architecture; the best three by training are coloured.",
     "quality_cost": "Better proxies stand further up, cheaper ones further left.",
     "regret_recall": "What is lost, and how many of the best are found, if only the first choices are trained.",
-    "claim3": "J-Net's third claim: random weights in the decoder cost little, in the encoder more.",
+    "claim3": "J-Net claims that random weights cost little in the decoder and more in the encoder.",
     "learning_curves": "Validation score during training, with all weights free and with a half fixed.",
     "segments": "The score is a median over segments of one second; this is what it is a median of.",
     "seeds": "A ranking can only be as sure as the same network's scores agree between seeds.",
@@ -57,9 +57,7 @@ class _Winner:
     yaml: str
 
 
-def write_report(
-    folder: Path, *, verdict: Sequence[str] = (), data: Mapping[str, pd.DataFrame] | None = None
-) -> Path:
+def write_report(folder: Path, *, verdict: Sequence[str] = (), data: Mapping[str, pd.DataFrame] | None = None) -> Path:
     """Writes `report.html` into the folder of a study.
 
     Args:
@@ -151,13 +149,14 @@ def _best(table: pd.DataFrame, measure: str) -> list[str]:
 
 def _winner(table: pd.DataFrame, name: str, chooser: str, proxy: str) -> _Winner:
     wide = means(table)
-    facts = f"{wide.loc[name, chooser]:.2f} by {label(chooser)}"
+    unit = " dB" if chooser == TARGET else ""
+    facts = f"{float(str(wide.loc[name, chooser])):.2f}{unit} by {label(chooser)}"
     if proxy != chooser and proxy in wide and not math.isnan(float(str(wide.loc[name, proxy]))):
         place = int((wide[proxy] > wide.loc[name, proxy]).sum()) + 1
         facts += f", number {place} of {int(wide[proxy].notna().sum())} by {label(proxy)}"
-    row = table[table["architecture"] == name].iloc[0]
-    options = {key: getattr(row[key], "item", lambda key=key: row[key])() for key in parameters(table)}
-    known = {key: value for key, value in options.items() if not (isinstance(value, float) and math.isnan(value))}
+    # Plain Python values, which YAML can write.
+    (options,) = table.loc[table["architecture"] == name, parameters(table)].head(1).to_dict(orient="records")
+    known = {str(key): value for key, value in options.items() if not (isinstance(value, float) and math.isnan(value))}
     return _Winner(name, facts, yaml.safe_dump(known, sort_keys=False, allow_unicode=True))
 
 

@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections import Counter
 from importlib import metadata
 
 import pandas as pd
@@ -12,8 +13,11 @@ _PACKAGES = ("randsearch", "torch", "optuna", "numpy", "scipy", "pandas", "matpl
 def measured_on(table: pd.DataFrame) -> list[str]:
     """Devices and threads of the complete measurements, with their number."""
     complete = table[table["state"] == "complete"]
-    groups = complete.groupby(["device", "threads"], sort=False).size()
-    return [f"{device}, threads a worker: {threads}, measurements: {count}" for (device, threads), count in groups.items()]
+    pairs = zip(complete["device"], complete["threads"], strict=True)
+    groups = Counter((str(device), int(threads)) for device, threads in pairs)
+    return [
+        f"{device}, threads a worker: {threads}, measurements: {count}" for (device, threads), count in groups.items()
+    ]
 
 
 def versions() -> list[tuple[str, str]]:

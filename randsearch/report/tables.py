@@ -1,8 +1,9 @@
 """The tables of a report as plain cells: what is shown, and the value by which a column sorts."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -52,8 +53,18 @@ _AGREEMENT: tuple[tuple[str, str, str, Callable[[dict[str, float]], Cell]], ...]
     ("partial", "partial", "Spearman given parameters and multiply-adds", _interval("partial")),
     ("over_ceiling", "over ceiling", "Spearman over what a perfect proxy could reach", _interval("over_ceiling")),
     ("p_value", "p", "of Spearman, by permutation", lambda row: _number(row["p_value"], format_p(row["p_value"]))),
-    ("p_holm", "p Holm", "corrected for the number of proxies", lambda row: _number(row["p_holm"], format_p(row["p_holm"]))),
-    ("top3_overlap", "top 3", "the best three that are among the proxy's", _plain("top3_overlap", ".2g", f"/{TOP}", TOP)),
+    (
+        "p_holm",
+        "p Holm",
+        "corrected for the number of proxies",
+        lambda row: _number(row["p_holm"], format_p(row["p_holm"])),
+    ),
+    (
+        "top3_overlap",
+        "top 3",
+        "the best three that are among the proxy's",
+        _plain("top3_overlap", ".2g", f"/{TOP}", TOP),
+    ),
     ("regret_db", "regret", "lost by training its first choice only", _plain("regret_db", ".2f", " dB")),
     ("relative_cost", "cost", "seconds relative to training", _plain("relative_cost", ".2g")),
     ("failed", "failed", "failed measurements", _plain("failed", "d")),
@@ -66,7 +77,7 @@ def agreement_grid(result: pd.DataFrame) -> Grid:
     headings = (("proxy", "a measure that is cheaper than training"), *((name, what) for _, name, what, _ in columns))
     rows = [
         (Cell(label(str(row["proxy"]))), *(cell(row) for _, _, _, cell in columns))
-        for row in result.to_dict(orient="records")
+        for row in map(_named, result.to_dict(orient="records"))
     ]
     return Grid(headings, tuple(rows))
 
@@ -79,11 +90,11 @@ def score_grid(table: pd.DataFrame, target: str) -> Grid:
     order = sorted(measures(table), key=lambda measure: measure != target)
     given = table.drop_duplicates("architecture").set_index("architecture")[parameters(table)]
     headings = [("architecture", "hash"), *((label(measure), "mean score over seeds") for measure in order)]
-    headings += [(name.replace("_", " "), "parameter") for name in given]
+    headings += [(name.replace("_", " "), "parameter") for name in parameters(table)]
     rows = [
         (
             Cell(str(name), code=True),
-            *(_number(float(value), f"{value:.4g}") for value in scored),
+            *(_number(float(value), f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}") for value in scored),
             *(_cell(value) for value in given.loc[str(name)]),
         )
         for name, scored in zip(wide.index[:MOST_ROWS], wide[order].to_numpy(dtype=float), strict=False)
@@ -94,13 +105,28 @@ def score_grid(table: pd.DataFrame, target: str) -> Grid:
 def failure_grid(table: pd.DataFrame) -> Grid:
     """The failed measurements, those of one measure and reason in one row."""
     failed = table[table["state"] == "failed"]
-    groups: Iterable[tuple[tuple[str, str], pd.DataFrame]] = failed.groupby(["measure", "reason"], sort=False)
     rows = [
-        (Cell(label(measure)), Cell(str(len(rows)), float(len(rows))), Cell(reason or "-"), Cell(_some(rows), code=True))
-        for (measure, reason), rows in groups
+        (
+            Cell(label(str(measure))),
+            Cell(str(len(rows)), float(len(rows))),
+            Cell(str(reason) or "-"),
+            Cell(_some(rows), code=True),
+        )
+        for (measure, reason), rows in _groups(failed)
     ]
     headings = (("measure", ""), ("failed", "measurements"), ("reason", ""), ("architectures", "that failed"))
     return Grid(headings, tuple(rows[:MOST_ROWS]), max(0, len(rows) - MOST_ROWS))
+
+
+def _groups(failed: pd.DataFrame) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+    """Failed measurements by measure and reason, in order of appearance."""
+    pairs = pd.Series(list(zip(failed["measure"], failed["reason"], strict=True)), index=failed.index, dtype=object)
+    for pair in dict.fromkeys(pairs):
+        yield pair, failed[[other == pair for other in pairs]]
+
+
+def _named(row: Mapping[Hashable, Any]) -> dict[str, Any]:
+    return {str(name): value for name, value in row.items()}
 
 
 def _some(rows: pd.DataFrame, most: int = 6) -> str:

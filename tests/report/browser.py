@@ -81,7 +81,9 @@ def open_browser(folder: Path) -> Iterator[Browser]:
     driver = subprocess.Popen([DRIVER, "--port=0", f"--log-path={log}"], stdout=subprocess.PIPE, text=True)
     try:
         assert driver.stdout is not None
-        port = next(int(line.rsplit(" ", 1)[1].strip(" .\n")) for line in driver.stdout if "started successfully" in line)
+        port = next(
+            int(line.rsplit(" ", 1)[1].strip(" .\n")) for line in driver.stdout if "started successfully" in line
+        )
         browser = Browser(port, folder / "profile")
         try:
             yield browser
