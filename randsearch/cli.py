@@ -208,8 +208,9 @@ def _print_analysis(found: Analysis, proxy: str, console: Console, used: Sequenc
     by_option = format_effects(found.effects, settings(found.rows).target, proxy)
     if by_option is not None:
         console.print(by_option)
-    for sentences in verdict(found, proxy).sentences():
-        console.print(sentences + "\n", highlight=False, markup=False)
+    said = verdict(found, proxy)
+    for question, answer in [*([("", said.bias)] if said.bias else []), *said.parts()]:
+        console.print(f"{question}\n{answer}\n".lstrip(), highlight=False, markup=False)
 
 
 @app.command()
@@ -328,7 +329,7 @@ def plot(
 ) -> None:
     """Writes the plots of a study as PNG and SVG."""
     from randsearch.plots import save_plots
-    from randsearch.search.analysis import examine, study_folder
+    from randsearch.search.analysis import examine, plot_data, study_folder
 
     folder, console = study_folder(results, name), _console()
 
@@ -336,7 +337,10 @@ def plot(
         console.print(f"left out: {reason}", highlight=False, markup=False)
 
     found = examine(folder)
-    for path in save_plots(found.table, folder / "plots", kind, result=found.analysis.rows, on_skip=report_skip):
+    data = plot_data(folder, found)
+    for path in save_plots(
+        found.table, folder / "plots", kind, result=found.analysis.rows, data=data, on_skip=report_skip
+    ):
         console.print(str(path), highlight=False, markup=False)
 
 
@@ -358,6 +362,16 @@ def measures() -> None:
     for name, entry in MEASURES.items():
         view.add_row(name, entry.needs, entry.steps, entry.sign, entry.source)
     _console().print(view)
+
+
+@app.command()
+def report(name: Study, results: Results = RESULTS) -> None:
+    """Writes one self-contained HTML file on a study: verdict, tables, plots, audio, and how to repeat it."""
+    from randsearch.report import write_report
+    from randsearch.search.analysis import study_folder
+
+    path = write_report(study_folder(results, name))
+    _console().print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)", highlight=False, markup=False)
 
 
 @app.command()

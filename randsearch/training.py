@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -66,14 +68,21 @@ class Trained:
         return max(value for _, value in self.curve)
 
 
-def evaluate(network: WaveUNet, tracks: tuple[Track, ...], sample_rate: int, device: torch.device) -> float:
-    """Score of a network on whole tracks, in dB (see `randsearch.metrics`)."""
+def segment_scores(
+    network: WaveUNet, tracks: tuple[Track, ...], sample_rate: int, device: torch.device
+) -> list[NDArray[np.float64]]:
+    """SDR of a network on every audible second of each whole track, (sources, seconds) in dB."""
     found = []
     for track in tracks:
         references = track.sources(0, track.length)
         estimates = separate(network, torch.from_numpy(references.sum(axis=0)).to(device))
         found.append(sdr(references, estimates.cpu().numpy(), sample_rate))
-    return score(found)
+    return found
+
+
+def evaluate(network: WaveUNet, tracks: tuple[Track, ...], sample_rate: int, device: torch.device) -> float:
+    """Score of a network on whole tracks, in dB (see `randsearch.metrics`)."""
+    return score(segment_scores(network, tracks, sample_rate, device))
 
 
 def squared_error(network: WaveUNet, mixture: Tensor, sources: Tensor) -> Tensor:

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 from matplotlib.text import Text
-from tables import MANY_PROXIES, make_table
+from tables import MANY_PROXIES, make_curves, make_data, make_effects, make_segments, make_table
 
 from randsearch.agreement import agreement, format_interval
 from randsearch.errors import UserError
@@ -12,13 +12,26 @@ from randsearch.plots import (
     NotEnoughDataError,
     bump_chart,
     claim3,
+    effects,
+    learning_curves,
+    matrix,
     quality_cost,
     rank_rank,
+    regret_recall,
     save_plots,
+    seeds,
+    segments,
     style,
 )
-from randsearch.plots.quality_cost import spread
-from randsearch.table import means
+from randsearch.plots.quality_cost import pareto, spread
+from randsearch.table import means, scores
+
+
+def drawn(kind, table, **how):
+    """A plot of a table, with made-up numbers for what it needs beside it."""
+    data = make_data(table)
+    result = agreement(table, resamples=50, **how)
+    return PLOTS[kind](table, result, *([data[kind]] if kind in data else []))
 
 
 def texts(figure):
@@ -56,8 +69,9 @@ def outside(figure):
 @pytest.mark.parametrize("kind", PLOTS)
 @pytest.mark.parametrize(("architectures", "proxies"), [(8, None), (24, MANY_PROXIES)])
 def test_no_text_overlaps_or_leaves_the_figure(kind, architectures, proxies):
-    table = make_table(architectures, **({"proxies": proxies} if proxies else {}), failed=[(0, "early")])
-    figure = PLOTS[kind](table, agreement(table, resamples=100, bias="sampled by TPE, " * 12))
+    more = {"proxies": proxies} if proxies else {}
+    table = make_table(architectures, **more, seeds=(0, 1), seed_noise=0.2, failed=[(0, "early")])
+    figure = drawn(kind, table, bias="sampled by TPE, " * 12)
     assert outside(figure) == []
     assert overlaps(figure) == []
 
@@ -109,6 +123,8 @@ def test_quality_cost_shows_each_proxy_once_at_its_place():
     result = agreement(table, resamples=100)
     (axes,) = quality_cost(table, result).axes
     points = [line for line in axes.lines if line.get_marker() == "o"]
+    (front,) = (line for line in axes.lines if line.get_drawstyle() == "steps-post")
+    assert front.get_ydata()[-1] == result["spearman"].max()
     assert axes.get_xscale() == "log"
     assert [line.get_ydata()[0] for line in points] == result["spearman"].tolist()
     np.testing.assert_allclose([line.get_xdata()[0] for line in points], result["relative_cost"], rtol=0.15)
@@ -150,10 +166,10 @@ def test_claim3_counts_and_shows_medians_and_the_constant_gain():
 
 @pytest.mark.parametrize("kind", PLOTS)
 def test_bias_is_told_in_every_plot(kind):
-    table = make_table(6)
-    biased = PLOTS[kind](table, agreement(table, resamples=50, bias="only the top 3 were trained"))
-    assert "biased: only the top 3 were trained" in " ".join(texts(biased))
-    assert "biased" not in " ".join(texts(PLOTS[kind](table, agreement(table, resamples=50))))
+    table = make_table(6, seeds=(0, 1), seed_noise=0.1)
+    biased = drawn(kind, table, bias="only the top 3 were trained")
+    assert "biased: only the top 3 were trained" in " ".join(" ".join(texts(biased)).split())
+    assert "biased" not in " ".join(texts(drawn(kind, table)))
 
 
 @pytest.mark.parametrize("kind", PLOTS)
@@ -167,16 +183,75 @@ def test_saving_gives_the_same_bytes_twice_and_tells_what_it_skipped(tmp_path):
     table = make_table(6, proxies={"fixed_decoder": 0.5})
     skipped = []
     first = save_plots(table, tmp_path / "a", on_skip=skipped.append)
-    second = save_plots(table, tmp_path / "b", ["rank_rank", "bump_chart", "quality_cost"])
-    assert [path.name for path in first] == [
-        f"{kind}.{suffix}" for kind in ("rank_rank", "bump_chart", "quality_cost") for suffix in ("png", "svg")
-    ]
+    made = ["rank_rank", "bump_chart", "quality_cost", "learning_curves", "matrix"]
+    second = save_plots(table, tmp_path / "b", made)
+    assert [path.name for path in first] == [f"{kind}.{suffix}" for kind in made for suffix in ("png", "svg")]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     assert first[0].read_bytes().startswith(b"\x89PNG")
-    assert skipped == ["claim3 needs the measure fixed_encoder, which the table does not hold."]
+    assert "claim3 needs the measure fixed_encoder, which the table does not hold." in skipped
+    assert [reason.split()[0] for reason in skipped] == ["regret_recall", "claim3", "segments", "seeds", "effects"]
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(path.name for path in first)
 
 
 def test_an_unknown_plot_is_refused(tmp_path):
     with pytest.raises(UserError, match="There is no plot 'pie'; choose from rank_rank"):
         save_plots(make_table(4), tmp_path, ["pie"])
+
+
+def test_the_pareto_front_is_what_no_other_beats():
+    cost, quality = np.array([1.0, 2.0, 2.0, 3.0, 4.0]), np.array([0.3, 0.2, 0.5, 0.5, 0.9])
+    assert pareto(cost, quality).tolist() == [0, 2, 4]
+
+
+def test_matrix_shows_every_pair_once():
+    table = make_table(9, failed=[(0, "early")])
+    figure = matrix(table, agreement(table, resamples=50))
+    (picture,) = figure.axes[0].images
+    expected = means(table)[["trained", "early"]].dropna().rank().corr().iloc[0, 1]
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert picture.get_array()[names.index("early (equal cost)"), 0] == pytest.approx(expected)
+    assert picture.get_array().count() == 10
+
+
+def test_regret_recall_draws_the_curve_its_band_and_chance():
+    table = make_table(6)
+    curves = make_curves(table)
+    figure = regret_recall(table, agreement(table, resamples=50), curves)
+    own = curves[curves["proxy"] == "fixed_decoder"]
+    lines = [line.get_ydata() for line in figure.axes[0].lines]
+    assert any(np.array_equal(line, own["regret_db"]) for line in lines)
+    assert any(np.array_equal(line, own["random_regret_db"]) for line in lines)
+    assert figure.axes[0].collections[0].get_datalim(figure.axes[0].transData).y1 == own["regret_db_high"].max()
+
+
+def test_learning_curves_show_every_measurement_and_the_median():
+    table = make_table(5, failed=[(1, "fixed_encoder")])
+    first, _, third = learning_curves(table).axes
+    ends = sorted(line.get_ydata()[-1] for line in first.lines if len(line.get_xdata()) == 4)
+    assert len(ends) == 6
+    assert f"median at the end {np.median(ends):.1f} dB" in first.get_title()
+    assert sum(len(line.get_xdata()) == 4 for line in third.lines) == 5
+
+
+def test_seeds_tells_their_spread_from_that_of_architectures():
+    table = make_table(7, seeds=(0, 1, 2), seed_noise=0.3)
+    axes = seeds(table).axes[0]
+    wide = scores(table, "trained")
+    within = np.sqrt(wide.var(axis=1, ddof=1).mean())
+    assert f"SD over seeds {within:.2f},\nover architectures {wide.mean(axis=1).std():.2f} dB" in axes.get_title()
+
+
+def test_segments_pools_the_finite_ones_by_source():
+    table = make_table(5)
+    figure = segments(table, data=make_segments("abc"))
+    assert [axes.get_title() for axes in figure.axes] == ["accompaniment", "vocals"]
+    assert figure.get_suptitle() == "Validation segments of abc"
+    assert any("of 1194 segments lie beyond the panel" in text for text in texts(figure))
+
+
+def test_effects_marks_what_is_sure():
+    table, data = make_table(6), make_effects(4)
+    figure = effects(table, data=data)
+    for axes, proxy in zip(figure.axes, ("fixed_decoder", "fixed_encoder"), strict=True):
+        (stars,) = (line for line in axes.lines if line.get_marker() == "*")
+        assert len(stars.get_xdata()) == data[data["proxy"] == proxy]["sure"].sum()

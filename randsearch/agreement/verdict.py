@@ -19,6 +19,15 @@ from randsearch.agreement.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INT
 from randsearch.agreement.words import format_interval, format_p, format_seconds, worded
 
 PRIMARY = "fixed_decoder"
+QUESTIONS = {
+    "correlation": "Does the proxy rank as training does?",
+    "modes": "Fixed decoder or fixed encoder, and how near to training?",
+    "budget": "Which proxy for which budget?",
+    "loss": "What would trusting it have lost?",
+    "parameters": "Which parameters does it misjudge?",
+    "more": "How many more architectures would tell?",
+}
+"""What each part of a verdict answers, in order."""
 _OUT_OF_REACH = 100  # times the architectures that there are
 
 
@@ -35,6 +44,7 @@ class Verdict:
         parameters: Which parameters the primary proxy misjudges.
         more: How many more architectures would tell what cannot be told yet.
         bias: Why all of this is biased; empty if it is not.
+        opening: The first sentence of `correlation`.
     """
 
     correlation: str
@@ -44,11 +54,16 @@ class Verdict:
     parameters: str
     more: str
     bias: str
+    opening: str
+
+    def parts(self) -> list[tuple[str, str]]:
+        """The question and the answer of each part that says something."""
+        answers = ((title, str(getattr(self, name))) for name, title in QUESTIONS.items())
+        return [(title, answer) for title, answer in answers if answer]
 
     def sentences(self) -> list[str]:
         """All parts that say something, the bias first."""
-        parts = (self.bias, self.correlation, self.modes, self.budget, self.loss, self.parameters, self.more)
-        return [part for part in parts if part]
+        return [*([self.bias] if self.bias else []), *(answer for _, answer in self.parts())]
 
 
 def verdict(analysis: Analysis, proxy: str = PRIMARY) -> Verdict:
@@ -61,10 +76,11 @@ def verdict(analysis: Analysis, proxy: str = PRIMARY) -> Verdict:
     how = settings(analysis.rows)
     names = [str(name) for name in analysis.rows["proxy"]]
     chosen = proxy if proxy in names else next(iter(names), proxy)
-    parts = _correlation, _modes, _budget, _loss, _parameters, _more
-    correlation, modes, budget, loss, parameters, more = (" ".join(part(analysis, chosen)) for part in parts)
+    correlation = list(_correlation(analysis, chosen))
+    parts = (_modes, _budget, _loss, _parameters, _more)
+    modes, budget, loss, parameters, more = (" ".join(part(analysis, chosen)) for part in parts)
     bias = f"Biased: {how.bias}." if how.bias else ""
-    return Verdict(correlation, modes, budget, loss, parameters, more, bias)
+    return Verdict(" ".join(correlation), modes, budget, loss, parameters, more, bias, correlation[0])
 
 
 def headline(result: pd.DataFrame, proxy: str = PRIMARY, control: str = CONTROL) -> str:

@@ -17,15 +17,14 @@ from randsearch.architecture import Architecture
 from randsearch.data import Crops
 from randsearch.measures.base import Outcome, Setting
 from randsearch.measures.costs import early_steps, step_cost
+from randsearch.measures.excerpts import excerpts, write_excerpt
 from randsearch.models.frozen import Half, fix_half
 from randsearch.models.inference import separate
 from randsearch.models.sizing import lengths
 from randsearch.models.wave_unet import WaveUNet, build
 from randsearch.seeds import derive
-from randsearch.training import evaluate, train
-
-EXCERPTS = 3
-EXCERPT_SECONDS = 10
+from randsearch.segments import write_segments
+from randsearch.training import evaluate, segment_scores, train
 
 
 def run_training(
@@ -80,7 +79,7 @@ def _crops(measure: str, setting: Setting, architecture: Architecture, seed: int
 
 
 def _keep(network: WaveUNet, setting: Setting, architecture: Architecture, measure: str, seed: int) -> None:
-    """Saves the weights and the estimates of the first seconds of three validation tracks.
+    """Saves the weights, the SDR of every validation segment, and the estimates of the excerpts.
 
     Raises:
         OSError: the folder cannot be written.
@@ -93,14 +92,15 @@ def _keep(network: WaveUNet, setting: Setting, architecture: Architecture, measu
             home / "weights.safetensors",
             metadata={"architecture": architecture.model_dump_json(exclude_defaults=True)},
         )
-        for number, track in enumerate(data.validation[:EXCERPTS], 1):
-            excerpt = track.sources(0, min(track.length, EXCERPT_SECONDS * data.sample_rate))
-            estimates = separate(network, torch.from_numpy(excerpt.sum(axis=0)).to(setting.device)).cpu().numpy()
+        for number, sources in excerpts(data):
+            estimates = separate(network, torch.from_numpy(sources.sum(axis=0)).to(setting.device)).cpu().numpy()
             for source, estimate in zip(data.source_names, estimates, strict=True):
-                soundfile.write(home / f"excerpt-{number}-{source}.flac", estimate.T.clip(-1, 1), data.sample_rate)
+                write_excerpt(home, number, source, estimate, data.sample_rate)
     except (SafetensorError, soundfile.LibsndfileError) as error:
         # Both libraries tell of a full disk by exceptions of their own.
         raise OSError(f"{home} cannot be written: {error}") from error
+    device = torch.device(setting.device)
+    write_segments(home, data.source_names, segment_scores(network, data.validation, data.sample_rate, device))
 
 
 def trained(setting: Setting, architecture: Architecture, seed: int) -> Outcome:

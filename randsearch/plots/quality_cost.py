@@ -73,13 +73,18 @@ def quality_cost(table: pd.DataFrame, result: pd.DataFrame | None = None) -> "Fi
                 fontsize=9,
                 arrowprops={"arrowstyle": "-", "color": paint, "linewidth": 0.6, "alpha": 0.5, "shrinkB": 5},
             )
+        front = pareto(cost, rho)
+        axes.step(places[front], rho[front], where="post", color=style.INK, linewidth=1.2, alpha=0.6, zorder=1)
         axes.grid(visible=True)
         axes.set_ylabel(f"Spearman with {style.label(how.target)}, {how.interval.split()[0]} interval")
         axes.set_xlabel(f"cost relative to {style.label(how.target)} (seconds an architecture)")
         figure.suptitle("What a proxy's agreement costs")
         moved = not np.allclose(places, cost, rtol=0.1)
         style.footnote(
-            figure, how.bias and f"biased: {how.bias}", "nearly equal costs are drawn side by side" if moved else None
+            figure,
+            how.bias and f"biased: {how.bias}",
+            "line: the best that each cost buys (Pareto front)",
+            "nearly equal costs are drawn side by side" if moved else None,
         )
     return figure
 
@@ -99,6 +104,14 @@ def _paths(table: pd.DataFrame, result: pd.DataFrame) -> dict[str, NDArray[np.fl
         str(proxy): found.sort_values("cost")[["cost", "spearman"]].to_numpy(dtype=float)
         for proxy, found in rows.groupby("base")
     }
+
+
+def pareto(cost: NDArray[np.float64], quality: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Which points no other point beats in quality at the same or a lower cost, by rising cost."""
+    order = np.lexsort((-quality, cost))
+    before = np.concatenate([[-np.inf], np.maximum.accumulate(quality[order])[:-1]])
+    front: NDArray[np.intp] = order[quality[order] > before]
+    return front
 
 
 def _side_by_side(cost: NDArray[np.float64], limits: tuple[float, float]) -> NDArray[np.float64]:

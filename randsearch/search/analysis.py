@@ -8,13 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from randsearch.agreement import Analysis, agreement, analyse, verdict, write_agreement, write_effects
+from randsearch.agreement import Analysis, agreement, analyse, effects_frame, verdict, write_agreement, write_effects
 from randsearch.agreement.output import without_nan
 from randsearch.budgets import at_budgets, base
 from randsearch.config import StudyConfig, load_options
 from randsearch.ensemble import Ensemble, ensemble, with_ensemble, write_ensemble
 from randsearch.errors import UserError
 from randsearch.search.opening import open_studies
+from randsearch.segments import read_segments
 from randsearch.table import means, measures, read_measurements, replace_file
 
 
@@ -116,6 +117,25 @@ def analyse_budgets(folder: Path, *, resamples: int = 2000) -> pd.DataFrame:
     result = result.sort_values(["place", "relative_cost"], kind="stable", ignore_index=True).drop(columns="place")
     replace_file(folder / "budgets.csv", result.to_csv(index=False, lineterminator="\n"))
     return result
+
+
+def plot_data(folder: Path, found: Findings) -> dict[str, pd.DataFrame]:
+    """What plots need beside the table and its agreement, by the plot's name.
+
+    Args:
+        folder: of the study.
+        found: what the study says.
+
+    Returns:
+        The curves of regret and recall, the effects of parameters, and the segments of the best trained architecture.
+    """
+    trained = means(found.table).get("trained", pd.Series(dtype=float)).dropna()
+    best = [str(trained.idxmax())] if len(trained) else []
+    return {
+        "regret_recall": found.analysis.curves,
+        "effects": effects_frame(found.analysis.effects),
+        "segments": read_segments(folder / "measured", best, ("trained", "fixed_decoder", "fixed_encoder")),
+    }
 
 
 def log_agreement(found: Findings, folder: Path) -> None:

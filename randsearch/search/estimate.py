@@ -12,7 +12,7 @@ from randsearch.config import StudyConfig
 from randsearch.data import Dataset
 from randsearch.measures import Setting, find
 from randsearch.measures.costs import plan, step_cost
-from randsearch.measures.training import EXCERPT_SECONDS, EXCERPTS
+from randsearch.measures.excerpts import EXCERPT_SECONDS, EXCERPTS
 from randsearch.models.sizing import lengths, parameters
 from randsearch.models.wave_unet import build
 from randsearch.search.opening import bind_space

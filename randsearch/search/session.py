@@ -20,6 +20,7 @@ from randsearch.errors import UserError
 from randsearch.measures import MEASURES, Setting, find
 from randsearch.measures.base import Lazy
 from randsearch.measures.baseline import constant_gain_score
+from randsearch.measures.excerpts import keep_references
 from randsearch.search.analysis import load_config
 from randsearch.search.driver import Driver
 from randsearch.search.executors import open_executor
@@ -139,6 +140,7 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
         if not (folder / "config.yaml").exists():
             baseline()  # So are data that nothing can be scored on.
         config.save(folder / "config.yaml")
+        _keep_references(dataset, folder)
         studies = open_studies(config, folder)
         setting = make_setting(config, dataset, folder, studies.remembered("baseline", baseline))
         if dataset.note:
@@ -148,6 +150,13 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
         with open_executor(setting, machine.workers) as executor, progress:
             Driver(config, setting, space, studies, executor, progress, folder / "measurements.csv").run()
     return folder
+
+
+def _keep_references(dataset: Dataset, folder: Path) -> None:
+    try:
+        keep_references(dataset, folder / "measured")
+    except OSError as error:
+        raise UserError(f"the reference excerpts of the study {folder.name} cannot be saved: {error}.") from error
 
 
 @contextmanager

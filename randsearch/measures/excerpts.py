@@ -1,0 +1,63 @@
+"""The excerpts that a report lets one hear: the first seconds of a few validation tracks, in FLAC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from randsearch.data import Dataset
+
+EXCERPTS = 3
+EXCERPT_SECONDS = 10
+REFERENCE = "reference"
+
+
+def excerpts(data: Dataset) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """The number, from 1, and the sources of each excerpt, shape (sources, channels, time)."""
+    for number, track in enumerate(data.validation[:EXCERPTS], 1):
+        yield number, track.sources(0, min(track.length, EXCERPT_SECONDS * data.sample_rate))
+
+
+def write_excerpt(folder: Path, number: int, name: str, audio: NDArray[np.float32], sample_rate: int) -> None:
+    """Writes one signal of one excerpt.
+
+    Args:
+        folder: that exists.
+        number: of the excerpt.
+        name: of the source, or `mixture`.
+        audio: (channels, time); clipped to [-1, 1].
+        sample_rate: in Hz.
+
+    Raises:
+        soundfile.LibsndfileError: the file cannot be written.
+    """
+    soundfile.write(folder / f"excerpt-{number}-{name}.flac", audio.T.clip(-1, 1), sample_rate)
+
+
+def keep_references(data: Dataset, measured: Path) -> None:
+    """Saves mixture and sources of the excerpts, which all measurements of a study share, if they are not there yet.
+
+    Args:
+        data: of the study.
+        measured: folder of the study's measurements.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder = measured / REFERENCE
+    if folder.exists():
+        return
+    part = folder.with_suffix(".part")  # takes its name when it is whole, for its presence says that it is
+    part.mkdir(parents=True, exist_ok=True)
+    try:
+        for number, sources in excerpts(data):
+            write_excerpt(part, number, "mixture", sources.sum(axis=0), data.sample_rate)
+            for name, source in zip(data.source_names, sources, strict=True):
+                write_excerpt(part, number, name, source, data.sample_rate)
+    except soundfile.LibsndfileError as error:
+        raise OSError(f"{part} cannot be written: {error}") from error
+    part.replace(folder)

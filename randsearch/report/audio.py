@@ -1,0 +1,104 @@
+"""What a report lets one hear: the saved excerpts of a study, as data URIs, up to a bound on their size."""
+
+import base64
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from randsearch.plots.style import label
+
+MEASURES = ("trained", "fixed_decoder", "fixed_encoder")
+MOST_BYTES = 12_000_000
+"""Of audio files in one report; as data URIs they take a third more."""
+REFERENCE = "reference"
+_NAME = re.compile(r"excerpt-(\d+)-(.+)\.flac")
+
+
+@dataclass(frozen=True)
+class Player:
+    """One sound: what it is, and the sound itself as a data URI."""
+
+    caption: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """The sounds of one excerpt, by rows: the mixture, and one row a source."""
+
+    number: int
+    rows: tuple[tuple[str, tuple[Player, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Listening:
+    """The excerpts of one architecture.
+
+    Attributes:
+        architecture: Its hash.
+        excerpts: Those that fitted.
+        size: Of the audio files, in bytes.
+        left_out: How many excerpts did not fit.
+    """
+
+    architecture: str
+    excerpts: tuple[Excerpt, ...]
+    size: int
+    left_out: int
+
+
+def listen(measured: Path, architecture: str, *, most_bytes: int = MOST_BYTES) -> Listening:
+    """Collects what can be heard of an architecture.
+
+    Args:
+        measured: Folder of the study's measurements.
+        architecture: Hash.
+        most_bytes: Bound on all audio files together; whole excerpts are left out beyond it.
+    """
+    homes = [(label(measure), _home(measured / architecture, measure)) for measure in MEASURES]
+    shelves = [(name, _files(home)) for name, home in homes if home is not None]
+    reference = _files(measured / REFERENCE)
+    numbers = sorted({number for _, files in shelves for number, _ in files})
+    kept, size, left_out = [], 0, 0
+    for number in numbers:
+        rows = list(_rows(number, reference, shelves))
+        more = sum(path.stat().st_size for _, sounds in rows for _, path in sounds)
+        if size + more > most_bytes:
+            left_out += 1
+            continue
+        size += more
+        players = ((name, tuple(Player(caption, _uri(path)) for caption, path in sounds)) for name, sounds in rows)
+        kept.append(Excerpt(number, tuple(players)))
+    return Listening(architecture, tuple(kept), size, left_out)
+
+
+def _home(folder: Path, measure: str) -> Path | None:
+    """The folder of a measure's lowest seed, if there is one."""
+    found = {
+        int(path.name.removeprefix(f"{measure}-")): path
+        for path in folder.glob(f"{measure}-*")
+        if path.name.removeprefix(f"{measure}-").isdigit()
+    }
+    return found[min(found)] if found else None
+
+
+def _files(folder: Path) -> dict[tuple[int, str], Path]:
+    """The excerpts of a folder by number and name."""
+    matches = ((_NAME.fullmatch(path.name), path) for path in sorted(folder.glob("excerpt-*.flac")))
+    return {(int(match[1]), match[2]): path for match, path in matches if match}
+
+
+def _rows(
+    number: int, reference: dict[tuple[int, str], Path], shelves: Sequence[tuple[str, dict[tuple[int, str], Path]]]
+) -> Iterable[tuple[str, list[tuple[str, Path]]]]:
+    """The mixture's row, if it was saved, and one row a source: reference, then estimates."""
+    if (number, "mixture") in reference:
+        yield "mixture", [("mixture", reference[number, "mixture"])]
+    for source in dict.fromkeys(source for _, files in shelves for at, source in files if at == number):
+        everything = [("reference", reference), *shelves]
+        yield source, [(name, files[number, source]) for name, files in everything if (number, source) in files]
+
+
+def _uri(path: Path) -> str:
+    return "data:audio/flac;base64," + base64.b64encode(path.read_bytes()).decode()
