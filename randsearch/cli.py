@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from randsearch.cli_finalists import finalists
+from randsearch.cli_options import RESULTS, Cache, Results, Study, Workers, make_console
 from randsearch.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,12 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Root folder of all studies.")]
-Cache = Annotated[Path | None, typer.Option("--cache", metavar="DIR", help="Cache of decoded audio.")]
-Study = Annotated[str, typer.Argument(metavar="NAME", help="Name of the study.")]
-Workers = Annotated[int, typer.Option("--workers", min=1, help="Worker processes.")]
-RESULTS = Path("results")
+app.add_typer(finalists)
 
 
 class Sampler(StrEnum):
@@ -56,16 +53,10 @@ def main() -> None:
         sys.exit(1)
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(soft_wrap=True) if not sys.stdout.isatty() else Console()
-
-
 def _machine(results: Path, cache: Path | None, workers: int) -> Machine:
     from randsearch.search.session import Machine
 
-    return Machine(results, cache, workers, _console())
+    return Machine(results, cache, workers, make_console())
 
 
 @app.command()
@@ -216,7 +207,7 @@ def analyse(name: Study, results: Results = RESULTS) -> None:
     from randsearch.search.analysis import load_config, study_folder
 
     folder = study_folder(results, name)
-    _print_agreement(load_config(folder), folder, _console())
+    _print_agreement(load_config(folder), folder, make_console())
 
 
 app.command("analyze", hidden=True, help="The same as analyse.")(analyse)
@@ -234,7 +225,7 @@ def plot(
     from randsearch.search.analysis import load_config, study_folder
     from randsearch.table import read_measurements
 
-    folder, console = study_folder(results, name), _console()
+    folder, console = study_folder(results, name), make_console()
     config, table = load_config(folder), read_measurements(folder / "measurements.csv")
 
     def report_skip(reason: str) -> None:
@@ -274,7 +265,7 @@ def show(
         assert space is not None
         study: dict[str, Any] = {"task": "voice", "channels": 1, "sample_rate": 8000, "desired_output": 8192} | asked
         parts = overview(SearchSpace.load(space), str(space), *study.values())
-    console = _console()
+    console = make_console()
     for part in parts:
         console.print(part, highlight=False, markup=False)
 
