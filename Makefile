@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types ffmpeg clean
+.PHONY: demo test long-tests lint types ffmpeg clean
 
 demo: .venv/ready
 	$(BIN)/randsearch demo
@@ -10,7 +10,10 @@ demo: .venv/ready
 test: .venv/ready
 	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || \
 	  echo "ffmpeg is missing: tests of MUSDB18 stem files will be skipped; 'make ffmpeg' installs it on Debian."
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
+
+long-tests: .venv/ready
+	$(BIN)/python -m pytest -n auto -m long
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -33,6 +33,7 @@ class Sampler(StrEnum):
     """How architectures are chosen."""
 
     random = "random"
+    grid = "grid"
     tpe = "tpe"
     nsga2 = "nsga2"
 
@@ -42,6 +43,7 @@ class Separation(StrEnum):
 
     voice = "voice"
     multi = "multi"
+    denoise = "denoise"
 
 
 def main() -> None:
@@ -62,9 +64,9 @@ def _machine(results: Path, cache: Path | None, workers: int) -> Machine:
 @app.command()
 def search(
     space: Annotated[Path | None, typer.Argument(metavar="SPACE.yaml", help="Search space.")] = None,
-    data: Annotated[str | None, typer.Option(help="musdb:PATH, musdbhq:PATH or synthetic.")] = None,
+    data: Annotated[str | None, typer.Option(help="musdb:PATH, musdbhq:PATH, speech:PATH or synthetic.")] = None,
     study: Annotated[str | None, typer.Option(help="Name of the study.")] = None,
-    trials: Annotated[int | None, typer.Option(help="How many architectures.")] = None,
+    trials: Annotated[int | None, typer.Option(help="How many architectures; a grid takes all by default.")] = None,
     measures: Annotated[str | None, typer.Option(help="Measures, separated by commas.")] = None,
     proxy: Annotated[str | None, typer.Option(help="The primary proxy.")] = None,
     steps: Annotated[int | None, typer.Option(help="Training steps of `trained`.")] = None,
@@ -175,11 +177,15 @@ def _search(options: dict[str, Any], machine: Machine, *, dry_run: bool = False)
 
 def _print_agreement(config: StudyConfig, folder: Path, console: Console) -> None:
     from randsearch.agreement import format_agreement, headline
-    from randsearch.search.analysis import analyse_study
+    from randsearch.effects import format_effects
+    from randsearch.search.analysis import analyse_effects, analyse_study
 
     result = analyse_study(folder)
     console.print(format_agreement(result))
     console.print(headline(result, config.proxy), highlight=False, markup=False)
+    by_option = analyse_effects(folder)
+    if not by_option.empty:
+        console.print(format_effects(by_option, config.proxy))
 
 
 @app.command()

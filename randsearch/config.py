@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from randsearch.errors import UserError, explain
 
-SAMPLERS = ("random", "tpe", "nsga2")
+SAMPLERS = ("random", "grid", "tpe", "nsga2")
 
 # What may differ when a study is continued: all of it adds measurements and changes none.
-EXTENDABLE = frozenset({"trials", "measures", "seeds", "train"})
+EXTENDABLE = frozenset({"trials", "whole", "measures", "seeds", "train"})
 
 
 class StudyConfig(BaseModel):
@@ -23,14 +23,15 @@ class StudyConfig(BaseModel):
     Attributes:
         study: its name, and that of its folder.
         space: the search space, as in its YAML file.
-        data: `musdb:PATH`, `musdbhq:PATH` or `synthetic`.
+        data: `musdb:PATH`, `musdbhq:PATH`, `speech:PATH` or `synthetic`.
         data_digest: of what was found there; None until the study begins.
-        task: `voice` or `multi`.
+        task: `voice`, `multi` or `denoise`.
         sample_rate: in Hz; None takes the data's own up to 22,050.
         channels: 1 or 2.
         upmix_mono: doubles mono data for a stereo study.
         sampler: how architectures are chosen.
         trials: how many.
+        whole: whether those are all that the space holds; found out where the sampler is `grid`.
         measures: what is measured beside `trained`, the primary proxy and its control, which always are.
         proxy: the primary proxy.
         train: `all`, `none` or `top:K`: which architectures are trained.
@@ -53,12 +54,13 @@ class StudyConfig(BaseModel):
     space: dict[str, Any]
     data: str = "synthetic"
     data_digest: str | None = None
-    task: Literal["voice", "multi"] = "voice"
+    task: Literal["voice", "multi", "denoise"] = "voice"
     sample_rate: int | None = Field(None, ge=1000, le=192_000)
     channels: Literal[1, 2] = 1
     upmix_mono: bool = False
-    sampler: Literal["random", "tpe", "nsga2"] = "random"
+    sampler: Literal["random", "grid", "tpe", "nsga2"] = "random"
     trials: int = Field(24, ge=1)
+    whole: bool = False
     measures: tuple[str, ...] = ("params", "macs", "fixed_decoder", "fixed_encoder", "early")
     proxy: str = "fixed_decoder"
     train: str = Field("all", pattern=r"^(all|none|top:[1-9][0-9]*)$")
@@ -123,6 +125,11 @@ class StudyConfig(BaseModel):
                 f"architectures were chosen by {self.sampler}, which narrows the range of scores; "
                 "use --sampler random to measure agreement"
             )
+        if self.sampler == "grid" and not self.whole:
+            return (
+                f"only the first {self.trials} architectures of the grid were taken, which differ in few options; "
+                "leave --trials out, or use --sampler random, to measure agreement"
+            )
         if self.top is not None:
             return (
                 f"only the best {self.top} by {self.proxy} were trained, which narrows the range of scores; "
@@ -168,6 +175,7 @@ class StudyConfig(BaseModel):
         return self.model_copy(
             update={
                 "trials": max(self.trials, asked.trials),
+                "whole": self.whole or asked.whole,
                 "measures": tuple(dict.fromkeys((*self.measures, *asked.measures))),
                 "seeds": tuple(dict.fromkeys((*self.seeds, *asked.seeds))),
                 "train": max(self, asked, key=lambda config: config._ambition).train,

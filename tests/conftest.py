@@ -7,11 +7,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from tiny import FINISHED, SEGMENT, SPACE, Answer, Cli, write_tracks
 
 from randsearch import cli
+
+# Networks of the tests are tiny: a second thread costs more than it brings, and far more on a busy machine.
+torch.set_num_threads(1)
 
 
 @event.listens_for(Engine, "connect")

@@ -297,7 +297,7 @@ def test_an_unknown_plot(run_cli, existing, results):
         ["search", "--tirals", "3"],
         ["search", "--trials", "many"],
         ["search", "--trials"],
-        ["search", "--sampler", "grid"],
+        ["search", "--sampler", "dice"],
         ["search", "--task", "drums"],
         ["search", "--workers", "0"],
         ["search", "one.yaml", "two.yaml"],

@@ -93,7 +93,7 @@ def test_saved_and_read_it_is_the_same(tmp_path):
         ({"task": "drums"}, "task"),
         ({"channels": 3}, "channels"),
         ({"sample_rate": 10}, "sample_rate"),
-        ({"sampler": "grid"}, "sampler"),
+        ({"sampler": "best"}, "sampler"),
         ({"train": "top:0"}, "train"),
         ({"train": "some"}, "'some'"),
         ({"seeds": []}, "seeds"),

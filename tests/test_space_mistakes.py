@@ -45,7 +45,7 @@ MISTAKES: list[tuple[Any, str]] = [
     ({"parameters": {"levels": {"choices": ["3"]}}}, "levels: write 3 instead of '3'"),
     ({"parameters": {"levels": None}}, "None is not a value of levels"),
     ({"parameters": {"levels": [2, 3]}}, r"\[2, 3\] is not a value of levels"),
-    ({"parameters": {"levels": {"subset": "levels"}}}, "levels is not a set of levels: subset serves skips"),
+    ({"parameters": {"levels": {"subset": "levels"}}}, "levels is not a set of levels: subset serves fixed_dec"),
     ({"parameters": {"skips": {"subset": "first_filters"}}}, "write levels, not 'first_filters'"),
     ({"parameters": {"skips": {"subset": "levels"}, **LEVELS}}, "is a subset of levels, which is listed after it"),
     ({"parameters": {"levels": {"int": [2, 3], "else": 3}}}, "else needs a when"),

@@ -18,8 +18,9 @@ class Crops:
     Batch `index` depends on `seed` and `index` alone (Philox is counter-based: the pair is its key), so an interrupted
     run goes on where it stopped, and workers may fetch ahead in any order.
 
-    The output window lies uniformly over all windows that fit into a track, whatever its length; the input window is
-    centred on it and longer by the context of the network, which is real audio, or zeros beyond the track's ends.
+    The output window lies uniformly over all windows that fit into a track, whatever its length; a track that is
+    shorter than the window lies anywhere within it, if it may. The input window is centred on it and longer by the
+    context of the network, which is real audio, or zeros beyond the track's ends.
 
     Attributes:
         tracks: Where to crop from.
@@ -28,9 +29,10 @@ class Crops:
         output_length: Samples of the sources, at most `input_length`.
         seed: Non-negative, below 2**64.
         gains: Range of the uniform gain that each source of each crop is multiplied by.
+        pads: Whether tracks may be shorter than `output_length`; there are zeros around them then.
 
     Raises:
-        UserError: A track is shorter than `output_length`, or there are no tracks.
+        UserError: A track is shorter than `output_length` and must not be, or there are no tracks.
     """
 
     tracks: Sequence[Track]
@@ -39,6 +41,7 @@ class Crops:
     output_length: int
     seed: int
     gains: tuple[float, float] = (0.7, 1.0)
+    pads: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.output_length <= self.input_length:
@@ -48,7 +51,7 @@ class Crops:
         if not self.tracks:
             raise UserError("there are no tracks to take crops from: add tracks to the 'train' folder")
         for track in self.tracks:
-            if track.length < self.output_length:
+            if track.length < self.output_length and not self.pads:
                 raise UserError(
                     f"track '{track.name}' has {track.length} samples ({track.length / track.sample_rate:.2f} s), "
                     f"shorter than a segment of {self.output_length}: choose a smaller --segment or remove the track"
@@ -56,8 +59,8 @@ class Crops:
 
     @cached_property
     def _ends(self) -> npt.NDArray[np.int64]:
-        """Running total of the windows that fit, track by track: a window's number falls into its track's bin."""
-        return np.cumsum([track.length - self.output_length + 1 for track in self.tracks])
+        """Running total of each track's windows: a window's number falls into its track's bin."""
+        return np.cumsum([abs(track.length - self.output_length) + 1 for track in self.tracks])
 
     def batch_at(self, index: int) -> tuple[FloatArray, FloatArray]:
         """Draws batch `index`.
@@ -81,6 +84,7 @@ class Crops:
         """Reads window number `window` of all windows with its context, shape `(sources, channels, input_length)`."""
         number = int(np.searchsorted(self._ends, window, side="right"))
         track = self.tracks[number]
-        output_start = window - int(self._ends[number]) + track.length - self.output_length + 1
+        # The last window ends with the track, or begins with it where the track is shorter.
+        output_start = window - int(self._ends[number]) + 1 + max(track.length - self.output_length, 0)
         start = output_start - (self.input_length - self.output_length) // 2
         return track.sources(start, start + self.input_length)

@@ -12,6 +12,7 @@ import soxr
 
 from randsearch.data import cache as store
 from randsearch.data.layouts import Header, Layout, Recording, StemFiles, WavFolders
+from randsearch.data.speech import SpeechFolders
 from randsearch.data.split import split_tracks
 from randsearch.data.synthetic import synthetic_corpus
 from randsearch.data.task import TASKS, Task
@@ -21,9 +22,9 @@ from randsearch.errors import UserError
 DEFAULT_SAMPLE_RATE_LIMIT = 22050
 """Wave-U-Net's own rate: data of a higher rate come down to it unless asked otherwise."""
 
-LAYOUTS: dict[str, Layout] = {"musdb": StemFiles(), "musdbhq": WavFolders()}
+LAYOUTS: dict[str, Layout] = {"musdb": StemFiles(), "musdbhq": WavFolders(), "speech": SpeechFolders()}
 
-_KNOWN = "known are musdb:PATH, musdbhq:PATH, synthetic and synthetic:SEED"
+_KNOWN = "known are musdb:PATH, musdbhq:PATH, speech:PATH, synthetic and synthetic:SEED"
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def open_dataset(
     """Opens the `train` subset of a corpus, split into training and validation. Never looks at `test`.
 
     Args:
-        spec: `musdb:PATH`, `musdbhq:PATH`, `synthetic` or `synthetic:SEED`.
+        spec: `musdb:PATH`, `musdbhq:PATH`, `speech:PATH`, `synthetic` or `synthetic:SEED`.
         task: A key of `TASKS`.
         sample_rate: Samples a second; by default the lowest of the tracks' rates, at most 22,050.
         channels: 1 (stereo is averaged) or 2.
@@ -180,9 +181,12 @@ def _locate(spec: str, cache: Path) -> tuple[Layout, Path]:
 
 def _common_header(recording: Recording, headers: Sequence[Header]) -> Header:
     """Checks that the files of a track belong together and returns what they have in common."""
+    stems = [file.stem for file in recording.files]
+    # Noisy and clean speech bear one name and lie in two folders.
+    labels = stems if len(set(stems)) == len(stems) else [file.parent.name for file in recording.files]
 
     def listed(values: Sequence[int], unit: str) -> str:
-        return ", ".join(f"{file.stem} {value}{unit}" for file, value in zip(recording.files, values, strict=True))
+        return ", ".join(f"{label} {value}{unit}" for label, value in zip(labels, values, strict=True))
 
     lengths = [header.frames for header in headers]
     rates = [header.sample_rate for header in headers]

@@ -46,6 +46,24 @@ class Layout(Protocol):
         """Yields every stem in the order of `stems`, each of shape `(samples, channels)`."""
 
 
+def wav_header(file: Path) -> Header:
+    """Reads the header of a WAV file."""
+    try:
+        info = soundfile.info(file)
+    except soundfile.LibsndfileError as error:
+        raise UserError(f"{file} cannot be read as audio ({error.error_string}): replace the file") from error
+    return Header(info.samplerate, info.channels, info.frames)
+
+
+def read_wav(file: Path) -> FloatArray:
+    """Decodes a WAV file, shape `(samples, channels)`."""
+    try:
+        samples, _ = soundfile.read(file, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise UserError(f"{file} cannot be decoded ({error.error_string}): replace the file") from error
+    return np.asarray(samples)
+
+
 class WavFolders:
     """MUSDB18-HQ: `SUBSET/TRACK/STEM.wav`, at any sample rate; `mixture.wav` is not needed, the stems add up to it."""
 
@@ -69,20 +87,11 @@ class WavFolders:
 
     def header(self, file: Path) -> Header:
         """Reads a WAV header; see `Layout.header`."""
-        try:
-            info = soundfile.info(file)
-        except soundfile.LibsndfileError as error:
-            raise UserError(f"{file} cannot be read as audio ({error.error_string}): replace the file") from error
-        return Header(info.samplerate, info.channels, info.frames)
+        return wav_header(file)
 
     def decode(self, recording: Recording) -> Iterator[FloatArray]:
         """Reads the WAV files one by one; see `Layout.decode`."""
-        for file in recording.files:
-            try:
-                samples, _ = soundfile.read(file, dtype="float32", always_2d=True)
-            except soundfile.LibsndfileError as error:
-                raise UserError(f"{file} cannot be decoded ({error.error_string}): replace the file") from error
-            yield samples
+        yield from map(read_wav, recording.files)
 
 
 class StemFiles:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 STEMS = ("bass", "drums", "other", "vocals")
 """The stems of MUSDB, in the order in which the cache stores them."""
 
+SPEECH_STEMS = ("noise", "speech")
+"""What a corpus of noisy and clean speech comes to, in the order in which the cache stores it."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -14,11 +17,14 @@ class Task:
         name: How the user names it.
         stems: The stems that a corpus must offer, in the order in which it stores them.
         sources: Pairs of a source's name and the stems that are summed to make it.
+        pads: Whether a track shorter than a training segment is surrounded by silence, as suits utterances, or
+            refused, as suits songs, where it points to a broken file.
     """
 
     name: str
     stems: tuple[str, ...]
     sources: tuple[tuple[str, tuple[str, ...]], ...]
+    pads: bool = False
 
     @property
     def source_names(self) -> tuple[str, ...]:
@@ -36,5 +42,6 @@ TASKS = {
     for task in (
         Task("voice", STEMS, (("accompaniment", ("bass", "drums", "other")), ("vocals", ("vocals",)))),
         Task("multi", STEMS, tuple((stem, (stem,)) for stem in STEMS)),
+        Task("denoise", SPEECH_STEMS, tuple((stem, (stem,)) for stem in SPEECH_STEMS), pads=True),
     )
 }

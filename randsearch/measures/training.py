@@ -76,6 +76,7 @@ def run_training(
         input_length=size.input,
         output_length=size.output,
         seed=derive("crops", architecture.hash, measure, seed),
+        pads=data.task.pads,
     )
     trained = train(
         network,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from randsearch.agreement import agreement, write_agreement
 from randsearch.config import StudyConfig, load_options
+from randsearch.effects import effects, write_effects
 from randsearch.errors import UserError
 from randsearch.search.opening import open_studies
 from randsearch.table import means, read_measurements
@@ -47,6 +48,18 @@ def analyse_study(folder: Path, *, resamples: int = 2000) -> pd.DataFrame:
     result = agreement(table, resamples=resamples, seed=config.seed, bias=config.bias)
     write_agreement(result, folder)
     log_agreement(config, folder, table, result)
+    return result
+
+
+def analyse_effects(folder: Path) -> pd.DataFrame:
+    """Computes what each option does to training and to the primary proxy, and writes `effects.csv`.
+
+    Args:
+        folder: of the study.
+    """
+    config = load_config(folder)
+    result = effects(read_measurements(folder / "measurements.csv"), config.proxy, seed=config.seed)
+    write_effects(result, folder)
     return result
 
 

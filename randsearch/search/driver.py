@@ -19,7 +19,7 @@ from randsearch.measurement import Measurement
 from randsearch.measures import MEASURES, Job, Setting
 from randsearch.models import sizing
 from randsearch.search.executors import Executor
-from randsearch.search.opening import random_candidates
+from randsearch.search.opening import planned_candidates
 from randsearch.search.progress import SearchProgress
 from randsearch.search.studies import Candidate, Studies, describe
 from randsearch.seeds import derive
@@ -76,8 +76,8 @@ class Driver:
         self._write_table(force=True)
 
     def _sample(self) -> None:
-        """Adds what random candidates are missing."""
-        for drawn in random_candidates(self._config, self._space, self._candidates.keys()):
+        """Adds the candidates that are missing."""
+        for drawn in planned_candidates(self._config, self._space, self._candidates.keys()):
             self._admit(self._studies.add(drawn.architecture, drawn.params, drawn.distributions))
 
     def _admit(self, candidate: Candidate) -> None:

@@ -6,16 +6,20 @@ Nothing here imports torch.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from randsearch.config import StudyConfig
 from randsearch.data import TASKS
+from randsearch.errors import UserError
 from randsearch.models.sizing import Signal
 from randsearch.search.rebuild import rebuild
 from randsearch.search.studies import STUDY_FILE, Studies
 from randsearch.seeds import derive
 from randsearch.space import BoundSpace, Drawn, SearchSpace
+
+LARGEST_GRID = 10_000
 
 
 def signal(config: StudyConfig) -> Signal:
@@ -34,8 +38,10 @@ def bind_space(config: StudyConfig) -> BoundSpace:
     return SearchSpace.from_dict(config.space, where).bind(signal(config), config.sample_rate, config.segment)
 
 
-def random_candidates(config: StudyConfig, space: BoundSpace, taken: Collection[str] = ()) -> Iterator[Drawn]:
-    """The architectures that a random search still lacks; candidate i depends on the seed and those before it alone.
+def planned_candidates(config: StudyConfig, space: BoundSpace, taken: Collection[str] = ()) -> Iterator[Drawn]:
+    """The architectures that a search still lacks whose choice does not depend on any score.
+
+    Candidate i of a random search depends on the seed and those before it alone, that of a grid on the space alone.
 
     Args:
         config: says how many, and from which seed.
@@ -46,10 +52,39 @@ def random_candidates(config: StudyConfig, space: BoundSpace, taken: Collection[
         UserError: the space does not hold as many.
     """
     names = set(taken)
+    if config.sampler == "grid":
+        fresh = (drawn for drawn in space.grid() if drawn.architecture.hash not in names)
+        yield from islice(fresh, config.trials - len(names))
+        return
     for index in range(len(names), config.trials):
         drawn = space.draw(derive("sampling", config.seed), index, names)
         names.add(drawn.architecture.hash)
         yield drawn
+
+
+def with_grid(config: StudyConfig, space: BoundSpace, *, limited: bool) -> StudyConfig:
+    """Settles how many architectures a grid takes, and whether those are all.
+
+    Args:
+        config: whose sampler is `grid`.
+        space: of the study.
+        limited: whether the user said how many; otherwise all.
+
+    Raises:
+        UserError: all are too many, or the space does not hold as many as were asked for.
+    """
+    count = space.count()
+    if not limited and (count.number > LARGEST_GRID or not count.exact):
+        raise UserError(
+            f"the space holds {count} architectures, and a grid takes {LARGEST_GRID:,} at most: narrow the space, "
+            "say how many with --trials, or draw some with --sampler random."
+        )
+    if limited and count.number < config.trials:
+        raise UserError(
+            f"the space holds {count} architectures and not {config.trials}: ask for fewer, or leave --trials out."
+        )
+    trials = config.trials if limited else count.number
+    return config.model_copy(update={"trials": trials, "whole": count.exact and trials == count.number})
 
 
 def open_studies(config: StudyConfig, folder: Path) -> Studies:
@@ -67,7 +102,7 @@ def open_studies(config: StudyConfig, folder: Path) -> Studies:
         space = bind_space(config)
         # Built aside, for half a study in its place would be taken for a whole one, and the table be cut to it.
         with TemporaryDirectory(prefix=".rebuild-", dir=folder) as aside:
-            drawn = [] if config.adaptive else list(random_candidates(config, space))
+            drawn = [] if config.adaptive else list(planned_candidates(config, space))
             rebuild(Studies(config, Path(aside)), space, table, drawn)
             (Path(aside) / STUDY_FILE).replace(file)
     return Studies(config, folder)

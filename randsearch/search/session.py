@@ -22,7 +22,7 @@ from randsearch.measures.baseline import constant_gain_score
 from randsearch.search.analysis import load_config
 from randsearch.search.driver import Driver
 from randsearch.search.executors import open_executor
-from randsearch.search.opening import bind_space, open_studies, random_candidates, signal
+from randsearch.search.opening import bind_space, open_studies, planned_candidates, signal, with_grid
 from randsearch.search.progress import SearchProgress
 from randsearch.training import Recipe
 
@@ -77,8 +77,11 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
         cache=machine.cache,
         progress=True,
     )
-    Crops(dataset.train, asked.batch, asked.segment, asked.segment, seed=0)  # Refuses tracks shorter than a segment.
+    # Refuses tracks shorter than a segment.
+    Crops(dataset.train, asked.batch, asked.segment, asked.segment, seed=0, pads=dataset.task.pads)
     asked = asked.model_copy(update={"sample_rate": dataset.sample_rate, "data_digest": dataset.digest})
+    if asked.sampler == "grid":
+        asked = with_grid(asked, bind_space(asked), limited=stored is not None or "trials" in options)
     return (asked if stored is None else stored.continued_by(asked)), dataset
 
 
@@ -120,7 +123,7 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
     """
     folder, space = machine.results / config.study, bind_space(config)
     baseline = cache(partial(constant_gain_score, dataset))
-    list(random_candidates(config, space))  # A space that is too small is refused before anything is written.
+    list(planned_candidates(config, space))  # A space that is too small is refused before anything is written.
     with _locked(folder):
         if not (folder / "config.yaml").exists():
             baseline()  # So are data that nothing can be scored on.

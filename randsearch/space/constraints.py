@@ -1,4 +1,4 @@
-"""Constraints of a search space: comparisons over options, `params` and `macs`, read from files nobody vouches for.
+"""Constraints of a search space: comparisons over options and sizes, read from files nobody vouches for.
 
 A constraint is parsed into Python's syntax tree, every node of which must be on a short list, and evaluated by walking
 that tree: no text is ever executed.
@@ -17,7 +17,7 @@ from randsearch.architecture import Architecture
 from randsearch.errors import UserError
 from randsearch.space.parameters import SETS
 
-SIZES = ("params", "macs")
+SIZES = ("params", "macs", "receptive_field")
 NAMES = (*Architecture.model_fields, *SIZES)
 _LONGEST = 300  # also keeps the tree shallow enough to be walked by recursion
 _LARGEST_BASE, _LARGEST_EXPONENT = 1e6, 64
@@ -87,7 +87,7 @@ class Constraint:
 
     @property
     def needs_sizes(self) -> bool:
-        """Whether parameters or multiply-adds must be counted."""
+        """Whether the network must be sized."""
         return not self.names.isdisjoint(SIZES)
 
     @property
@@ -106,7 +106,7 @@ class Constraint:
 
         Args:
             architecture: whose options the names stand for; a set of levels is a tuple.
-            sizes: `params` and `macs`, if it needs them.
+            sizes: those of `SIZES` that it needs.
 
         Raises:
             UserError: it cannot be computed, for instance for a division by zero.
@@ -152,7 +152,7 @@ def _inspect(node: ast.expr, text: str, where: str, found: set[str]) -> None:
         case _:
             raise UserError(
                 f"{where}: `{text}` holds `{ast.unparse(node)}`, which a constraint may not: use numbers, options, "
-                "params, macs, arithmetic, comparisons, and, or, not, in."
+                f"{', '.join(SIZES)}, arithmetic, comparisons, and, or, not, in."
             )
     for part in parts:
         _inspect(part, text, where, found)

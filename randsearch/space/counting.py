@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +22,13 @@ from randsearch.space.parameters import (
 )
 from randsearch.space.parameters import skeletons as all_skeletons
 
+# What `Architecture` and the segment's length judge together; of a set of levels they only ask whether it is empty.
+JUDGED = frozenset(
+    {
+        *("levels", "context", "nested", "deep_supervision", "skips", "res_path", "encoder_kernel", "dilation"),
+        *("fixed_encoder_levels", "fixed_decoder_levels", "remove_random", "initialisation", "init_statistics"),
+    }
+)
 LIMIT = 40_000  # architectures built and sized before an enumeration gives up: about two seconds
 
 
@@ -71,7 +79,7 @@ class Block:
 Check = Callable[[Values], Architecture | Invalid]
 
 
-def points(parameters: tuple[Parameter, ...], with_subsets: bool = True) -> int:
+def points(parameters: tuple[Parameter, ...], with_subsets: bool = True, given: Values = DEFAULTS) -> int:
     """How many points a space has, valid or not.
 
     Values are kept apart only as far as a later condition or subset asks for them, so that the sum stays short.
@@ -79,10 +87,11 @@ def points(parameters: tuple[Parameter, ...], with_subsets: bool = True) -> int:
     Args:
         parameters: the space.
         with_subsets: whether every subset is a point of its own, or all of one skeleton are one.
+        given: the options that are not drawn here, on which conditions may look.
     """
     asked = {name for parameter in parameters for name in parameter.when}
     asked |= {parameter.domain.of for parameter in parameters if isinstance(parameter.domain, Subset)}
-    defaults = tuple((name, default) for name, default in DEFAULTS.items() if name in asked)
+    known_before = tuple((name, value) for name, value in given.items() if name in asked)
 
     @cache
     def count(position: int, known: tuple[tuple[str, Scalar], ...]) -> int:
@@ -100,15 +109,56 @@ def points(parameters: tuple[Parameter, ...], with_subsets: bool = True) -> int:
             return len(options) * count(position + 1, known)
         return sum(count(position + 1, tuple({**values, parameter.name: option}.items())) for option in options)
 
-    return count(0, defaults)
+    return count(0, known_before)
 
 
-def may_clash(parameters: tuple[Parameter, ...]) -> bool:
-    """Whether points may be refused by the architecture itself, or two of them be the same one.
+def closed_form(parameters: tuple[Parameter, ...], constraints: tuple[Constraint, ...], check: Check) -> int | None:
+    """Counts the valid architectures of a space too large to enumerate, if none of them is judged by its size.
 
-    Only sets of levels that are written out can: `0 1` is `all` for two levels and impossible for one.
+    Only the options that can make a point invalid, and what those depend on, are enumerated; all others multiply.
+
+    Args:
+        parameters: the space.
+        constraints: its constraints.
+        check: builds the architecture of a point, or says why there is none.
+
+    Returns:
+        The number; None if sizes or sets of levels are constrained, if sets of levels are written out (`0 1` is `all`
+        for two levels and impossible for one), or if there is too much to enumerate all the same.
     """
-    return any(parameter.name in SETS and not {*parameter.possible()} <= {"all", "none"} for parameter in parameters)
+    if any(_side(constraint) != "still" for constraint in constraints):
+        return None
+    if any(parameter.name in SETS and not {*parameter.possible()} <= {"all", "none"} for parameter in parameters):
+        return None
+    deciding = _with_conditions(parameters, JUDGED.union(*(constraint.names for constraint in constraints)))
+    judged = tuple(parameter for parameter in parameters if parameter.name in deciding)
+    others = tuple(parameter for parameter in parameters if parameter.name not in deciding)
+    if points(judged, with_subsets=False) > LIMIT // 2 ** sum(isinstance(p.domain, Subset) for p in judged):
+        return None
+    return sum(
+        number * points(others, given=skeleton.values)
+        for skeleton in all_skeletons(judged)
+        if (number := _valid_fillings(skeleton, check))
+    )
+
+
+def _with_conditions(parameters: tuple[Parameter, ...], names: frozenset[str]) -> frozenset[str]:
+    """These options and all that decides whether they are drawn."""
+    for parameter in reversed(parameters):  # A condition names earlier parameters only.
+        if parameter.name in names:
+            names |= {*parameter.when}
+    return names
+
+
+def _valid_fillings(skeleton: Skeleton, check: Check) -> int:
+    """How many fillings of a skeleton's subsets are valid, where all that is asked of a subset is if it is empty."""
+    total = 0
+    for filled in itertools.product(MEMBERSHIP, repeat=len(skeleton.open)):
+        sizes = [size for _, size in skeleton.open]
+        coins = tuple(side for side, size in zip(filled, sizes, strict=True) for _ in range(size))
+        if isinstance(check(skeleton.fill(coins)[0]), Architecture):
+            total += math.prod(2**size - 1 if side else 1 for side, size in zip(filled, sizes, strict=True))
+    return total
 
 
 def census(
@@ -116,9 +166,9 @@ def census(
 ) -> tuple[Block, ...] | None:
     """Every valid architecture of a space once, in blocks.
 
-    The subsets of a skeleton are tried one by one only where they must be: a skip can but add parameters and
-    multiply-adds, so that a bound from above that the full network meets is met by all of them, and one that the
-    empty network breaks is broken by all.
+    The subsets of a skeleton are tried one by one only where they must be: a skip can but add to every size, and a
+    fixed level changes none unless it is removed, so that a bound from above that the full network meets is met by
+    all of them, and one that the empty network breaks is broken by all.
 
     Args:
         parameters: the space.
@@ -134,7 +184,7 @@ def census(
     blocks: dict[Architecture, Block] = {}
     looked = 0
     for skeleton in all_skeletons(parameters):
-        ends = _ends(skeleton, check) if monotone and skeleton.coins > 1 else None
+        ends = _ends(skeleton, check) if monotone and skeleton.coins > 1 and not _shrinks(skeleton) else None
         looked += 2
         if ends is not None and _all_fail(ends):
             continue
@@ -156,6 +206,11 @@ def _side(constraint: Constraint) -> str | None:
     if constraint.bounds is not None:
         return constraint.bounds
     return None if constraint.needs_sizes or constraint.names & SETS else "still"
+
+
+def _shrinks(skeleton: Skeleton) -> bool:
+    """Whether the network gets smaller as a subset grows."""
+    return bool(skeleton.values["remove_random"]) and any(name != "skips" for name, _ in skeleton.open)
 
 
 def _ends(skeleton: Skeleton, check: Check) -> tuple[Architecture | Invalid, Architecture | Invalid]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from randsearch.architecture import Architecture
 from randsearch.errors import UserError
 from randsearch.models.sizing import Signal
 from randsearch.space.constraints import Constraint
-from randsearch.space.parameters import DEFAULTS, SETS, Choices, Fixed, Parameter, Range, Scalar, Subset
+from randsearch.space.counting import JUDGED
+from randsearch.space.parameters import DEFAULTS, SETS, Choices, Fixed, Parameter, Range, Scalar, Subset, Values
 from randsearch.space.sampling import BoundSpace
 
 _KEYS = ("description", "parameters", "constraints")
@@ -245,24 +247,50 @@ def _check_values(parameters: Mapping[str, Parameter], where: str) -> None:
             raise UserError(
                 f"{where}: parameters.{name}: is a subset of {of}, which is listed after it: list {of} first."
             )
-    largest = {name: parameter.possible()[-1] for name, parameter in parameters.items()}
     for name, parameter in parameters.items():
         conditions = {option: wanted[0] for option, wanted in parameter.when.items()}
         for value in parameter.possible():
-            _check_value(name, value, {**largest, **conditions}, f"{where}: parameters")
+            _check_value(name, value, parameters, conditions, f"{where}: parameters")
 
 
-def _check_value(name: str, value: Any, company: Mapping[str, Any], where: str) -> None:
-    """Refuses a value that the architecture refuses, alone as well as in the company of the space's other values."""
+def _check_value(
+    name: str, value: Any, parameters: Mapping[str, Parameter], conditions: Mapping[str, Any], where: str
+) -> None:
+    """Refuses a value that the architecture refuses, alone as well as in any company that the space has for it."""
     try:
         built = Architecture.create({name: value}, where)
     except UserError as alone:
-        try:
-            built = Architecture.create({**company, name: value}, where)
-        except UserError:
+        companies = itertools.chain(
+            _companies(parameters, {**conditions, name: value}), _companies(parameters, {name: value})
+        )
+        found = next((built for built in map(_try, companies) if built is not None), None)
+        if found is None:
             raise alone from None
+        built = found
     if name not in SETS and type(getattr(built, name)) is not type(value):
         raise UserError(f"{where}: {name}: write {getattr(built, name)!r} instead of {value!r}.")
+
+
+def _try(values: Values) -> Architecture | None:
+    try:
+        return Architecture.create(values)
+    except UserError:
+        return None
+
+
+def _companies(parameters: Mapping[str, Parameter], given: Mapping[str, Any]) -> Iterator[Values]:
+    """Points with these values, each other option that matters at its first or at its last value."""
+    free = [name for name in parameters if name in JUDGED and name not in given]
+    for sides in itertools.product((-1, 0), repeat=len(free)):
+        side, values = dict(zip(free, sides, strict=True)), dict(DEFAULTS)
+        for name, parameter in parameters.items():
+            if name in given:
+                values[name] = given[name]
+            elif parameter.is_drawn(values):
+                values[name] = parameter.drawn()[side.get(name, -1)]
+            else:
+                values[name] = parameter.otherwise
+        yield values
 
 
 def _entry(parameter: Parameter) -> Any:

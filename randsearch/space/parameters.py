@@ -132,11 +132,13 @@ class Parameter:
         """What Optuna draws it from (a subset: each of its coins), None if there is nothing to draw."""
         return None if isinstance(self.domain, Fixed) else self.domain.distribution
 
+    def drawn(self) -> tuple[Any, ...]:
+        """Every value that it can have where it is drawn; for a subset only the extremes."""
+        return ("none", "all") if isinstance(self.domain, Subset) else tuple(value for value, _ in self.domain.outcomes)
+
     def possible(self) -> tuple[Any, ...]:
         """Every value that it can have in an architecture; for a subset only the extremes."""
-        drawn = (
-            ("none", "all") if isinstance(self.domain, Subset) else tuple(value for value, _ in self.domain.outcomes)
-        )
+        drawn = self.drawn()
         return drawn if not self.when or self.otherwise in drawn else (*drawn, self.otherwise)
 
 

@@ -23,7 +23,7 @@ from randsearch.models import sizing
 from randsearch.models.sizing import Signal
 from randsearch.seeds import derive
 from randsearch.space.constraints import Constraint
-from randsearch.space.counting import LIMIT, Block, Count, Invalid, census, may_clash, points
+from randsearch.space.counting import LIMIT, Block, Count, Invalid, census, closed_form, points
 from randsearch.space.parameters import (
     DEFAULTS,
     MEMBERSHIP,
@@ -224,8 +224,8 @@ class BoundSpace:
         """How many distinct valid architectures there are, or at most."""
         if self._census is not None:
             return Count(sum(block.number for block in self._census), True)
-        free = not self.constraints and not may_clash(self.parameters) and self._all_fit()
-        return Count(points(self.parameters), free)
+        number = closed_form(self.parameters, self.constraints, self._check)
+        return Count(points(self.parameters), False) if number is None else Count(number, True)
 
     def shares(self, samples: int = 2000, seed: int = 0) -> dict[str, dict[Scalar, float]]:
         """How often each value comes up in random draws, by Optuna's names, the values in order.
@@ -282,18 +282,11 @@ class BoundSpace:
         for constraint in self._cheap_first:
             if constraint.needs_sizes and not sizes:
                 sizes = self.sizes(architecture)
+            if "receptive_field" in constraint.names:
+                sizes["receptive_field"] = sizing.receptive_field(architecture)
             if not constraint.holds(architecture, sizes):
                 return Invalid(f"`{constraint.text}` does not hold", constraint)
         return architecture
-
-    def _all_fit(self) -> bool:
-        """Whether even the deepest network fits the segment."""
-        deepest = next((max(p.possible()) for p in self.parameters if p.name == "levels"), DEFAULTS["levels"])
-        try:
-            sizing.check_depth(Architecture.create({"levels": deepest}), self.segment)
-        except UserError:
-            return False
-        return True
 
     def _drawn(self, architecture: Architecture, params: dict[str, Scalar]) -> Drawn:
         return Drawn(architecture, params, {name: self._distributions[name.partition(".")[0]] for name in params})

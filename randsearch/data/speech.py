@@ -1,0 +1,78 @@
+"""How corpora of noisy and clean speech lie on disk: VoiceBank-DEMAND's folders of equally named files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from randsearch.data.layouts import Header, Recording, read_wav, wav_header
+from randsearch.data.task import SPEECH_STEMS
+from randsearch.data.track import FloatArray
+from randsearch.errors import UserError
+
+
+class SpeechFolders:
+    """Pairs `NOISY/NAME.wav`, `CLEAN/NAME.wav` at any sample rate; the noise is what they differ by.
+
+    The folders of a subset are `noisy_trainset_28spk_wav` and `clean_trainset_28spk_wav` (with any number of speakers,
+    or none), `noisy_testset_wav` and `clean_testset_wav`, or `train/noisy` and `train/clean`, `test/noisy` and
+    `test/clean`.
+    """
+
+    stems: tuple[str, ...] = SPEECH_STEMS
+
+    def find(self, root: Path, subset: str) -> tuple[Recording, ...]:
+        """Pairs the files of a subset; see `Layout.find`."""
+        noisy, clean = _folders(root, subset)
+        names = {folder: {file.name for file in _wavs(folder)} for folder in (noisy, clean)}
+        for folder, other in ((noisy, clean), (clean, noisy)):
+            alone = sorted(names[folder] - names[other])
+            if alone:
+                raise UserError(
+                    f"{folder / alone[0]} has no counterpart in {other} ({len(alone)} such file(s)): noisy and clean "
+                    "files must bear the same names"
+                )
+        if not names[noisy]:
+            raise UserError(f"{noisy} has no WAV files: speech:PATH expects NAME.wav there and in {clean}")
+        return tuple(Recording(Path(name).stem, (noisy / name, clean / name)) for name in sorted(names[noisy]))
+
+    def header(self, file: Path) -> Header:
+        """Reads a WAV header; see `Layout.header`."""
+        return wav_header(file)
+
+    def decode(self, recording: Recording) -> Iterator[FloatArray]:
+        """Yields noise and speech; see `Layout.decode`."""
+        noisy, clean = map(read_wav, recording.files)
+        if noisy.shape != clean.shape:
+            files = " and ".join(map(str, recording.files))
+            raise UserError(
+                f"{files} differ in channels ({noisy.shape[1]} and {clean.shape[1]}): make them equal, so that their "
+                "difference is the noise"
+            )
+        yield noisy - clean
+        yield clean
+
+
+def _folders(root: Path, subset: str) -> tuple[Path, Path]:
+    """The noisy and the clean folder of a subset."""
+    if not root.is_dir():
+        raise UserError(f"there is no folder {root}: check the path given to --data")
+    plain = [root / subset / "noisy"] if (root / subset / "noisy").is_dir() else []
+    found = plain + sorted(folder for folder in root.glob(f"noisy_{subset}set*") if folder.is_dir())
+    if not found:
+        raise UserError(
+            f"{root} has no noisy speech for '{subset}': give the folder that holds noisy_{subset}set_wav and "
+            f"clean_{subset}set_wav (as VoiceBank-DEMAND names them), or {subset}/noisy and {subset}/clean"
+        )
+    if len(found) > 1:
+        listed = ", ".join(str(folder.relative_to(root)) for folder in found)
+        raise UserError(
+            f"{root} has several folders of noisy speech for '{subset}' ({listed}): leave one of them there"
+        )
+    noisy = found[0]
+    clean = noisy.with_name("clean" + noisy.name.removeprefix("noisy"))
+    if not clean.is_dir():
+        raise UserError(f"there is no folder {clean} beside {noisy}: add the clean files")
+    return noisy, clean
+
+
+def _wavs(folder: Path) -> Iterator[Path]:
+    return (file for file in folder.iterdir() if file.suffix.lower() == ".wav" and not file.name.startswith("."))
