@@ -22,7 +22,7 @@ from randsearch.agreement.output import (
 from randsearch.agreement.planning import Plan, plan
 from randsearch.agreement.rows import COEFFICIENTS, COLUMNS
 from randsearch.agreement.transfer import Comparison, Transfer, compare
-from randsearch.agreement.verdict import PRIMARY, Verdict, headline, verdict
+from randsearch.agreement.verdict import PRIMARY, Verdict, headline, spoken_of, verdict
 
 __all__ = [
     "COEFFICIENTS",
@@ -58,6 +58,7 @@ __all__ = [
     "notes",
     "plan",
     "settings",
+    "spoken_of",
     "verdict",
     "write_agreement",
     "write_effects",

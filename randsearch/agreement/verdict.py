@@ -73,14 +73,28 @@ def verdict(analysis: Analysis, proxy: str = PRIMARY) -> Verdict:
         analysis: Of a study.
         proxy: The primary proxy; where it was not measured, the one with the highest Spearman is spoken of.
     """
-    how = settings(analysis.rows)
-    names = [str(name) for name in analysis.rows["proxy"]]
-    chosen = proxy if proxy in names else next(iter(names), proxy)
+    how, chosen = settings(analysis.rows), spoken_of(analysis.rows, proxy)
     correlation = list(_correlation(analysis, chosen))
+    if chosen != proxy and len(analysis.rows) > 1:
+        correlation.append(
+            f"{proxy} was not measured; {chosen} is spoken of as the best of {len(analysis.rows)} proxies, "
+            "and having been chosen for its agreement flatters it."
+        )
     parts = (_modes, _budget, _loss, _parameters, _more)
     modes, budget, loss, parameters, more = (" ".join(part(analysis, chosen)) for part in parts)
     bias = f"Biased: {how.bias}." if how.bias else ""
     return Verdict(" ".join(correlation), modes, budget, loss, parameters, more, bias, correlation[0])
+
+
+def spoken_of(result: pd.DataFrame, proxy: str) -> str:
+    """The proxy that a verdict is about: the primary one, or the one with the highest Spearman if it was not measured.
+
+    Args:
+        result: One row a proxy, by falling Spearman.
+        proxy: The primary proxy.
+    """
+    names = [str(name) for name in result["proxy"]]
+    return proxy if proxy in names else next(iter(names), proxy)
 
 
 def headline(result: pd.DataFrame, proxy: str = PRIMARY, control: str = CONTROL) -> str:

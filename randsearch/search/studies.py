@@ -99,6 +99,11 @@ class Studies:
             load_if_exists=True,
         )
 
+    @property
+    def storage(self) -> optuna.storages.BaseStorage:
+        """Where they lie."""
+        return self._storage
+
     def _measure_study(self, measure: str) -> optuna.Study:
         return self._study(f"{self._config.study}/{measure}", ["maximize"])
 

@@ -1,0 +1,30 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="Root folder of all studies.")]
+Cache = Annotated[Path | None, typer.Option("--cache", metavar="DIR", help="Cache of decoded audio.")]
+Study = Annotated[str, typer.Argument(metavar="NAME", help="Name of the study.")]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="Worker processes.")]
+RESULTS = Path("results")
+
+
+def make_console() -> Console:
+    """Where a command prints; lines are not broken where a program reads them."""
+    from rich.console import Console
+
+    return Console(soft_wrap=True) if not sys.stdout.isatty() else Console()
+
+
+def listed(text: str | None) -> list[str] | None:
+    """The parts of an option that takes several, separated by commas; None if it was not given."""
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]

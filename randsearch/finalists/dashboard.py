@@ -1,0 +1,139 @@
+"""optuna-dashboard on a study, with what the best networks sound like and the plots at hand as artifacts.
+
+Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import webbrowser
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from filelock import FileLock, Timeout
+from optuna.artifacts import FileSystemArtifactStore, upload_artifact
+
+from randsearch.config import StudyConfig
+from randsearch.errors import UserError
+from randsearch.finalists.winner import best
+from randsearch.plots import save_plots
+from randsearch.search.analysis import examine, plot_data
+from randsearch.search.opening import open_studies
+from randsearch.search.studies import Studies
+
+HEARD = 3
+"""Networks whose excerpts are shown."""
+
+# Optuna's own name for the attribute of a study that describes an artifact.
+_PREFIX = "artifacts:"
+
+
+def prepare(config: StudyConfig, folder: Path, on_note: Callable[[str], None]) -> Any:
+    """Brings a study's artifacts up to date and makes the dashboard.
+
+    Args:
+        config: of the study.
+        folder: of the study.
+        on_note: told in a sentence what is not shown.
+
+    Returns:
+        The dashboard as a WSGI application.
+
+    Raises:
+        UserError: the extra is not installed, or the study cannot be opened.
+    """
+    try:
+        import optuna_dashboard
+    except ImportError:
+        raise UserError("the dashboard is not installed: `pip install 'randsearch[dashboard]'` installs it.") from None
+    store_folder = folder / "artifacts"
+    if not store_folder.resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"{store_folder} leads out of the study's folder: remove that link.")
+    store_folder.mkdir(exist_ok=True)
+    store = FileSystemArtifactStore(store_folder)
+    studies = open_studies(config, folder)
+    try:
+        # The lock of a search, which is a study's only writer.
+        with FileLock(folder / ".lock", timeout=0):
+            _publish(config, folder, studies, store, on_note)
+    except Timeout:
+        on_note(f"a search is at work on {config.study}: audio and plots are those of the last time.")
+    return optuna_dashboard.wsgi(studies.storage, artifact_store=store)
+
+
+def serve(app: Any, port: int, *, browser: bool, on_ready: Callable[[str], None]) -> None:
+    """Serves the dashboard to this machine alone, until interrupted.
+
+    Args:
+        app: from `prepare`.
+        port: to listen on; 0 takes a free one.
+        browser: whether to open one.
+        on_ready: told the address once it answers.
+
+    Raises:
+        UserError: the port is taken.
+    """
+    try:
+        server = make_server("127.0.0.1", port, app, handler_class=_Quiet)
+    except (OSError, OverflowError) as error:
+        raise UserError(f"port {port} cannot be used ({error}): choose another with --port.") from None
+    with server:
+        address = f"http://127.0.0.1:{server.server_port}/dashboard"
+        on_ready(address)
+        if browser:
+            webbrowser.open(address)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            return
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing: a line a request hides the address."""
+
+
+def _publish(
+    config: StudyConfig,
+    folder: Path,
+    studies: Studies,
+    store: FileSystemArtifactStore,
+    on_note: Callable[[str], None],
+) -> None:
+    """Gives the study its plots and the excerpts of its best networks, for its trials are finished and take no more."""
+    uploaded: dict[str, Path] = {}
+    try:
+        found = examine(folder)
+        data = plot_data(folder, found)
+        plots = save_plots(found.table, folder / "plots", result=found.analysis.rows, data=data)
+        uploaded |= {path.name: path for path in plots if path.suffix == ".png"}
+        for finalist in best(folder, HEARD):
+            excerpts = sorted(finalist.home.glob("excerpt-*.flac"))
+            uploaded |= {f"{finalist.name}-{path.name}": path for path in excerpts}
+            if not excerpts:
+                on_note(f"without excerpts of {finalist.architecture.hash}: there are none in {finalist.home}.")
+    except UserError as reason:
+        on_note(f"not all audio and plots are shown: {reason}")
+    _upload(uploaded, studies, store)
+
+
+def _upload(files: Mapping[str, Path], studies: Studies, store: FileSystemArtifactStore) -> None:
+    """Uploads files under new names; one of a name that is there already takes its place."""
+    storage = studies.storage
+    attributes = storage.get_study_system_attrs(storage.get_study_id_from_name(studies.main.study_name))
+    known = [json.loads(value) for name, value in attributes.items() if name.startswith(_PREFIX)]
+    # The dashboard leaves nothing where an artifact was deleted.
+    places = {artifact["filename"]: artifact["artifact_id"] for artifact in known if artifact}
+    with TemporaryDirectory() as aside:
+        for name, path in files.items():
+            if name in places:
+                with path.open("rb") as content:
+                    store.write(places[name], content)
+            else:
+                # Optuna names an artifact after its file.
+                renamed = shutil.copy(path, Path(aside) / name)
+                upload_artifact(artifact_store=store, file_path=str(renamed), study_or_trial=studies.main)

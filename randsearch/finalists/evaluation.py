@@ -1,0 +1,205 @@
+"""The final evaluation of a study's best networks: BSSEval on the test subset, a file a track, and what it sums up to.
+
+Networks are scored at the study's rate and channels, as they were trained.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from randsearch.config import StudyConfig
+from randsearch.data import TASKS, Track, open_test
+from randsearch.errors import UserError
+from randsearch.finalists.bsseval import read_scores, require_museval, score_track, write_scores
+from randsearch.finalists.loading import load_network
+from randsearch.finalists.winner import Finalist, best
+from randsearch.models.inference import separate
+from randsearch.models.layers import Signal
+from randsearch.models.wave_unet import WaveUNet
+from randsearch.search.opening import signal
+from randsearch.table import replace_file
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Work:
+    """One track to be scored for one network; travels to the workers.
+
+    Attributes:
+        finalist: the network.
+        signal: its sources and channels.
+        source_names: in the order of its outputs.
+        track: of the test subset.
+        path: where the scores go.
+    """
+
+    finalist: Finalist
+    signal: Signal
+    source_names: tuple[str, ...]
+    track: Track
+    path: Path
+
+
+def evaluate_finalists(
+    config: StudyConfig,
+    folder: Path,
+    top: int,
+    *,
+    workers: int = 1,
+    cache: Path | None = None,
+    on_done: Callable[[str], None] = lambda _: None,
+) -> pd.DataFrame:
+    """Scores the best trained networks on the test subset, and writes `evaluation.csv`; what is scored already is kept.
+
+    Args:
+        config: of the study.
+        folder: of the study.
+        top: how many networks.
+        workers: processes.
+        cache: of decoded audio.
+        on_done: told of each track when it is scored.
+
+    Returns:
+        What `summarise` makes of each network, the best by validation first.
+
+    Raises:
+        UserError: nothing was trained, there is no test subset, or a file is missing or cannot be written.
+    """
+    require_museval()
+    finalists, names = best(folder, top), TASKS[config.task].source_names
+    for finalist in finalists:
+        load_network(finalist, signal(config))  # A damaged file is better known now than hours later.
+    tracks = open_test(
+        config.data,
+        task=config.task,
+        sample_rate=config.sample_rate,
+        channels=config.channels,
+        upmix_mono=config.upmix_mono,
+        cache=cache,
+        progress=True,
+    )
+    home = folder / "evaluation"
+    work = [
+        Work(finalist, signal(config), names, track, home / finalist.name / f"{file_name(track.name)}.json")
+        for finalist in finalists
+        for track in tracks
+    ]
+    _run([each for each in work if not each.path.is_file()], workers, on_done)
+    rows = [
+        row
+        for finalist in finalists
+        for row in summarise(finalist, names, [each.path for each in work if each.finalist == finalist])
+    ]
+    table = pd.DataFrame(rows)
+    replace_file(folder / "evaluation.csv", table.to_csv(index=False, lineterminator="\n"))
+    return table
+
+
+def file_name(track: str) -> str:
+    """A track's name as a file's: names that would differ on some file system, or leave the folder, are changed."""
+    kept = re.sub(r"[^\w .,&()'+-]", "_", track).strip(" .")[:100]
+    return kept if kept == track else f"{kept}-{hashlib.sha256(track.encode()).hexdigest()[:8]}"
+
+
+def summarise(finalist: Finalist, source_names: Sequence[str], paths: Iterable[Path]) -> list[dict[str, object]]:
+    """The test SDR of one network, a row a source.
+
+    Args:
+        finalist: the network.
+        source_names: in the order of its outputs.
+        paths: the scores of its tracks.
+
+    Returns:
+        `median`, `mad` (median absolute deviation), `mean` and `sd` of the windows of all tracks together,
+        `median_of_medians` of tracks, how many windows they rest on, and how many were left out because a reference or
+        an estimate is silent there.
+    """
+    tracks = [read_scores(path, tuple(source_names)) for path in paths]
+    counted = [track.sdr[:, track.counted] for track in tracks]
+    left_out = sum(int((~track.counted).sum()) for track in tracks)
+    rows: list[dict[str, object]] = []
+    for number, source in enumerate(source_names):
+        windows = np.concatenate([sdr[number] for sdr in counted])
+        medians = [float(np.median(sdr[number])) for sdr in counted if sdr.shape[1]]
+        middle = np.median(windows) if len(windows) else np.nan
+        rows.append(
+            {
+                "architecture": finalist.architecture.hash,
+                "seed": finalist.seed,
+                "validation": finalist.score,
+                "source": source,
+                "median": middle,
+                "mad": np.median(np.abs(windows - middle)) if len(windows) else np.nan,
+                "mean": windows.mean() if len(windows) else np.nan,
+                "sd": windows.std() if len(windows) else np.nan,
+                "median_of_medians": np.median(medians) if medians else np.nan,
+                "tracks": len(medians),
+                "windows": len(windows),
+                "windows_left_out": left_out,
+            }
+        )
+    return rows
+
+
+def score(work: Work) -> str:
+    """Scores one track for one network, and writes the file."""
+    track = work.track
+    references = track.sources(0, track.length)
+    network = _network(work.finalist, work.signal)
+    estimates = separate(network, torch.from_numpy(references.sum(axis=0))).numpy()
+    text = score_track(track.name, work.source_names, references, estimates, track.sample_rate)
+    write_scores(work.path, text)
+    return f"{work.finalist.name} {track.name}"
+
+
+# A worker meets the tracks of one network one after the other.
+@lru_cache(maxsize=1)
+def _network(finalist: Finalist, signal: Signal) -> WaveUNet:
+    return load_network(finalist, signal)
+
+
+def _run(work: list[Work], workers: int, on_done: Callable[[str], None]) -> None:
+    if workers == 1 or len(work) < 2:
+        for each in work:
+            on_done(score(each))
+        return
+    with _one_thread_each(), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        try:
+            for future in as_completed([pool.submit(score, each) for each in work]):
+                on_done(future.result())
+        except BrokenProcessPool:
+            raise UserError(
+                "a worker was killed, perhaps for lack of memory: the same command with fewer --workers goes on."
+            ) from None
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Tells workers that start meanwhile that one core is theirs: museval's algebra would take all in each of them."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,106 @@
+"""Taking a trained network elsewhere: its weights, a description for people, and a program that needs PyTorch alone.
+
+The program is what `torch.export` makes of the network; `torch.export.load` and `.module()` bring it back.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from safetensors.torch import save
+
+from randsearch.config import StudyConfig
+from randsearch.data import TASKS
+from randsearch.finalists.loading import load_network
+from randsearch.finalists.winner import Finalist
+from randsearch.models.layers import Lengths, lengths
+from randsearch.models.wave_unet import WaveUNet
+from randsearch.search.opening import signal
+from randsearch.table import replace_file
+
+MOST_SAMPLES = 2**26
+"""Of an input, so that the program's arithmetic on lengths cannot overflow."""
+
+_HEADER = """\
+# A trained network of randsearch. `architecture` is what `randsearch.architecture.Architecture` reads; the program
+# takes (1, channels, time) float32 at `sample_rate` and gives (1, sources, channels, time), shorter by `lost` samples
+# at either end. An input is `plus` samples longer than a multiple of `multiple`, from `shortest` to `longest`.
+"""
+
+
+def export(config: StudyConfig, finalist: Finalist, output: Path) -> list[Path]:
+    """Writes `weights.safetensors`, `network.yaml` and `network.pt2`.
+
+    Args:
+        config: of the study.
+        finalist: the network.
+        output: folder; made if it does not exist.
+
+    Returns:
+        The files written.
+
+    Raises:
+        UserError: the weights are missing, or the folder cannot be written.
+    """
+    network = load_network(finalist, signal(config))
+    weights = {name: weight.contiguous() for name, weight in network.state_dict().items()}
+    metadata = {"architecture": finalist.architecture.model_dump_json(exclude_defaults=True)}
+    shape = _shape(network)
+    text = _HEADER + yaml.safe_dump(_describe(config, finalist, shape), sort_keys=False)
+    files: dict[str, bytes] = {
+        "weights.safetensors": save(weights, metadata=metadata),
+        "network.yaml": text.encode(),
+        "network.pt2": _program(network, shape, text),
+    }
+    for name, content in files.items():
+        replace_file(output / name, content)
+    return [output / name for name in files]
+
+
+def _shape(network: WaveUNet) -> Lengths:
+    """Lengths of the shortest pieces that the program is good for."""
+    return lengths(network.architecture, 2 ** (network.architecture.levels + 1))
+
+
+def _describe(config: StudyConfig, finalist: Finalist, shape: Lengths) -> dict[str, Any]:
+    grid = 2**finalist.architecture.levels
+    return {
+        "hash": finalist.architecture.hash,
+        "study": config.study,
+        "seed": finalist.seed,
+        "validation_sdr_db": finalist.score,
+        "task": config.task,
+        "sources": list(TASKS[config.task].source_names),
+        "channels": config.channels,
+        "sample_rate": config.sample_rate,
+        "program": {
+            "multiple": grid,
+            "plus": shape.input % grid,
+            "shortest": shape.input,
+            "longest": _longest(grid) * grid + shape.input % grid,
+            "lost": (shape.input - shape.output) // 2,
+        },
+        "architecture": finalist.architecture.model_dump(mode="json"),
+    }
+
+
+def _longest(grid: int) -> int:
+    return MOST_SAMPLES // grid
+
+
+def _program(network: WaveUNet, shape: Lengths, description: str) -> bytes:
+    grid = 2**network.architecture.levels
+    plus, fewest = shape.input % grid, shape.input // grid
+    pieces = torch.export.Dim("pieces", min=fewest, max=_longest(grid))
+    time = grid * pieces + plus if plus else grid * pieces
+    # One piece more than the fewest: the tracer would take the least length for the only one.
+    example = torch.zeros(1, network.signal.channels, shape.input + grid)
+    program = torch.export.export(network, (example,), dynamic_shapes=({2: time},))
+    with tempfile.TemporaryDirectory() as aside:
+        path = Path(aside) / "network.pt2"
+        torch.export.save(program, path, extra_files={"network.yaml": description})
+        return path.read_bytes()

@@ -1,0 +1,43 @@
+"""Loading a trained network from its study, with nothing trusted but numbers."""
+
+from __future__ import annotations
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from randsearch.errors import UserError
+from randsearch.finalists.winner import Finalist
+from randsearch.models.layers import Signal
+from randsearch.models.wave_unet import WaveUNet, build
+
+
+def load_network(finalist: Finalist, signal: Signal) -> WaveUNet:
+    """The network with its trained weights, in evaluation mode.
+
+    Args:
+        finalist: which.
+        signal: sources and channels of its study.
+
+    Raises:
+        UserError: the weights are missing, damaged, or another network's.
+    """
+    path = finalist.home / "weights.safetensors"
+    # All weights are replaced, so the file that a network's initial statistics came from need not be there any more.
+    drawn_simply = {"initialisation": "glorot", "init_statistics": "none"}
+    network = build(finalist.architecture.model_copy(update=drawn_simply), signal, 0)
+    network.architecture = finalist.architecture
+    try:
+        weights = load_file(path)
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read ({error.strerror or 'no such file'}): the study's folder `measured` holds weights."
+        ) from None
+    except SafetensorError as error:
+        raise UserError(f"{path} is damaged ({error}): take it from where the study was run.") from None
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError:
+        raise UserError(f"{path} holds the weights of another network than {finalist.architecture.hash}.") from None
+    if not all(bool(weight.isfinite().all()) for weight in weights.values()):
+        raise UserError(f"{path} holds weights that are no numbers: train the network again.")
+    return network.eval()
