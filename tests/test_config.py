@@ -67,6 +67,11 @@ def test_more_of_everything_adds_up():
     assert before.continued_by(asked) == expected
 
 
+@pytest.mark.parametrize(("before", "asked", "joined"), [([1], [0, 1], (1, 0)), ([1], None, None), (None, [1], None)])
+def test_seeds_of_training_add_up_and_none_stands_for_all(before, asked, joined):
+    assert config(train_seeds=before).continued_by(config(train_seeds=asked)).train_seeds == joined
+
+
 def test_less_takes_nothing_away():
     before = config(trials=9, measures=["params", "macs"], seeds=[0, 1], train="top:3")
     assert before.continued_by(config(trials=4, measures=["macs"], seeds=[1], train="none")) == before

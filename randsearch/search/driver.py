@@ -95,7 +95,7 @@ class Driver:
         ]
 
     def _seeds(self, measure: str) -> tuple[int, ...]:
-        return self._config.seeds if find(measure).seeded else self._config.seeds[:1]
+        return self._config.seeds_of(measure, seeded=find(measure).seeded)
 
     def _cost(self, job: Job) -> float:
         return find(job.measure).cost(self._setting, job.architecture)
@@ -208,7 +208,8 @@ class Driver:
             return
         place = {name: number for number, name in enumerate(self._candidates)}
         measures = {name: number for number, name in enumerate((*self._config.all_measures, "trained"))}
-        seeds = {seed: number for number, seed in enumerate(self._config.seeds)}
+        known_seeds = dict.fromkeys((*self._config.seeds, *self._seeds("trained")))
+        seeds = {seed: number for number, seed in enumerate(known_seeds)}
         rows = sorted(
             self._known.values(),
             key=lambda m: (place[m.architecture.hash], measures.get(m.measure, len(measures)), seeds.get(m.seed, 0)),

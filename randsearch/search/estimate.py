@@ -61,11 +61,11 @@ def estimate(config: StudyConfig, dataset: Dataset, machine: Machine) -> list[st
 
 def _runs(config: StudyConfig) -> Counter[str]:
     """How often each measure runs."""
-    seeds = len(config.seeds)
-    runs = Counter({name: config.trials * (seeds if find(name).seeded else 1) for name in config.all_measures})
+    seeds = {name: len(config.seeds_of(name, seeded=find(name).seeded)) for name in (*config.all_measures, "trained")}
+    runs = Counter({name: config.trials * seeds[name] for name in config.all_measures})
     trained = {"all": config.trials, "none": 0}.get(config.train, min(config.top or 0, config.trials))
     if trained:
-        runs["trained"] = trained * seeds
+        runs["trained"] = trained * seeds["trained"]
     return runs
 
 
