@@ -14,14 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from randsearch.table import means, replace_file, seconds
+from randsearch.table import ENSEMBLE, means, replace_file, seconds
 
 FEWEST = 10
 """Architectures with a trained score; with fewer, folds hold too little to fit on."""
 FOLDS = 10
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 """Of the ridge, against ranks of unit variance, of which there are as many as architectures to fit on."""
-PREFIX = "ensemble_"
 TREES = 60
 DRAWS = 20
 """Of random ranks, to tell what a proxy is worth."""
@@ -119,7 +118,7 @@ def write_ensemble(found: Ensemble, folder: Path) -> None:
     Raises:
         UserError: If the file cannot be written.
     """
-    order = found.importance.sort_values(f"{PREFIX}ridge", ascending=False, kind="stable")
+    order = found.importance.sort_values(f"{ENSEMBLE}ridge", ascending=False, kind="stable")
     replace_file(folder / "ensemble.csv", order.to_csv(index_label="proxy", lineterminator="\n"))
 
 
@@ -136,7 +135,7 @@ def sentences(found: Ensemble, most: int = 3) -> list[str]:
 
 def _cross_fit(features: Floats, truth: Floats, seed: int) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Predictions for every architecture by models that have not seen it, and what the models use."""
-    names = (f"{PREFIX}ridge", f"{PREFIX}trees")
+    names = (f"{ENSEMBLE}ridge", f"{ENSEMBLE}trees")
     predictions = {name: np.full(len(truth), np.nan) for name in names}
     importance = {name: np.zeros(features.shape[1]) for name in (*names, "ridge_coefficient")}
     folds = _folds(len(truth), seed)

@@ -24,6 +24,9 @@ COLUMNS = LEADING + TRAILING
 
 STATES = ("complete", "failed")
 
+ENSEMBLE = "ensemble_"
+"""How the names of measures begin that the analysis fits on the others; see `randsearch.ensemble`."""
+
 _INTEGERS = ("seed", "steps", "threads")
 _FLOATS = ("score", "baseline", "seconds", "multiply_adds", "validation_seconds", "data_seconds")
 # Leading zeros are no number: "011" is a pattern of skips, and reading it as 11 would lose it.

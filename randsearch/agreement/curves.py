@@ -14,6 +14,7 @@ from randsearch.agreement.correlations import Floats
 from randsearch.agreement.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, Interval, band
 from randsearch.agreement.rows import Board
 from randsearch.agreement.scores import Scores, mean_cost
+from randsearch.table import ENSEMBLE
 
 RANDOM = "random"
 """The name of choosing by chance among the curves."""
@@ -63,6 +64,8 @@ class _Curve:
 def make_curves(board: Board) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The curves, and what each proxy gains at each budget.
 
+    Ensembles have none: they are fitted on trained scores, which would have to be paid for first.
+
     Returns:
         - One row a proxy and number of trained architectures: the expected seconds (scoring every architecture by the
           proxy, and training those), regret and recall with their bands, and what random choice is expected to give.
@@ -75,7 +78,9 @@ def make_curves(board: Board) -> tuple[pd.DataFrame, pd.DataFrame]:
         return pd.DataFrame(columns=list(CURVE_COLUMNS)), pd.DataFrame(columns=list(BUDGET_COLUMNS))
     budgets = [share * float(truth.cost[truth.scored].sum()) for share in SHARES]
     usable = [
-        proxy for proxy in board.proxies.values() if (proxy.scored & truth.scored).sum() >= FEWEST_FOR_COEFFICIENT
+        proxy
+        for name, proxy in board.proxies.items()
+        if (proxy.scored & truth.scored).sum() >= FEWEST_FOR_COEFFICIENT and not name.startswith(ENSEMBLE)
     ]
     curves = {proxy.name: _curve(board, proxy, budgets) for proxy in usable}
     rows = [row for curve in curves.values() for row in _rows(curve)]

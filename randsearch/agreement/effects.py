@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from randsearch.agreement.correlations import Counts, Floats
+from randsearch.agreement.correlations import Floats
 from randsearch.agreement.interval import FEWEST_FOR_INTERVAL, UNKNOWN, Draws, Interval
 from randsearch.agreement.permutation import doubled_ranks
 from randsearch.agreement.scores import Scores
@@ -34,7 +34,7 @@ _MOST_VALUES = 12
 
 INTERVALS = ("trained", "by_proxy", "misjudged", "trained_score", "proxy_score")
 EFFECT_COLUMNS = (
-    *("proxy", "parameter", "value", "n"),
+    *("proxy", "parameter", "value", "n", "having"),
     *(f"{name}{end}" for name in INTERVALS for end in ("", "_low", "_high")),
     "sure",
 )
@@ -50,6 +50,7 @@ class Effect:
         parameter: The parameter.
         value: Which value against all others; empty for a number, where it is from lowest to highest.
         n: Architectures with both scores.
+        having: How many of them have the value; all for a number.
         trained: On the ranking by training, as a share of it.
         by_proxy: On the ranking by the proxy.
         misjudged: `by_proxy` less `trained`: above 0, the proxy favours high values, or this one, too much.
@@ -62,6 +63,7 @@ class Effect:
     parameter: str
     value: str
     n: int
+    having: int
     trained: Interval = UNKNOWN
     by_proxy: Interval = UNKNOWN
     misjudged: Interval = UNKNOWN
@@ -87,12 +89,14 @@ def effects(proxy: Scores, truth: Scores, given: pd.DataFrame, resamples: int, s
     contrasts = list(_contrasts(given[both]))
     draws = Draws.of(n, resamples, np.random.default_rng([seed, 5]))
     places = [doubled_ranks(side.mean[both]) / (2 * (n - 1)) for side in (proxy, truth)]
+    counts = draws.counts.astype(np.float32)
     outcomes = np.stack([*places, proxy.mean[both], truth.mean[both]], axis=1)
     found = []
     for parameter, value, levels in contrasts:
         known = ~np.isnan(levels)
-        inside = draws.among(known)
-        by_proxy, trained, proxy_score, trained_score = _slopes(levels[known], outcomes[known], inside.counts).T
+        inside = draws if known.all() else draws.among(known)
+        drawn = counts if known.all() else inside.counts.astype(np.float32)
+        by_proxy, trained, proxy_score, trained_score = _slopes(levels[known], outcomes[known], drawn).T
         intervals = map(inside.bca, (trained, by_proxy, by_proxy - trained, trained_score, proxy_score))
         found.append(
             Effect(
@@ -100,6 +104,7 @@ def effects(proxy: Scores, truth: Scores, given: pd.DataFrame, resamples: int, s
                 parameter=parameter,
                 value=value,
                 n=int(known.sum()),
+                having=int(levels[known].sum()) if value else int(known.sum()),
                 sure=_beyond(by_proxy - trained, inside, len(contrasts)),
                 **dict(zip(INTERVALS, intervals, strict=True)),
             )
@@ -110,7 +115,8 @@ def effects(proxy: Scores, truth: Scores, given: pd.DataFrame, resamples: int, s
 def effects_frame(found: Sequence[Effect]) -> pd.DataFrame:
     """Effects as one row each, an interval as three columns; see `EFFECT_COLUMNS`."""
     rows = [
-        {"proxy": effect.proxy, "parameter": effect.parameter, "value": effect.value, "n": effect.n}
+        {"proxy": effect.proxy, "parameter": effect.parameter, "value": effect.value}
+        | {"n": effect.n, "having": effect.having}
         | {key: end for name in INTERVALS for key, end in getattr(effect, name).columns(name).items()}
         | {"sure": effect.sure}
         for effect in found
@@ -152,7 +158,7 @@ def format_effects(found: Sequence[Effect], target: str, proxy: str) -> "Table |
         view.add_row(
             effect.parameter,
             effect.value or "high",
-            str(effect.n),
+            f"{effect.having}/{effect.n}" if effect.value else str(effect.n),
             _signed(effect.trained_score),
             _signed(effect.proxy_score),
             "*" if effect.sure else "",
@@ -188,15 +194,15 @@ def _contrasts(given: pd.DataFrame) -> Iterator[tuple[str, str, Floats]]:
                 yield str(parameter), "", levels
 
 
-def _slopes(levels: Floats, outcomes: Floats, counts: Counts) -> Floats:
-    """The slopes of outcomes (n, outcomes) on levels (n,) in every resample, (resamples, outcomes)."""
+def _slopes(levels: Floats, outcomes: Floats, counts: Floats) -> Floats:
+    """The slopes of outcomes (n, outcomes) on levels (n,) in every resample (resamples, n), (resamples, outcomes)."""
     # Scores far from 0 or of many digits would lose their differences in single precision.
     centred = outcomes - outcomes.mean(axis=0)
     scale = np.abs(centred).max(axis=0)
     values = np.divide(centred, scale, out=np.zeros_like(centred), where=scale > 0)
     columns = np.column_stack([levels, levels**2, values, levels[:, None] * values])
-    drawn = np.maximum(counts.sum(axis=1, dtype=float), 1)
-    means = counts.astype(np.float32) @ columns.astype(np.float32) / drawn[:, None]
+    drawn = np.maximum(counts.sum(axis=1), 1)
+    means = counts @ columns.astype(np.float32) / drawn[:, None]
     level, square, *others = means.T
     of_values, of_products = np.split(np.stack(others, axis=1), 2, axis=1)
     variance = (square - level**2)[:, None]

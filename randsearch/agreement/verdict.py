@@ -6,7 +6,7 @@ of 0, says so where it does not, and says nothing where there is no interval.
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,14 +20,15 @@ from randsearch.agreement.words import format_interval, format_p, format_seconds
 
 PRIMARY = "fixed_decoder"
 QUESTIONS = {
-    "correlation": "Does the proxy rank as training does?",
-    "modes": "Fixed decoder or fixed encoder, and how near to training?",
+    "correlation": "Does the proxy rank as training does (J-Net's first claim)?",
+    "modes": "Fixed decoder or fixed encoder, and how near to training (its third claim)?",
     "budget": "Which proxy for which budget?",
     "loss": "What would trusting it have lost?",
     "parameters": "Which parameters does it misjudge?",
     "more": "How many more architectures would tell?",
 }
 """What each part of a verdict answers, in order."""
+_MOST_NAMED = 3
 _OUT_OF_REACH = 100  # times the architectures that there are
 
 
@@ -212,24 +213,36 @@ def _near(gap: Gap, steps: dict[str, int], unit: str) -> str:
 
 def _budget(analysis: Analysis, proxy: str) -> Iterator[str]:
     """Which proxy picks the best network, for some shares of the cost of training all."""
-    unit = settings(analysis.rows).unit
     for share, rows in itertools.groupby(analysis.budgets.to_dict(orient="records"), lambda row: row["share"]):
         found = list(rows)
-        best = min(found, key=lambda row: row["regret_db"])
-        regret, seconds = _interval(best, "regret_db"), best["seconds"]
-        alike = [str(row["proxy"]) for row in found if row["regret_db"] <= regret.point + 1e-9]
-        text = (
-            f"For {share:.0%} of the compute of training all ({format_seconds(seconds)}), "
-            f"{' and '.join(alike[:3])} {'picks' if len(alike) == 1 else 'pick'} best (trained: {best['trained']}): "
-            f"regret {worded(regret, unit)}, chance {_number(best['random_regret_db'], unit)}"
-        )
-        if math.isnan(regret.high):
-            text += "; too few architectures for more"
-        elif not regret.high < best["random_regret_db"]:
-            text += "; in another study of this size it may do no better than chance"
-        elif len(alike) == 1 and best["best_share"] < 0.5:
-            text += f"; best in only {best['best_share']:.0%} of resampled studies, so that others may serve as well"
-        yield text + "."
+        seconds = format_seconds(found[0]["seconds"])
+        yield f"For {share:.0%} of the compute of training all ({seconds}), {_best_for(found, analysis)}."
+
+
+def _best_for(found: list[dict[Hashable, Any]], analysis: Analysis) -> str:
+    """What serves best within one budget, less the full stop."""
+    unit = settings(analysis.rows).unit
+    best = min(found, key=lambda row: row["regret_db"])
+    regret, chance = _interval(best, "regret_db"), best["random_regret_db"]
+    alike = [row for row in found if row["regret_db"] <= regret.point + 1e-9]
+    names = _listed([f"{row['proxy']} (which leaves time to train {row['trained']})" for row in alike[:_MOST_NAMED]])
+    if len(alike) > _MOST_NAMED:
+        names += f" and {len(alike) - _MOST_NAMED} others"
+    numbers = f"regret {worded(regret, unit)}, chance {_number(chance, unit)}"
+    if regret.point >= chance > 0:
+        return f"no proxy picks better than chance (the best is {names}: {numbers})"
+    text = f"{names} {'picks' if len(alike) == 1 else 'pick'} best: {numbers}"
+    if math.isnan(regret.high):
+        return f"{text}; too few architectures for more"
+    if not regret.high < chance:
+        return f"{text}; in another study of this size it may do no better than chance"
+    if len(alike) == 1 and best["best_share"] < 0.5:
+        return f"{text}; best in only {best['best_share']:.0%} of resampled studies, so that others may serve as well"
+    return text
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([*([", ".join(names[:-1])] if names[:-1] else []), names[-1]])
 
 
 def _loss(analysis: Analysis, proxy: str) -> Iterator[str]:

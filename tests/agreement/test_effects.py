@@ -58,6 +58,7 @@ def test_the_effect_on_a_score_is_a_difference_of_means_in_its_unit():
     assert found.trained_score.point == pytest.approx(2.0, abs=1e-5)
     assert found.proxy_score.point == pytest.approx(1.0, abs=1e-5)
     assert found.n == 40
+    assert found.having == table.loc[table["measure"] == "trained", "skips"].sum()
     table.loc[table["measure"] == "cheap", "score"] = 1e7 + 1e-2 * table["score"]
     assert by_name(table)[("skips", "True")].proxy_score.point == pytest.approx(0.01, abs=1e-6)
 
