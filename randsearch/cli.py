@@ -76,7 +76,7 @@ def search(
     data: Annotated[str | None, typer.Option(help="musdb:PATH, musdbhq:PATH, speech:PATH or synthetic.")] = None,
     study: Annotated[str | None, typer.Option(help="Name of the study.")] = None,
     trials: Annotated[int | None, typer.Option(help="How many architectures; a grid takes all by default.")] = None,
-    measures: Annotated[str | None, typer.Option(help="Measures, separated by commas.")] = None,
+    measures: Annotated[str | None, typer.Option(help="Names, package.module:function, or all; with commas.")] = None,
     proxy: Annotated[str | None, typer.Option(help="The primary proxy.")] = None,
     steps: Annotated[int | None, typer.Option(help="Training steps of `trained`.")] = None,
     proxy_steps: Annotated[int | None, typer.Option(help="Training steps of proxies that train.")] = None,
@@ -84,8 +84,10 @@ def search(
     sampler: Annotated[Sampler | None, typer.Option(help="How architectures are chosen.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of sampling.")] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds of the measurements, separated by commas.")] = None,
+    train_seeds: Annotated[str | None, typer.Option(help="Seeds of training, if not the same.")] = None,
     batch: Annotated[int | None, typer.Option(help="Crops a step.")] = None,
     segment: Annotated[int | None, typer.Option(help="Samples a crop.")] = None,
+    proxy_batch: Annotated[int | None, typer.Option(help="Crops a batch of proxies that score on batches.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of Adam.")] = None,
     validate_every: Annotated[int | None, typer.Option(help="Steps between validations.")] = None,
     sample_rate: Annotated[int | None, typer.Option(help="In Hz; the data's own up to 22,050 by default.")] = None,
@@ -117,8 +119,10 @@ def search(
         "sampler": sampler and sampler.value,
         "seed": seed,
         "seeds": _listed(seeds),
+        "train_seeds": _listed(train_seeds),
         "batch": batch,
         "segment": segment,
+        "proxy_batch": proxy_batch,
         "learning_rate": learning_rate,
         "validate_every": validate_every,
         "sample_rate": sample_rate,
@@ -187,10 +191,12 @@ def _search(options: dict[str, Any], machine: Machine, *, dry_run: bool = False)
 def _print_agreement(config: StudyConfig, folder: Path, console: Console) -> None:
     from randsearch.agreement import format_agreement, headline
     from randsearch.effects import format_effects
-    from randsearch.search.analysis import analyse_effects, analyse_study
+    from randsearch.search.analysis import analyse_effects, analyse_study, used_by_ensembles
 
     result = analyse_study(folder)
     console.print(format_agreement(result))
+    for line in used_by_ensembles(result):
+        console.print(line, highlight=False, markup=False)
     console.print(headline(result, config.proxy), highlight=False, markup=False)
     by_option = analyse_effects(folder)
     if not by_option.empty:
@@ -217,12 +223,19 @@ def train(
 
 
 @app.command()
-def analyse(name: Study, results: Results = RESULTS) -> None:
+def analyse(
+    name: Study,
+    budgets: Annotated[bool, typer.Option("--budgets", help="Also at each smaller budget of what trains.")] = False,
+    results: Results = RESULTS,
+) -> None:
     """Prints how far each proxy agrees with training, and writes agreement.csv and agreement.json."""
-    from randsearch.search.analysis import load_config, study_folder
+    from randsearch.agreement import format_agreement
+    from randsearch.search.analysis import analyse_budgets, load_config, study_folder
 
-    folder = study_folder(results, name)
-    _print_agreement(load_config(folder), folder, _console())
+    folder, console = study_folder(results, name), _console()
+    _print_agreement(load_config(folder), folder, console)
+    if budgets:
+        console.print(format_agreement(analyse_budgets(folder)))
 
 
 app.command("analyze", hidden=True, help="The same as analyse.")(analyse)
@@ -237,11 +250,10 @@ def plot(
     """Writes the plots of a study as PNG and SVG."""
     from randsearch.agreement import agreement
     from randsearch.plots import save_plots
-    from randsearch.search.analysis import load_config, study_folder
-    from randsearch.table import read_measurements
+    from randsearch.search.analysis import combined_table, load_config, study_folder
 
     folder, console = study_folder(results, name), _console()
-    config, table = load_config(folder), read_measurements(folder / "measurements.csv")
+    config, (table, _) = load_config(folder), combined_table(folder)
 
     def report_skip(reason: str) -> None:
         console.print(f"left out: {reason}", highlight=False, markup=False)
@@ -249,6 +261,26 @@ def plot(
     result = agreement(table, seed=config.seed, bias=config.bias)
     for path in save_plots(table, folder / "plots", kind, result=result, on_skip=report_skip):
         console.print(str(path), highlight=False, markup=False)
+
+
+@app.command()
+def measures() -> None:
+    """Lists every measure: what it needs, what it costs, its sign and its source."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from randsearch.measures import MEASURES
+
+    caption = (
+        "cost: in training steps, of `proxy_batch` crops for measures on batches; sign: how the score follows from the "
+        "formula of its source, so that higher is predicted better"
+    )
+    view = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("measure", "needs", "cost", "sign", "source"):
+        view.add_column(heading, no_wrap=True)
+    for name, entry in MEASURES.items():
+        view.add_row(name, entry.needs, entry.steps, entry.sign, entry.source)
+    _console().print(view)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from torch.nn import functional
 from randsearch.data import Crops, Track
 from randsearch.metrics import score, sdr
 from randsearch.models.inference import separate
+from randsearch.models.resampling import crop
 from randsearch.models.wave_unet import WaveUNet
 
 
@@ -78,10 +79,12 @@ def evaluate(network: WaveUNet, tracks: tuple[Track, ...], sample_rate: int, dev
 def squared_error(network: WaveUNet, mixture: Tensor, sources: Tensor) -> Tensor:
     """What training minimises: squared error averaged over sources, and over all supervised outputs.
 
+    Where a network puts out more than the sources' time, its middle counts.
+
     Shape:
-        mixture (batch, channels, input time), sources (batch, sources, channels, output time); a single number.
+        mixture (batch, channels, input time), sources (batch, sources, channels, time); a single number.
     """
-    estimates = network.forward_all(mixture)
+    estimates = crop(network.forward_all(mixture), sources.shape[-1])
     return functional.mse_loss(estimates, sources.expand_as(estimates))
 
 

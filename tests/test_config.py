@@ -26,6 +26,7 @@ OTHER = {
     "seed": 7,
     "batch": 7,
     "segment": 777,
+    "proxy_batch": 7,
     "learning_rate": 0.007,
     "validate_every": 7,
     "device": "cuda:0",
@@ -64,6 +65,11 @@ def test_more_of_everything_adds_up():
     asked = config(trials=9, measures=["early", "params"], seeds=[2, 1], train="all")
     expected = config(trials=9, measures=["params", "macs", "early"], seeds=[1, 0, 2], train="all")
     assert before.continued_by(asked) == expected
+
+
+@pytest.mark.parametrize(("before", "asked", "joined"), [([1], [0, 1], (1, 0)), ([1], None, None), (None, [1], None)])
+def test_seeds_of_training_add_up_and_none_stands_for_all(before, asked, joined):
+    assert config(train_seeds=before).continued_by(config(train_seeds=asked)).train_seeds == joined
 
 
 def test_less_takes_nothing_away():

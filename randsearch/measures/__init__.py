@@ -1,54 +1,24 @@
 """Measures: what maps (architecture, data, seed) to a score and its cost.
 
-A new proxy is one function and one entry in `MEASURES`; nothing else changes. Every score is oriented beforehand:
-higher is predicted better.
+A new proxy is one function and one entry in `catalogue.MEASURES`; nothing else changes. Every score is oriented
+beforehand: higher is predicted better. Importing this package does not import torch; measuring does.
 """
 
 from __future__ import annotations
 
 import math
+import time
 import traceback
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from typing import Any
-
-import torch
 
 from randsearch.architecture import Architecture
 from randsearch.errors import UserError
 from randsearch.measurement import Measurement
-from randsearch.measures import sizes, training
-from randsearch.measures.base import Measure, Outcome, Setting
-from randsearch.training import DivergedError
+from randsearch.measures.base import Measure, Outcome, Setting, UnmeasurableError
+from randsearch.measures.catalogue import MEASURES, find
 
-__all__ = ["MEASURES", "Job", "Measure", "Outcome", "Setting", "measure"]
-
-MEASURES: dict[str, Measure] = {
-    "trained": Measure(
-        training.trained, needs="a full training", source="the truth", cost=training.trained_cost, trains=True
-    ),
-    "fixed_decoder": Measure(
-        training.fixed_decoder,
-        needs="a short training",
-        source="J-Net, 1911.12926",
-        cost=partial(training.proxy_cost, half="decoder"),
-        fixes="decoder",
-        trains=True,
-    ),
-    "fixed_encoder": Measure(
-        training.fixed_encoder,
-        needs="a short training",
-        source="J-Net, 1911.12926",
-        cost=partial(training.proxy_cost, half="encoder"),
-        fixes="encoder",
-        trains=True,
-    ),
-    "early": Measure(
-        training.early, needs="a short training", source="equal-cost control", cost=training.early_cost, trains=True
-    ),
-    "params": Measure(sizes.params, needs="nothing", source="baseline", seeded=False),
-    "macs": Measure(sizes.macs, needs="nothing", source="baseline", seeded=False),
-}
+__all__ = ["MEASURES", "Job", "Measure", "Outcome", "Setting", "UnmeasurableError", "find", "measure"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +50,12 @@ def measure(setting: Setting, job: Job) -> Measurement:
     Raises:
         UserError: the machine failed, not the architecture (a full disk, a file that is gone): the search stops.
     """
+    import torch
+    from threadpoolctl import threadpool_limits
+
     torch.set_num_threads(setting.threads)
+    # numpy's linear algebra has threads of its own, which would fight over the cores with those of other workers.
+    threadpool_limits(setting.threads, user_api="blas")
     try:
         return _attempt(setting, job)
     except OSError as error:
@@ -91,9 +66,11 @@ def measure(setting: Setting, job: Job) -> Measurement:
 
 
 def _attempt(setting: Setting, job: Job) -> Measurement:
+    from randsearch.training import DivergedError
+
     try:
-        outcome = MEASURES[job.measure].run(setting, job.architecture, job.seed)
-    except DivergedError as error:
+        outcome = _run(setting, job)
+    except (DivergedError, UnmeasurableError) as error:
         return job.failed(setting, str(error))
     except OSError:
         raise
@@ -110,6 +87,18 @@ def _attempt(setting: Setting, job: Job) -> Measurement:
     return Measurement(job.architecture, job.measure, job.seed, "complete", **asdict(outcome), **where)
 
 
+def _run(setting: Setting, job: Job) -> Outcome:
+    """The outcome of a measure, completed where it returns less than one: its time, its multiply-adds."""
+    entry = find(job.measure)
+    began = time.perf_counter()
+    found = entry.run(setting, job.architecture, job.seed)
+    if not isinstance(found, Outcome):
+        found = Outcome(float(found), seconds=time.perf_counter() - began)
+    return found if found.multiply_adds else replace(found, multiply_adds=entry.cost(setting, job.architecture))
+
+
 def _is_out_of_memory(error: Exception) -> bool:
+    import torch
+
     # On the CPU PyTorch has no exception of its own for this, only the sentence.
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

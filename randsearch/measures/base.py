@@ -1,16 +1,28 @@
-"""What a measure is: a function from (setting, architecture, seed) to an outcome, with a few facts about it."""
+"""What a measure is: a function from (setting, architecture, seed) to an outcome, with a few facts about it.
+
+Nothing here imports torch.
+"""
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from randsearch.architecture import Architecture
-from randsearch.data import Dataset
-from randsearch.models.frozen import Half
-from randsearch.models.sizing import Signal
-from randsearch.training import Recipe
+from randsearch.architecture import Architecture, Half
+from randsearch.errors import UserError
+
+if TYPE_CHECKING:
+    from randsearch.data import Dataset
+    from randsearch.models.layers import Signal
+    from randsearch.training import Recipe
+
+
+class UnmeasurableError(Exception):
+    """A measure has no value for a network; the message is the reason that its measurement records."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +40,8 @@ class Setting:
         device: where to compute.
         threads: of each worker.
         folder: where measurements keep weights and audio.
+        study: its name; the batches that proxies score on derive from it.
+        proxy_batch: crops in a batch of the proxies that score on single batches.
     """
 
     dataset: Dataset
@@ -40,10 +54,12 @@ class Setting:
     device: str
     threads: int
     folder: Path
+    study: str
+    proxy_batch: int
 
     def home(self, architecture: Architecture, measure: str, seed: int) -> Path:
         """Folder of one measurement's files."""
-        return self.folder / architecture.hash / f"{measure}-{seed}"
+        return self.folder / architecture.hash / f"{measure.replace(':', '.')}-{seed}"
 
 
 @dataclass(frozen=True)
@@ -60,6 +76,44 @@ class Outcome:
     curve: tuple[tuple[int, float], ...] = ()
 
 
+Run = Callable[[Setting, Architecture, int], Outcome | float]
+
+
+@dataclass(frozen=True)
+class Lazy:
+    """A function known by its place, imported when it is called, in whichever process that is.
+
+    Attributes:
+        path: `package.module:function`.
+    """
+
+    path: str
+
+    def load(self) -> Any:
+        """Imports the function; modules in the folder of the command count.
+
+        Raises:
+            UserError: there is no such function.
+        """
+        module, _, name = self.path.partition(":")
+        here = str(Path.cwd())
+        if here not in sys.path:
+            # Last, so that nothing there can hide an installed module.
+            sys.path.append(here)
+        try:
+            found = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise UserError(f"the measure {self.path} cannot be imported: {error}.") from error
+        if not callable(found):
+            raise UserError(f"the measure {self.path} is not a function but {type(found).__name__}.")
+        return found
+
+    def __call__(self, setting: Setting, architecture: Architecture, seed: int) -> Outcome | float:
+        """Measures."""
+        found: Outcome | float = self.load()(setting, architecture, seed)
+        return found
+
+
 def _nothing(setting: Setting, architecture: Architecture) -> float:
     return 0.0
 
@@ -69,19 +123,23 @@ class Measure:
     """An entry of the registry.
 
     Attributes:
-        run: computes the outcome.
+        run: computes the outcome, or the score alone. The score's sign is fixed here: higher is predicted better.
         needs: what it looks at, for people.
         source: paper or idea, for people.
+        steps: what it costs in training steps, for people.
         cost: multiply-adds that it will take, for plans and time left.
         fixes: the half that it fixes, for measures that train.
-        trains: whether it takes training steps.
+        trains: whether it keeps weights and audio of a trained network.
         seeded: whether its score depends on the seed; if not, it is measured once.
+        sign: how the score follows from what the source computes, for people.
     """
 
-    run: Callable[[Setting, Architecture, int], Outcome]
+    run: Run
     needs: str
     source: str
+    steps: str = "0"
     cost: Callable[[Setting, Architecture], float] = _nothing
     fixes: Half = "none"
     trains: bool = False
     seeded: bool = True
+    sign: str = "+"

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from randsearch.architecture import Architecture
 from randsearch.measures.base import Outcome, Setting
+from randsearch.measures.costs import plan
 from randsearch.models import sizing
 
 
 def params(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
-    """Weights and biases of the network."""
-    layers = sizing.convolutions(
-        architecture, setting.signal, sizing.lengths(architecture, setting.recipe.segment).input
-    )
-    return Outcome(score=float(sum(sizing.parameters(layers).values())))
+    """Parameters of the network."""
+    return Outcome(score=float(sum(sizing.parameters(plan(setting, architecture)).values())))
 
 
 def macs(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
@@ -21,3 +19,8 @@ def macs(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
         architecture, setting.signal, setting.recipe.segment, setting.dataset.sample_rate
     )
     return Outcome(score=rate)
+
+
+def receptive_field(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
+    """Samples of the mixture that one sample of the output can depend on."""
+    return Outcome(score=float(sizing.receptive_field(architecture)))

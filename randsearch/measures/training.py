@@ -6,6 +6,8 @@ streams, so that no proxy shares initial weights or crops with the training that
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import soundfile
 import torch
 from safetensors import SafetensorError
@@ -14,8 +16,8 @@ from safetensors.torch import save_file
 from randsearch.architecture import Architecture
 from randsearch.data import Crops
 from randsearch.measures.base import Outcome, Setting
-from randsearch.models import sizing
-from randsearch.models.frozen import Half, fix_half, is_fixed
+from randsearch.measures.costs import early_steps, step_cost
+from randsearch.models.frozen import Half, fix_half
 from randsearch.models.inference import separate
 from randsearch.models.sizing import lengths
 from randsearch.models.wave_unet import WaveUNet, build
@@ -24,33 +26,6 @@ from randsearch.training import evaluate, train
 
 EXCERPTS = 3
 EXCERPT_SECONDS = 10
-
-
-def step_cost(setting: Setting, architecture: Architecture, half: Half) -> int:
-    """Multiply-adds of one training step of a whole batch with a half fixed."""
-    layers = sizing.convolutions(architecture, setting.signal, lengths(architecture, setting.recipe.segment).input)
-    return setting.recipe.batch * sizing.step_multiply_adds(layers, is_fixed(architecture, half))
-
-
-def early_steps(setting: Setting, architecture: Architecture, half: Half) -> int:
-    """Steps of normal training that cost what the proxy with that half fixed costs (DESIGN.md, decision 6)."""
-    ratio = step_cost(setting, architecture, half) / step_cost(setting, architecture, "none")
-    return max(1, round(setting.proxy_steps * ratio))
-
-
-def trained_cost(setting: Setting, architecture: Architecture) -> float:
-    """Multiply-adds of `trained`."""
-    return float(setting.steps * step_cost(setting, architecture, "none"))
-
-
-def proxy_cost(setting: Setting, architecture: Architecture, half: Half) -> float:
-    """Multiply-adds of a proxy that fixes a half."""
-    return float(setting.proxy_steps * step_cost(setting, architecture, half))
-
-
-def early_cost(setting: Setting, architecture: Architecture) -> float:
-    """Multiply-adds of `early`."""
-    return float(early_steps(setting, architecture, setting.proxy_half) * step_cost(setting, architecture, "none"))
 
 
 def run_training(
@@ -69,18 +44,9 @@ def run_training(
     data, recipe, device = setting.dataset, setting.recipe, torch.device(setting.device)
     network = build(architecture, setting.signal, derive("weights", architecture.hash, measure, seed))
     fix_half(network, half)
-    size = lengths(architecture, recipe.segment)
-    crops = Crops(
-        tracks=data.train,
-        batch=recipe.batch,
-        input_length=size.input,
-        output_length=size.output,
-        seed=derive("crops", architecture.hash, measure, seed),
-        pads=data.task.pads,
-    )
     trained = train(
         network,
-        crops,
+        _crops(measure, setting, architecture, seed),
         lambda current: evaluate(current, data.validation, data.sample_rate, device),
         recipe=recipe,
         steps=steps,
@@ -97,6 +63,19 @@ def run_training(
         validation_seconds=trained.validation_seconds,
         data_seconds=trained.data_seconds,
         curve=trained.curve,
+    )
+
+
+def _crops(measure: str, setting: Setting, architecture: Architecture, seed: int) -> Crops:
+    """Training crops in a measurement's own order."""
+    size = lengths(architecture, setting.recipe.segment)
+    return Crops(
+        tracks=setting.dataset.train,
+        batch=setting.recipe.batch,
+        input_length=size.input,
+        output_length=size.output,
+        seed=derive("crops", architecture.hash, measure, seed),
+        pads=setting.dataset.task.pads,
     )
 
 
@@ -130,12 +109,12 @@ def trained(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
 
 
 def fixed_decoder(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
-    """Validation SDR after a short training with the decoder at random weights."""
+    """Validation SDR after a short training with the decoder at random weights (J-Net, arXiv 1911.12926)."""
     return run_training("fixed_decoder", "decoder", setting.proxy_steps, setting, architecture, seed)
 
 
 def fixed_encoder(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
-    """Validation SDR after a short training with the encoder at random weights."""
+    """Validation SDR after a short training with the encoder at random weights (J-Net, arXiv 1911.12926)."""
     return run_training("fixed_encoder", "encoder", setting.proxy_steps, setting, architecture, seed)
 
 
@@ -143,3 +122,46 @@ def early(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
     """Validation SDR after normal training for as many multiply-adds as the primary proxy takes."""
     steps = early_steps(setting, architecture, setting.proxy_half)
     return run_training("early", "none", steps, setting, architecture, seed)
+
+
+def sotl(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
+    """Minus the sum of the training losses over a short normal training (SoTL, Ru et al., arXiv 2006.04492).
+
+    As many steps for every architecture, since sums over different numbers of steps do not compare. The curve holds
+    minus the sum up to each step.
+    """
+    return _sum_of_losses("sotl", setting, architecture, seed)
+
+
+def sotl_e(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
+    """Minus the sum of the training losses over the last epoch of a short normal training (SoTL-E, 2006.04492).
+
+    An epoch is what lies between two validations: batches are drawn at random and never end.
+    """
+    found = _sum_of_losses("sotl_e", setting, architecture, seed)
+    ends = (0.0, *(value for _, value in found.curve))
+    return replace(found, score=ends[-1] - ends[-2], curve=())
+
+
+def _sum_of_losses(measure: str, setting: Setting, architecture: Architecture, seed: int) -> Outcome:
+    network = build(architecture, setting.signal, derive("weights", architecture.hash, measure, seed))
+    trained = train(
+        network,
+        _crops(measure, setting, architecture, seed),
+        lambda current: 0.0,  # Nothing is validated: the losses are the score.
+        recipe=setting.recipe,
+        steps=setting.proxy_steps,
+        device=torch.device(setting.device),
+    )
+    curve, total, before = [], 0.0, 0
+    for (step, _), loss in zip(trained.curve, trained.losses, strict=True):
+        total -= loss * (step - before)
+        before = step
+        curve.append((step, total))
+    return Outcome(
+        score=total,
+        seconds=trained.seconds,
+        steps=setting.proxy_steps,
+        data_seconds=trained.data_seconds,
+        curve=tuple(curve),
+    )

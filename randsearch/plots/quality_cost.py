@@ -7,7 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from randsearch.agreement import agreement, settings
+from randsearch.budgets import at_budgets, base
 from randsearch.plots import style
+from randsearch.table import measures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,6 +21,8 @@ _CHEAPEST = 1e-6
 
 def quality_cost(table: pd.DataFrame, result: pd.DataFrame | None = None) -> "Figure":
     """Plots Spearman against relative cost; the best proxies are at the upper left.
+
+    A line leads to a proxy that trains from what it would have been at each smaller budget of its curve.
 
     Args:
         table: Measurements.
@@ -39,18 +43,24 @@ def quality_cost(table: pd.DataFrame, result: pd.DataFrame | None = None) -> "Fi
     cost = rows["relative_cost"].clip(lower=_CHEAPEST).to_numpy(dtype=float)
     rho = rows["spearman"].to_numpy(dtype=float)
     ends = rows[["spearman_low", "spearman_high"]].to_numpy(dtype=float)
+    paths = _paths(table, result)
+    leftmost = min([cost.min(), *(float(path[:, 0].min()) for path in paths.values())])
     with style.styled():
         figure = style.new_figure(8.0, max(4.2, 1.6 + _LINE * len(rows)))
         axes = figure.add_subplot()
         axes.set_xscale("log")
         axes.axhline(0, color=style.GREY, linewidth=0.8)
         axes.axvline(1, color=style.GREY, linewidth=0.8, linestyle=(0, (4, 3)))
-        bottom = min(0.0, float(np.nanmin([ends[:, 0], rho]))) - 0.06
-        axes.set(xlim=(cost.min() / 2.5, 3.0), ylim=(bottom, 1.04))
+        lowest = [float(path[:, 1].min()) for path in paths.values()]
+        bottom = min(0.0, float(np.nanmin([ends[:, 0], rho])), *lowest) - 0.06
+        axes.set(xlim=(leftmost / 2.5, 3.0), ylim=(bottom, 1.04))
         heights = spread(rho, _LINE / (figure.get_figheight() - 1.6) * (1.04 - bottom), bottom, 1.0)
         places = _side_by_side(cost, axes.get_xlim())
         for i, (x, y, (low, high), proxy) in enumerate(zip(places, rho, ends, rows["proxy"], strict=True)):
             paint = style.colour(proxy, i)
+            if proxy in paths:
+                to_here = np.vstack([paths[proxy], [x, y]])
+                axes.plot(*to_here.T, ".-", color=paint, linewidth=0.9, markersize=4, alpha=0.8)
             axes.plot([x, x], [low, high], color=paint, linewidth=1.6, alpha=0.55, solid_capstyle="butt")
             axes.plot(x, y, "o", color=paint, markersize=8, markeredgecolor="white", zorder=3)
             axes.annotate(
@@ -72,6 +82,23 @@ def quality_cost(table: pd.DataFrame, result: pd.DataFrame | None = None) -> "Fi
             figure, how.bias and f"biased: {how.bias}", "nearly equal costs are drawn side by side" if moved else None
         )
     return figure
+
+
+def _paths(table: pd.DataFrame, result: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+    """Cost and Spearman of proxies at their smaller budgets, (budgets, 2) by rising cost; coefficients alone count."""
+    how = settings(result)
+    finer = at_budgets(table, target=how.target)
+    wanted = [measure == how.target or base(measure) != measure for measure in finer["measure"].astype(str)]
+    if len(measures(finer[wanted])) < 2:
+        return {}
+    rows = agreement(finer[wanted], target=how.target, resamples=1, seed=how.seed).dropna(
+        subset=["spearman", "relative_cost"]
+    )
+    rows = rows.assign(base=rows["proxy"].map(base), cost=rows["relative_cost"].clip(lower=_CHEAPEST))
+    return {
+        str(proxy): found.sort_values("cost")[["cost", "spearman"]].to_numpy(dtype=float)
+        for proxy, found in rows.groupby("base")
+    }
 
 
 def _side_by_side(cost: NDArray[np.float64], limits: tuple[float, float]) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from randsearch.architecture import Architecture
 from randsearch.config import StudyConfig
 from randsearch.measurement import Measurement
-from randsearch.measures import MEASURES, Job, Setting
+from randsearch.measures import Job, Setting, find
 from randsearch.models import sizing
 from randsearch.search.executors import Executor
 from randsearch.search.opening import planned_candidates
@@ -95,10 +95,10 @@ class Driver:
         ]
 
     def _seeds(self, measure: str) -> tuple[int, ...]:
-        return self._config.seeds if MEASURES[measure].seeded else self._config.seeds[:1]
+        return self._config.seeds_of(measure, seeded=find(measure).seeded)
 
     def _cost(self, job: Job) -> float:
-        return MEASURES[job.measure].cost(self._setting, job.architecture)
+        return find(job.measure).cost(self._setting, job.architecture)
 
     def _measure(self, jobs: list[Job]) -> None:
         """Runs jobs, always as many at once as the executor has room for, and records each as it is done."""
@@ -208,7 +208,8 @@ class Driver:
             return
         place = {name: number for number, name in enumerate(self._candidates)}
         measures = {name: number for number, name in enumerate((*self._config.all_measures, "trained"))}
-        seeds = {seed: number for number, seed in enumerate(self._config.seeds)}
+        known_seeds = dict.fromkeys((*self._config.seeds, *self._seeds("trained")))
+        seeds = {seed: number for number, seed in enumerate(known_seeds)}
         rows = sorted(
             self._known.values(),
             key=lambda m: (place[m.architecture.hash], measures.get(m.measure, len(measures)), seeds.get(m.seed, 0)),

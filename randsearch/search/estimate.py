@@ -10,9 +10,10 @@ import torch
 from randsearch.architecture import Architecture
 from randsearch.config import StudyConfig
 from randsearch.data import Dataset
-from randsearch.measures import MEASURES, Setting
-from randsearch.measures.training import EXCERPT_SECONDS, EXCERPTS, step_cost
-from randsearch.models.sizing import convolutions, lengths, parameters
+from randsearch.measures import Setting, find
+from randsearch.measures.costs import plan, step_cost
+from randsearch.measures.training import EXCERPT_SECONDS, EXCERPTS
+from randsearch.models.sizing import lengths, parameters
 from randsearch.models.wave_unet import build
 from randsearch.search.opening import bind_space
 from randsearch.search.session import Machine, make_setting
@@ -41,10 +42,10 @@ def estimate(config: StudyConfig, dataset: Dataset, machine: Machine) -> list[st
     rate = sum(_rate(setting, architecture) for architecture in sample[:TIMED]) / len(sample[:TIMED])
     runs = _runs(config)
     work = sum(
-        count * sum(MEASURES[measure].cost(setting, architecture) for architecture in sample) / len(sample)
+        count * sum(find(measure).cost(setting, architecture) for architecture in sample) / len(sample)
         for measure, count in runs.items()
     )
-    size = _bytes_per_training(setting, sample) * sum(count for name, count in runs.items() if MEASURES[name].trains)
+    size = _bytes_per_training(setting, sample) * sum(count for name, count in runs.items() if find(name).trains)
     hours = work / rate / machine.workers / 3600
     planned = ", ".join(f"{count} x {name}" for name, count in runs.items())
     tracks = f"{len(dataset.train)} training and {len(dataset.validation)} validation tracks"
@@ -60,11 +61,11 @@ def estimate(config: StudyConfig, dataset: Dataset, machine: Machine) -> list[st
 
 def _runs(config: StudyConfig) -> Counter[str]:
     """How often each measure runs."""
-    seeds = len(config.seeds)
-    runs = Counter({name: config.trials * (seeds if MEASURES[name].seeded else 1) for name in config.all_measures})
+    seeds = {name: len(config.seeds_of(name, seeded=find(name).seeded)) for name in (*config.all_measures, "trained")}
+    runs = Counter({name: config.trials * seeds[name] for name in config.all_measures})
     trained = {"all": config.trials, "none": 0}.get(config.train, min(config.top or 0, config.trials))
     if trained:
-        runs["trained"] = trained * seeds
+        runs["trained"] = trained * seeds["trained"]
     return runs
 
 
@@ -86,8 +87,7 @@ def _rate(setting: Setting, architecture: Architecture) -> float:
 
 
 def _bytes_per_training(setting: Setting, sample: list[Architecture]) -> float:
-    size = setting.recipe.segment
-    layers = (convolutions(each, setting.signal, lengths(each, size).input) for each in sample)
+    layers = (plan(setting, architecture) for architecture in sample)
     weights = 4.0 * sum(sum(parameters(found).values()) for found in layers) / len(sample)
     seconds = EXCERPTS * EXCERPT_SECONDS * setting.signal.sources * setting.signal.channels
     # FLAC of 16 bits keeps music at roughly half its size.

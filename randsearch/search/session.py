@@ -17,7 +17,8 @@ from rich.console import Console
 from randsearch.config import StudyConfig
 from randsearch.data import Crops, Dataset, open_dataset
 from randsearch.errors import UserError
-from randsearch.measures import MEASURES, Setting
+from randsearch.measures import MEASURES, Setting, find
+from randsearch.measures.base import Lazy
 from randsearch.measures.baseline import constant_gain_score
 from randsearch.search.analysis import load_config
 from randsearch.search.driver import Driver
@@ -64,9 +65,11 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     else:
         threads = max(1, (os.cpu_count() or 1) // machine.workers)
         asked = StudyConfig.create({"threads": threads, **options}, "options")
-    unknown = [measure for measure in (asked.proxy, *asked.measures) if measure not in MEASURES]
-    if unknown:
-        raise UserError(f"there is no measure {unknown[0]}: choose from {', '.join(MEASURES)}.")
+    asked = asked.model_copy(update={"measures": _every(asked.measures)})
+    for measure in (asked.proxy, *asked.measures):
+        run = find(measure).run
+        if isinstance(run, Lazy):
+            run.load()
     _check_device(asked.device)
     dataset = open_dataset(
         asked.data,
@@ -85,6 +88,12 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     return (asked if stored is None else stored.continued_by(asked)), dataset
 
 
+def _every(measures: tuple[str, ...]) -> tuple[str, ...]:
+    """Measures by name, `all` among them standing for the whole registry."""
+    registry = [name for name in MEASURES if name != "trained"]
+    return tuple(dict.fromkeys(each for name in measures for each in (registry if name == "all" else [name])))
+
+
 def _check_device(name: str) -> None:
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
@@ -99,11 +108,13 @@ def make_setting(config: StudyConfig, dataset: Dataset, folder: Path, baseline: 
         recipe=Recipe(config.learning_rate, config.batch, config.segment, config.validate_every),
         steps=config.steps,
         proxy_steps=config.proxy_steps,
-        proxy_half=MEASURES[config.proxy].fixes,
+        proxy_half=find(config.proxy).fixes,
         baseline=baseline,
         device=config.device,
         threads=config.threads,
         folder=folder / "measured",
+        study=config.study,
+        proxy_batch=config.proxy_batch,
     )
 
 

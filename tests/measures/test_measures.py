@@ -13,49 +13,26 @@ import soundfile
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
+from threadpoolctl import threadpool_info
 
 from randsearch import metrics
 from randsearch.architecture import Architecture
-from randsearch.data import open_dataset
 from randsearch.errors import UserError
-from randsearch.measures import MEASURES, Job, Measure, Outcome, Setting, measure
+from randsearch.measures import MEASURES, Job, Measure, Outcome, measure
 from randsearch.measures.baseline import constant_gain_score
-from randsearch.measures.training import early_steps
-from randsearch.models.sizing import Signal
+from randsearch.measures.costs import early_steps
 from randsearch.models.wave_unet import build
 from randsearch.seeds import derive
-from randsearch.training import DivergedError, Recipe, evaluate
+from randsearch.training import DivergedError, evaluate
 
 SMALL = Architecture(levels=1, first_filters=2, filter_increment=1, encoder_kernel=3, decoder_kernel=3)
 LINEAR = SMALL.model_copy(update={"output_activation": "linear", "activation": "relu"})
 TRAINING = ["trained", "fixed_decoder", "fixed_encoder", "early"]
 
 
-@pytest.fixture(scope="module")
-def shared(tiny_corpus) -> Setting:
-    return Setting(
-        dataset=open_dataset(f"musdbhq:{tiny_corpus}"),
-        signal=Signal(),
-        recipe=Recipe(learning_rate=5e-3, batch=2, segment=256, validate_every=2),
-        steps=6,
-        proxy_steps=5,
-        proxy_half="decoder",
-        baseline=1.25,
-        device="cpu",
-        threads=1,
-        folder=Path("unused"),
-    )
-
-
-@pytest.fixture
-def setting(shared, tmp_path) -> Setting:
-    return replace(shared, folder=tmp_path / "measured")
-
-
 def test_the_registry():
-    assert list(MEASURES) == ["trained", "fixed_decoder", "fixed_encoder", "early", "params", "macs"]
     assert [name for name, entry in MEASURES.items() if entry.trains] == TRAINING
-    assert [name for name, entry in MEASURES.items() if not entry.seeded] == ["params", "macs"]
+    assert [name for name, entry in MEASURES.items() if not entry.seeded] == ["params", "macs", "receptive_field"]
     assert {name: entry.fixes for name, entry in MEASURES.items() if entry.fixes != "none"} == {
         "fixed_decoder": "decoder",
         "fixed_encoder": "encoder",
@@ -259,3 +236,11 @@ def test_a_full_disk_stops_the_search(setting):
     (home / "excerpt-1-vocals.flac").symlink_to("/dev/full")
     with pytest.raises(UserError, match="mend that and run the same command again"):
         measure(setting, Job(SMALL, "early", 0))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_linear_algebra_keeps_to_the_threads_of_its_worker(setting, threads):
+    measure(replace(setting, threads=threads), Job(SMALL, "params", 0))
+    used = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+    assert max(used) <= threads
+    assert torch.get_num_threads() == threads

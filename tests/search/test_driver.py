@@ -170,6 +170,12 @@ def test_more_seeds_measures_and_training_only_add(search):
         pd.testing.assert_frame_equal(kept[before.columns], before, check_dtype=False)
 
 
+def test_training_at_fewer_seeds_than_the_proxies(search):
+    table = search(train_seeds=[1, 2], seeds=[0, 1], measures=["params"])
+    proxies = [("fixed_decoder", 0), ("fixed_decoder", 1), ("early", 0), ("early", 1), ("params", 0)]
+    assert measured(table) == [*proxies, ("trained", 1), ("trained", 2)]
+
+
 def test_top_k_trains_the_best_k_by_the_mean_of_the_primary_proxy(search, tmp_path):
     table = search(trials=4, seeds=[0, 1], train="top:2")
     means = table[table["measure"] == "fixed_decoder"].groupby("architecture")["score"].mean()

@@ -49,6 +49,8 @@ def setting(tiny_corpus, tmp_path) -> Setting:
         device="cpu",
         threads=1,
         folder=tmp_path / "measured",
+        study="tiny",
+        proxy_batch=2,
     )
 
 

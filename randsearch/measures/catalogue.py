@@ -1,0 +1,119 @@
+"""The registry: every measure by name. A new proxy is one function and one entry here; nothing else changes.
+
+Functions are named by their place and imported when they run, so that reading the registry does not import torch.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from randsearch.errors import UserError
+from randsearch.measures import costs
+from randsearch.measures.base import Lazy, Measure
+
+
+def _at(place: str) -> Lazy:
+    return Lazy(f"randsearch.measures.{place}")
+
+
+def _on_batches(place: str, needs: str, source: str, steps: float, sign: str = "+") -> Measure:
+    """A measure at fresh random weights that costs so many training steps on `proxy_batch` crops."""
+    return Measure(_at(place), needs, source, f"{steps:.1g}", partial(costs.batch_cost, steps=steps), sign=sign)
+
+
+MEASURES: dict[str, Measure] = {
+    "trained": Measure(_at("training:trained"), "training", "the truth", "steps", costs.trained_cost, trains=True),
+    "fixed_decoder": Measure(
+        _at("training:fixed_decoder"),
+        "short training",
+        "J-Net 1911.12926",
+        "proxy_steps",
+        partial(costs.proxy_cost, half="decoder"),
+        fixes="decoder",
+        trains=True,
+    ),
+    "fixed_encoder": Measure(
+        _at("training:fixed_encoder"),
+        "short training",
+        "J-Net 1911.12926",
+        "proxy_steps",
+        partial(costs.proxy_cost, half="encoder"),
+        fixes="encoder",
+        trains=True,
+    ),
+    "early": Measure(
+        _at("training:early"),
+        "short training",
+        "equal-cost control",
+        "equal cost",
+        costs.early_cost,
+        trains=True,
+    ),
+    "sotl": Measure(
+        _at("training:sotl"),
+        "short training",
+        "Ru 2006.04492",
+        "proxy_steps",
+        partial(costs.proxy_cost, half="none"),
+        sign="-",
+    ),
+    "sotl_e": Measure(
+        _at("training:sotl_e"),
+        "short training",
+        "Ru 2006.04492",
+        "proxy_steps",
+        partial(costs.proxy_cost, half="none"),
+        sign="-",
+    ),
+    "readout": Measure(
+        _at("readout:readout"),
+        "forward, solve",
+        "cf. Saxe et al. 2011",
+        f"{costs.READOUT_DRAWS * costs.READOUT_BATCHES * costs.FORWARD:.2g}",
+        costs.readout_cost,
+    ),
+    "readout_last": Measure(
+        _at("readout:readout_last"),
+        "forward, solve",
+        "cf. Saxe et al. 2011",
+        f"{costs.READOUT_DRAWS * costs.READOUT_BATCHES * costs.FORWARD:.2g}",
+        costs.readout_cost,
+    ),
+    "params": Measure(_at("sizes:params"), "nothing", "baseline", seeded=False),
+    "macs": Measure(_at("sizes:macs"), "nothing", "baseline", seeded=False),
+    "receptive_field": Measure(_at("sizes:receptive_field"), "nothing", "baseline", seeded=False),
+    "l2_norm": Measure(_at("gradients:l2_norm"), "weights", "Abdelfattah 2101.08134"),
+    "grad_norm": _on_batches("gradients:grad_norm", "1 batch", "Abdelfattah 2101.08134", 1, "log"),
+    "snip": _on_batches("gradients:snip", "1 batch", "Lee 1810.02340", 1, "log"),
+    "grasp": _on_batches("gradients:grasp", "1 batch, Hessian", "Wang 2002.07376", 3, "-"),
+    "fisher": _on_batches("gradients:fisher", "1 batch", "Turner 1906.04113", 1, "log"),
+    "zico": _on_batches("gradients:zico", f"{costs.ZICO_BATCHES} batches", "Li 2301.11300", costs.ZICO_BATCHES),
+    "synflow": Measure(
+        _at("synflow:synflow"),
+        "a crop of ones",
+        "Tanaka 2006.05467",
+        "1 crop",
+        partial(costs.crop_cost, steps=1.0),
+        sign="log",
+    ),
+    "jacob_cov": _on_batches("kernels:jacob_cov", "1 batch", "Mellor 2006.04647v1", 2 * costs.FORWARD),
+    "nwot": _on_batches("kernels:nwot", "1 batch, forward", "Mellor 2006.04647v3", costs.FORWARD),
+    "zen": _on_batches("zen:zen", "noise, forward", "Lin 2102.01063", 2 * costs.FORWARD),
+}
+
+
+def find(name: str) -> Measure:
+    """The measure of that name: of the registry, or a user's own `package.module:function`.
+
+    Raises:
+        UserError: there is none.
+    """
+    if ":" in name:
+        return Measure(Lazy(name), needs="?", source=name, steps="?")
+    try:
+        return MEASURES[name]
+    except KeyError:
+        raise UserError(
+            f"there is no measure {name}: choose from {', '.join(MEASURES)}, or name one of your own "
+            "as package.module:function."
+        ) from None

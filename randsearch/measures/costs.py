@@ -1,0 +1,66 @@
+"""What measures cost, in closed form: multiply-adds of convolutions. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from randsearch.architecture import Architecture, Half
+from randsearch.measures.base import Setting
+from randsearch.models import sizing
+from randsearch.models.frozen import is_fixed
+
+READOUT_DRAWS = 3
+READOUT_BATCHES = 32
+"""Of training crops, for each draw of weights: 32 x 4096 rows are thousands for each feature of a usual network."""
+
+ZICO_BATCHES = 4
+
+FORWARD = 1 / 3
+"""Of a training step, as multiply-adds go."""
+
+
+def plan(setting: Setting, architecture: Architecture) -> list[sizing.Convolution]:
+    """The layers of a network on one training crop."""
+    length = sizing.lengths(architecture, setting.recipe.segment).input
+    return sizing.convolutions(architecture, setting.signal, length)
+
+
+def step_cost(setting: Setting, architecture: Architecture, half: Half) -> int:
+    """Multiply-adds of one training step of a whole batch with a half fixed."""
+    layers = plan(setting, architecture)
+    return setting.recipe.batch * sizing.step_multiply_adds(layers, is_fixed(architecture, half))
+
+
+def early_steps(setting: Setting, architecture: Architecture, half: Half) -> int:
+    """Steps of normal training that cost what the proxy with that half fixed costs (DESIGN.md, decision 6)."""
+    ratio = step_cost(setting, architecture, half) / step_cost(setting, architecture, "none")
+    return max(1, round(setting.proxy_steps * ratio))
+
+
+def trained_cost(setting: Setting, architecture: Architecture) -> float:
+    """Multiply-adds of `trained`."""
+    return float(setting.steps * step_cost(setting, architecture, "none"))
+
+
+def proxy_cost(setting: Setting, architecture: Architecture, half: Half) -> float:
+    """Multiply-adds of a proxy that trains with a half fixed, or with none."""
+    return float(setting.proxy_steps * step_cost(setting, architecture, half))
+
+
+def early_cost(setting: Setting, architecture: Architecture) -> float:
+    """Multiply-adds of `early`."""
+    return float(early_steps(setting, architecture, setting.proxy_half) * step_cost(setting, architecture, "none"))
+
+
+def batch_cost(setting: Setting, architecture: Architecture, steps: float) -> float:
+    """Multiply-adds of so many training steps on batches of `proxy_batch` crops."""
+    return steps * setting.proxy_batch / setting.recipe.batch * step_cost(setting, architecture, "none")
+
+
+def crop_cost(setting: Setting, architecture: Architecture, steps: float) -> float:
+    """Multiply-adds of so many training steps on a single crop."""
+    return steps / setting.recipe.batch * step_cost(setting, architecture, "none")
+
+
+def readout_cost(setting: Setting, architecture: Architecture) -> float:
+    """Multiply-adds of the features that a readout is fitted on; validation comes on top."""
+    forward = FORWARD * step_cost(setting, architecture, "none")
+    return READOUT_DRAWS * READOUT_BATCHES * forward

@@ -1,0 +1,219 @@
+"""What must be true of the registry: torch-free to read, whole, right on every kind of network, and open to others."""
+
+from __future__ import annotations
+
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from randsearch.architecture import Architecture
+from randsearch.config import StudyConfig, load_options
+from randsearch.measures import MEASURES, Job, find, measure
+from randsearch.measures.base import Lazy
+from randsearch.models.sizing import Signal
+from randsearch.table import read_measurements
+
+TESTS = Path(__file__).parents[1]
+SMALL = {"levels": 2, "first_filters": 4, "filter_increment": 1, "encoder_kernel": 3, "decoder_kernel": 3}
+KINDS = {
+    "difference": {},
+    "direct": {"output": "direct", "output_activation": "linear"},
+    "residual": {"output": "residual"},
+    "output taps": {"output_kernel": 3, "activation": "relu", "decimation": "strided"},
+    "context": {"context": True, "upsampling": "learned", "decimation": "blur"},
+    "nested": {"nested": True, "deep_supervision": True},
+    "blocks": {"multires": True, "res_path": "trainable"},
+    "separable": {"separable": True, "normalisation": "group"},
+    "batch": {"normalisation": "batch", "activation": "gelu"},
+    "fixed": {"fixed_encoder_levels": (1,), "res_path": "fixed", "activation": "snake"},
+    "removed": {"fixed_decoder_levels": (0,), "remove_random": True, "activation": "tanh"},
+}
+REFUSED = {
+    ("blocks", "readout_last"),
+    ("fixed", "nwot"),
+    ("removed", "nwot"),
+    ("removed", "readout_last"),
+    ("removed", "synflow"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_draw(monkeypatch):
+    """Readouts of one draw are as good to try, and three times as quick."""
+    monkeypatch.setattr("randsearch.measures.readout.READOUT_DRAWS", 1)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_measure_scores_every_kind_of_network_or_refuses_by_name(setting, kind, name):
+    made = measure(setting, Job(Architecture(**SMALL, **KINDS[kind]), name, 0))
+    if (kind, name) in REFUSED:
+        assert made.state == "failed"
+        assert made.reason.startswith("refused")
+    else:
+        assert (made.state, made.reason) == ("complete", "")
+        assert math.isfinite(made.score)
+
+
+@pytest.mark.parametrize("name", [name for name, entry in MEASURES.items() if not entry.trains])
+def test_every_proxy_scores_many_sources(setting, name):
+    four = setting.__class__(**vars(setting) | {"signal": Signal(sources=4), "dataset": many(setting)})
+    assert measure(four, Job(Architecture(**SMALL), name, 0)).state == "complete"
+
+
+def many(setting):
+    from randsearch.data import open_dataset
+
+    return open_dataset(setting.dataset.spec, task="multi")
+
+
+@pytest.mark.parametrize("name", [name for name, entry in MEASURES.items() if entry.seeded])
+def test_every_score_repeats_to_the_bit_and_differs_between_seeds(setting, name):
+    scores = [measure(setting, Job(Architecture(**SMALL), name, seed)).score for seed in (0, 0, 1)]
+    assert scores[0] == scores[1] != scores[2]
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_every_entry_names_a_function_of_its_own_with_its_source(name):
+    entry = MEASURES[name]
+    assert isinstance(entry.run, Lazy)
+    assert entry.run.path.endswith(f":{name}")
+    assert entry.run.load().__doc__
+    assert entry.source
+    assert entry.needs
+    number = re.search(r"\d{4}\.\d{5}", entry.source)
+    if number:
+        module = sys.modules[entry.run.load().__module__]
+        assert number.group() in entry.run.load().__doc__ + module.__doc__
+
+
+def test_the_list_of_measures_needs_no_torch():
+    program = (
+        "import sys, randsearch.cli\n"
+        "sys.argv = ['randsearch', 'measures']\n"
+        "try:\n    randsearch.cli.main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "assert 'torch' not in sys.modules"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    for name, entry in MEASURES.items():
+        assert re.search(rf"^ *{name} .*{re.escape(entry.source)}", said.stdout, re.MULTILINE), name
+
+
+def test_the_receptive_field_is_in_samples(setting):
+    # Three taps at level 0, three at every second, three at every fourth sample; the decoder adds to either side.
+    field = measure(setting, Job(Architecture(**SMALL), "receptive_field", 0)).score
+    plain = measure(
+        setting, Job(Architecture(**SMALL | {"encoder_kernel": 1, "decoder_kernel": 1}), "receptive_field", 0)
+    )
+    assert field > 1 + 2 * (1 + 2 + 4)
+    assert plain.score < field
+
+
+def test_sotl_is_minus_the_sum_of_the_losses(setting, monkeypatch):
+    import randsearch.training as room
+
+    losses = []
+    kept = room.squared_error
+    monkeypatch.setattr(room, "squared_error", lambda *a: losses.append(kept(*a)) or losses[-1])
+    made = measure(setting, Job(Architecture(**SMALL), "sotl", 0))
+    found = np.array([loss.item() for loss in losses])
+    assert len(found) == made.steps == setting.proxy_steps == 5
+    assert made.score == pytest.approx(-found.sum(), rel=1e-6)
+    assert [step for step, _ in made.curve] == [2, 4, 5]
+    np.testing.assert_allclose([value for _, value in made.curve], -np.cumsum(found)[[1, 3, 4]], rtol=1e-6)
+    losses.clear()
+    last = measure(setting, Job(Architecture(**SMALL), "sotl_e", 0))
+    assert last.score == pytest.approx(-losses[-1].item(), rel=1e-6)  # the fifth step, after the validation at 4
+
+
+def own(tmp_path, monkeypatch, body, name="my_measures"):
+    (tmp_path / f"{name}.py").write_text(body)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+def test_the_example_of_the_readme_is_what_is_tested():
+    readme = (TESTS.parent / "README.md").read_text()
+    assert f"```python\n{(TESTS / 'example_measure.py').read_text()}```" in readme
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_measure_of_ones_own_joins_without_a_fork(run_cli, tiny_search, tmp_path, monkeypatch, workers):
+    own(tmp_path, monkeypatch, (TESTS / "example_measure.py").read_text(), "mine")
+    measures = "params,mine:loudness"
+    answer = run_cli(*tiny_search(tmp_path, measures=measures, train="none", trials=2, seeds="0,1", workers=workers))
+    assert answer.code == 0, answer.err
+    table = read_measurements(tmp_path / "tiny/measurements.csv")
+    rows = table[table["measure"] == "mine:loudness"]
+    assert rows["state"].tolist() == ["complete"] * 4
+    assert (rows["score"] > 0).all()
+    assert (rows["seconds"] > 0).all()
+    assert rows["score"].nunique() == 4
+
+
+def test_a_measure_of_ones_own_that_fails_is_data(setting, tmp_path, monkeypatch):
+    own(tmp_path, monkeypatch, "def nothing(setting, architecture, seed): ...\n", "hollow")
+    made = measure(setting, Job(Architecture(**SMALL), "hollow:nothing", 0))
+    assert made.state == "failed"
+    assert made.reason.startswith("TypeError: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("no_such_module:f", "the measure no_such_module:f cannot be imported: No module named 'no_such_module'."),
+        ("math:no_such", "the measure math:no_such cannot be imported: module 'math' has no attribute 'no_such'."),
+        ("math:pi", "the measure math:pi is not a function but float."),
+        ("magic", "there is no measure magic: choose from trained, "),
+    ],
+)
+def test_what_is_no_measure_is_refused_at_the_door(run_cli, tiny_search, tmp_path, name, sentence):
+    answer = run_cli(*tiny_search(tmp_path, measures=f"params,{name}"))
+    assert answer.code == 1
+    assert sentence in answer.err
+    assert not (tmp_path / "tiny").exists()
+
+
+def test_a_name_with_a_colon_keeps_its_files_in_a_folder_without(setting):
+    home = setting.home(Architecture(**SMALL), "package.module:function", 3)
+    assert home.name == "package.module.function-3"
+    assert find("package.module:function").seeded
+
+
+def test_all_of_them_by_one_word(run_cli, tiny_search, tmp_path):
+    answer = run_cli(*tiny_search(tmp_path, measures="all", trials=1, train="none"))
+    assert answer.code == 0, answer.err
+    table = read_measurements(tmp_path / "tiny/measurements.csv")
+    assert set(table["measure"]) == set(MEASURES) - {"trained"}
+    assert "all" not in StudyConfig.create(load_options(tmp_path / "tiny/config.yaml"), "stored").measures
+
+
+def test_failures_are_counted_with_their_reasons_in_the_tables(run_cli, tiny_search, tmp_path, monkeypatch):
+    body = (
+        "import torch\n"
+        "from randsearch.measures import UnmeasurableError\n"
+        "def nan(setting, architecture, seed): return float('nan')\n"
+        "def greedy(setting, architecture, seed): torch.empty(2**50)\n"
+        "def choosy(setting, architecture, seed): raise UnmeasurableError('refused for its looks')\n"
+    )
+    own(tmp_path, monkeypatch, body, "failing")
+    measures = "failing:nan,failing:greedy,failing:choosy"
+    assert run_cli(*tiny_search(tmp_path, measures=measures, trials=3)).code == 0
+    table = read_measurements(tmp_path / "tiny/measurements.csv")
+    reasons = {
+        "failing:nan": "the score is not finite (nan)",
+        "failing:greedy": "out of memory on cpu",
+        "failing:choosy": "refused for its looks",
+    }
+    agreement = (tmp_path / "tiny/agreement.csv").read_text()
+    for name, reason in reasons.items():
+        rows = table[table["measure"] == name]
+        assert set(zip(rows["state"], rows["reason"], strict=True)) == {("failed", reason)}
+        assert re.search(rf"^{name},0,3,", agreement, re.MULTILINE)  # n is 0, and 3 failed
