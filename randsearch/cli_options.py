@@ -16,13 +16,15 @@ Cache = Annotated[Path | None, typer.Option("--cache", metavar="DIR", help="Cach
 Study = Annotated[str, typer.Argument(metavar="NAME", help="Name of the study.")]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="Worker processes.")]
 RESULTS = Path("results")
+WIDTH = 120
+"""Characters of a table that no terminal bounds."""
 
 
 def make_console() -> Console:
-    """Where a command prints; lines are not broken where a program reads them."""
+    """Where a command prints; lines are not broken, and tables not narrowed, where a program reads them."""
     from rich.console import Console
 
-    return Console(soft_wrap=True) if not sys.stdout.isatty() else Console()
+    return Console() if sys.stdout.isatty() else Console(soft_wrap=True, width=WIDTH)
 
 
 def listed(text: str | None) -> list[str] | None:

@@ -70,7 +70,7 @@ class Studies:
         url = config.storage or f"sqlite:///{(folder / STUDY_FILE).resolve()}"
         try:
             self._storage = optuna.storages.get_storage(url)
-            self._names = {summary.study_name for summary in optuna.get_all_study_summaries(self._storage)}
+            self._names = set(optuna.get_all_study_names(self._storage))
         # RuntimeError is what Optuna raises for a file of another of its versions.
         except (optuna.exceptions.OptunaError, _database_error(), ImportError, ValueError, RuntimeError) as error:
             shown = "the storage" if config.storage else str(folder / STUDY_FILE)
