@@ -33,7 +33,9 @@ def notes(result: pd.DataFrame) -> list[str]:
         f"brackets: {how.interval} ({how.resamples:,} resamples)",
         f"p: {how.permutation}; p_holm: corrected for {len(result)} proxies",
         seeds,
+        f"regret: lost by training only the first choice{f', in {how.unit}' if how.unit else ''}; "
         f"cost: mean seconds an architecture over those of {how.target}",
+        *([] if result["failed"].any() else ["no measurement of a proxy failed"]),
         *([f"partial: Spearman given {given}"] if given else []),
     ]
 
@@ -78,14 +80,14 @@ def format_agreement(result: pd.DataFrame) -> "Table":
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    how = settings(result)
+    how, failed = settings(result), bool(result["failed"].any())
     title = f"Agreement with {how.target}" + (" (biased)" if how.bias else "")
     # Without side borders and wide padding a row fits into the 80 columns of a plain terminal.
     view = Table(
         title=title, caption="\n".join(notes(result)), caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
     view.add_column("proxy", no_wrap=True)
-    for heading in ("n", "Spearman", "p_holm", "top 3", "regret", "cost", "failed"):
+    for heading in ("n", "Spearman", "p Holm", "top 3", "regret", "cost", *(["failed"] if failed else [])):
         view.add_column(heading, justify="right", no_wrap=True)
     for row in result.to_dict(orient="records"):
         view.add_row(
@@ -94,9 +96,9 @@ def format_agreement(result: pd.DataFrame) -> "Table":
             format_interval(row["spearman"], row["spearman_low"], row["spearman_high"]),
             format_p(row["p_holm"]),
             _or_dash(row["top3_overlap"] * TOP, ".2g", f"/{TOP}"),
-            _or_dash(row["regret_db"], ".2f", f" {how.unit}".rstrip()),
-            _or_dash(row["relative_cost"], ".2g"),
-            str(row["failed"]),
+            _or_dash(row["regret_db"], ".2f"),
+            _or_dash(row["relative_cost"], ".1g" if row["relative_cost"] < 0.01 else ".2g"),
+            *([str(row["failed"])] if failed else []),
         )
     return view
 

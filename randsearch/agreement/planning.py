@@ -30,7 +30,8 @@ class Option:
     """One way to reach a width.
 
     Attributes:
-        seeds: Of the target and the proxy.
+        seeds: Of the target.
+        proxy_seeds: Of the proxy.
         rho: The Spearman that these seeds should show.
         architectures: How many are needed.
         low: How many are needed if the true rho lies at the end of its interval that needs fewest; NaN if unknown.
@@ -40,6 +41,7 @@ class Option:
     """
 
     seeds: int
+    proxy_seeds: int
     rho: float
     architectures: int
     low: float
@@ -58,6 +60,7 @@ class Plan:
         width: Of the 95% interval of Spearman's rho, from end to end.
         n: Architectures that have both scores now.
         seeds: Seeds of the target now.
+        proxy_seeds: Seeds of the proxy now.
         now: The width of the interval now; NaN if there is none.
         options: One for each number of seeds, from those measured up to two more if the reliability is known.
     """
@@ -67,6 +70,7 @@ class Plan:
     width: float
     n: int
     seeds: int
+    proxy_seeds: int
     now: float
     options: tuple[Option, ...]
 
@@ -74,7 +78,8 @@ class Plan:
         """The plan in words."""
         now = "no interval yet" if math.isnan(self.now) else f"an interval of width {self.now:.2f}"
         lines = [
-            f"{self.proxy} against {self.target}: {self.n} architectures at {_seeds(self.seeds)} give {now}.",
+            f"{self.proxy} against {self.target}: {self.n} architectures "
+            f"at {_both(self.seeds, self.proxy_seeds)} give {now}.",
             f"A 95% interval of width {self.width:g} takes (Fisher's z with Bonett and Wright's variance):",
         ]
         for option in self.options:
@@ -83,8 +88,8 @@ class Plan:
             )
             hours = "hours unknown" if math.isnan(option.hours) else f"about {option.hours:.2g} hours of one worker"
             lines.append(
-                f"  {_seeds(option.seeds)}: {option.architectures:,} architectures{span} at rho {option.rho:.2f}, "
-                f"{option.more:,} more than now: {hours}"
+                f"  {_both(option.seeds, option.proxy_seeds)}: {option.architectures:,} architectures{span} "
+                f"at rho {option.rho:.2f}, {option.more:,} more than now: {hours}"
             )
         if self.seeds < 2:
             lines.append("What further seeds would change cannot be told from one seed.")
@@ -133,7 +138,8 @@ def plan(table: pd.DataFrame, analysis: Analysis, proxy: str, width: float) -> P
     reliable = not math.isnan(analysis.ceiling.reliability.point) and analysis.ceiling.reliability.point > 0
     last = how.seeds + FURTHER_SEEDS if reliable else how.seeds
     options = tuple(_option(table, analysis, row, proxy, width, seeds) for seeds in range(how.seeds, last + 1))
-    return Plan(proxy, how.target, width, row["n"], how.seeds, row["spearman_high"] - row["spearman_low"], options)
+    now, proxy_seeds = row["spearman_high"] - row["spearman_low"], scores(table, proxy).shape[1]
+    return Plan(proxy, how.target, width, row["n"], how.seeds, proxy_seeds, now, options)
 
 
 def _option(
@@ -141,17 +147,19 @@ def _option(
 ) -> Option:
     how = settings(analysis.rows)
     factor = _sharper(analysis.ceiling.reliability.point, how.seeds, seeds)
-    factor *= _sharper(row["reliability"], scores(table, proxy).shape[1], seeds)
+    now = scores(table, proxy).shape[1]
+    proxy_seeds = max(now, seeds)
+    factor *= _sharper(row["reliability"], now, proxy_seeds)
     points = [float(np.clip(row[name] * factor, -1, 1)) for name in ("spearman", "spearman_low", "spearman_high")]
     wanted = needed(points[0], width)
     ends = [needed(rho, width) for rho in points[1:] if not math.isnan(rho)]
     if ends and points[1] < 0 < points[2]:
         ends.append(needed(0.0, width))
     n = int(row["n"])
-    each = sum(_seconds(table, measure) for measure in (how.target, proxy))
-    hours = each * (max(wanted, n) * seeds - n * how.seeds) / 3600
+    pairs = ((how.target, how.seeds, seeds), (proxy, now, proxy_seeds))
+    hours = sum(_seconds(table, name) * (max(wanted, n) * then - n * had) for name, had, then in pairs) / 3600
     low, high = (float(min(ends)), float(max(ends))) if ends else (math.nan, math.nan)
-    return Option(seeds, points[0], wanted, low, high, max(0, wanted - n), hours)
+    return Option(seeds, proxy_seeds, points[0], wanted, low, high, max(0, wanted - n), hours)
 
 
 def _sharper(reliability: float, now: int, then: int) -> float:
@@ -170,6 +178,10 @@ def _seconds(table: pd.DataFrame, measure: str) -> float:
         if further in own:
             total = total + own[further].fillna(0.0)
     return float(total.mean())
+
+
+def _both(seeds: int, proxy_seeds: int) -> str:
+    return _seeds(seeds) if seeds == proxy_seeds else f"{_seeds(seeds)} of training and {proxy_seeds} of the proxy"
 
 
 def _seeds(seeds: int) -> str:

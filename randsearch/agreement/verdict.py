@@ -225,9 +225,8 @@ def _best_for(found: list[dict[Hashable, Any]], analysis: Analysis) -> str:
     best = min(found, key=lambda row: row["regret_db"])
     regret, chance = _interval(best, "regret_db"), best["random_regret_db"]
     alike = [row for row in found if row["regret_db"] <= regret.point + 1e-9]
-    names = _listed([f"{row['proxy']} (which leaves time to train {row['trained']})" for row in alike[:_MOST_NAMED]])
-    if len(alike) > _MOST_NAMED:
-        names += f" and {len(alike) - _MOST_NAMED} others"
+    naming = [f"{row['proxy']} (which leaves time to train {row['trained']})" for row in alike[:_MOST_NAMED]]
+    names = _listed(naming + ([f"{len(alike) - _MOST_NAMED} more"] if len(alike) > _MOST_NAMED else []))
     numbers = f"regret {worded(regret, unit)}, chance {_number(chance, unit)}"
     if regret.point >= chance > 0:
         return f"no proxy loses less here than chance does (the least is lost by {names}: {numbers})"

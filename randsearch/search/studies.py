@@ -198,8 +198,12 @@ class Studies:
         for name, value in coefficients.items():
             if name not in logged or logged[name] != value:
                 self.main.set_user_attr(name, value)
-        name = f"{self._config.study}/agreement"
+        name, pairs = f"{self._config.study}/agreement", list(pairs)
         if name in self._names:
+            known = self._study(name, ["maximize", "maximize"]).get_trials(deepcopy=False)
+            told = [(trial.user_attrs.get("architecture"), tuple(trial.values or ())) for trial in known]
+            if told == [(candidate.architecture.hash, (proxy, trained)) for candidate, proxy, trained in pairs]:
+                return
             optuna.delete_study(study_name=name, storage=self._storage)
             self._opened.pop(name, None)
         study = self._study(name, ["maximize", "maximize"])

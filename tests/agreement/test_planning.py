@@ -59,6 +59,20 @@ def test_a_plan_from_one_seed_says_that_it_knows_nothing_of_others():
     assert "cannot be told from one seed" in found.sentences()[-1]
 
 
+def test_a_plan_keeps_the_proxys_further_seeds_and_pays_for_them():
+    table = make_table(20, seeds=(0, 1, 2), seed_noise=1.0, proxies={"fixed_decoder": 1.0})
+    table = table[(table["measure"] != "trained") | (table["seed"] < 2)].assign(validation_seconds=0.0, data_seconds=0)
+    table["seconds"] = np.where(table["measure"] == "trained", 3000.0, 600.0)
+    analysis = analyse(table, resamples=100)
+    found = plan(table, analysis, "fixed_decoder", 0.2)
+    first, _, last = found.options
+    assert [(option.seeds, option.proxy_seeds) for option in found.options] == [(2, 3), (3, 3), (4, 4)]
+    assert first.rho == pytest.approx(analysis.rows["spearman"].iloc[0])
+    assert first.hours == pytest.approx((2 * 3000 + 3 * 600) * first.more / 3600)
+    assert last.hours == pytest.approx((4 * 3600 * last.architectures - (2 * 3000 + 3 * 600) * 20) / 3600)
+    assert "at 2 seeds of training and 3 of the proxy give" in found.sentences()[0]
+
+
 @pytest.mark.parametrize(("proxy", "width", "message"), [("early", 2.5, "between 0 and 2"), ("zen", 0.2, "zen has no")])
 def test_a_plan_of_nothing_is_refused(proxy, width, message):
     table = make_table(8)
