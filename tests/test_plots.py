@@ -131,6 +131,16 @@ def test_quality_cost_shows_each_proxy_once_at_its_place():
     assert [text.get_text() for text in axes.texts] == [style.label(proxy) for proxy in result["proxy"]]
 
 
+def test_quality_cost_numbers_many_proxies_in_the_panel_and_beside_it():
+    table = make_table(12, proxies=MANY_PROXIES)
+    result = agreement(table, resamples=100)
+    (axes,) = quality_cost(table, result).axes
+    written = [text.get_text() for text in axes.texts]
+    for number, proxy in enumerate(result["proxy"], start=1):
+        assert written.count(str(number)) == 2
+        assert style.label(proxy) in written
+
+
 def test_quality_cost_places_what_took_no_time():
     table = make_table(6)
     table.loc[table["measure"] == "params", "seconds"] = 0.0

@@ -1,6 +1,6 @@
 """What each proxy's agreement costs: Spearman with its interval against the cost relative to training."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,12 @@ from randsearch.plots import style
 from randsearch.table import measures
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _LINE = 0.25  # inches between two names
-_BESIDE = 0.008  # of the width of the axis
+_MOST_LED = 10  # more lines from names to points than this cross each other too much to be followed
+_BESIDE, _BESIDE_NUMBERED = 0.008, 0.016  # of the width of the axis
 _CHEAPEST = 1e-6
 
 
@@ -55,24 +57,16 @@ def quality_cost(table: pd.DataFrame, result: pd.DataFrame | None = None) -> "Fi
         bottom = min(0.0, float(np.nanmin([ends[:, 0], rho])), *lowest) - 0.06
         axes.set(xlim=(leftmost / 2.5, 3.0), ylim=(bottom, 1.04))
         heights = spread(rho, _LINE / (figure.get_figheight() - 1.6) * (1.04 - bottom), bottom, 1.0)
-        places = _side_by_side(cost, axes.get_xlim())
+        numbered = len(rows) > _MOST_LED
+        places = _side_by_side(cost, axes.get_xlim(), _BESIDE_NUMBERED if numbered else _BESIDE)
         for i, (x, y, (low, high), proxy) in enumerate(zip(places, rho, ends, rows["proxy"], strict=True)):
             paint = style.colour(proxy, i)
             if proxy in paths:
                 to_here = np.vstack([paths[proxy], [x, y]])
                 axes.plot(*to_here.T, ".-", color=paint, linewidth=0.9, markersize=4, alpha=0.8)
             axes.plot([x, x], [low, high], color=paint, linewidth=1.6, alpha=0.55, solid_capstyle="butt")
-            axes.plot(x, y, "o", color=paint, markersize=8, markeredgecolor="white", zorder=3)
-            axes.annotate(
-                style.label(proxy),
-                (x, y),
-                xytext=(1.03, heights[i]),
-                textcoords=axes.get_yaxis_transform(),
-                va="center",
-                color=paint,
-                fontsize=9,
-                arrowprops={"arrowstyle": "-", "color": paint, "linewidth": 0.6, "alpha": 0.5, "shrinkB": 5},
-            )
+            axes.plot(x, y, "o", color=paint, markersize=12 if numbered else 8, markeredgecolor="white", zorder=3)
+            _name(axes, proxy, paint, (x, y), heights[i], i + 1 if numbered else None)
         front = pareto(cost, rho)
         axes.step(places[front], rho[front], where="post", color=style.INK, linewidth=1.2, alpha=0.6, zorder=1)
         axes.grid(visible=True)
@@ -87,6 +81,19 @@ def quality_cost(table: pd.DataFrame, result: pd.DataFrame | None = None) -> "Fi
             "nearly equal costs are drawn side by side" if moved else None,
         )
     return figure
+
+
+def _name(axes: "Axes", proxy: str, paint: str, at: tuple[float, float], height: float, number: int | None) -> None:
+    """Writes a proxy's name beside the panel: a line leads to its point, or a number stands for it in both places."""
+    look: dict[str, Any] = {"va": "center", "color": paint, "fontsize": 9}
+    beside = axes.get_yaxis_transform()
+    if number is None:
+        arrow = {"arrowstyle": "-", "color": paint, "linewidth": 0.6, "alpha": 0.5, "shrinkB": 5}
+        axes.annotate(style.label(proxy), at, xytext=(1.03, height), textcoords=beside, arrowprops=arrow, **look)
+    else:
+        axes.text(*at, str(number), ha="center", va="center_baseline", color="white", fontsize=7, weight="bold")
+        axes.text(1.06, height, str(number), transform=beside, ha="right", **look)
+        axes.text(1.08, height, style.label(proxy), transform=beside, **look)
 
 
 def _paths(table: pd.DataFrame, result: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
@@ -114,12 +121,12 @@ def pareto(cost: NDArray[np.float64], quality: NDArray[np.float64]) -> NDArray[n
     return front
 
 
-def _side_by_side(cost: NDArray[np.float64], limits: tuple[float, float]) -> NDArray[np.float64]:
-    """Moves equal costs apart, by less than a marker, so that their intervals do not hide each other."""
+def _side_by_side(cost: NDArray[np.float64], limits: tuple[float, float], gap: float) -> NDArray[np.float64]:
+    """Moves equal costs apart, by a share of the axis, so that their intervals do not hide each other."""
     falling = np.argsort(-cost, kind="stable")
     low, high = np.log(limits)
     places = np.empty_like(cost)
-    places[falling] = np.exp(spread(np.log(cost[falling]), _BESIDE * (high - low), low, high))
+    places[falling] = np.exp(spread(np.log(cost[falling]), gap * (high - low), low, high))
     return places
 
 

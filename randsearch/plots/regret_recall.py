@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from randsearch.agreement import agreement, settings
+from randsearch.agreement import TOP, agreement, settings
 from randsearch.plots import style
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def regret_recall(
                 _curve(axes, curves[curves["proxy"] == proxy].sort_values("trained"), value, style.colour(proxy))
         grid[0, 0].set_ylabel("regret in dB")
         grid[0, 0].set_ylim(bottom=0)
-        grid[1, 0].set_ylabel("recall of the best k")
+        grid[1, 0].set_ylabel(f"recall of the best {TOP}")
         grid[1, 0].set_ylim(0, 1.03)
         for axes in grid[1]:
             axes.set_xlabel("k trained")
