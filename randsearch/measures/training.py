@@ -7,9 +7,12 @@ streams, so that no proxy shares initial weights or crops with the training that
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import soundfile
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
@@ -18,13 +21,14 @@ from randsearch.data import Crops
 from randsearch.measures.base import Outcome, Setting
 from randsearch.measures.costs import early_steps, step_cost
 from randsearch.measures.excerpts import excerpts, write_excerpt
+from randsearch.metrics import score
 from randsearch.models.frozen import Half, fix_half
 from randsearch.models.inference import separate
 from randsearch.models.sizing import lengths
 from randsearch.models.wave_unet import WaveUNet, build
 from randsearch.seeds import derive
 from randsearch.segments import write_segments
-from randsearch.training import evaluate, segment_scores, train
+from randsearch.training import segment_scores, train
 
 
 def run_training(
@@ -43,16 +47,29 @@ def run_training(
     data, recipe, device = setting.dataset, setting.recipe, torch.device(setting.device)
     network = build(architecture, setting.signal, derive("weights", architecture.hash, measure, seed))
     fix_half(network, half)
+    # By its score, what the best validation found: to find it again would take as long as a validation.
+    best: dict[float, list[NDArray[np.float64]]] = {}
+
+    def validate(current: WaveUNet) -> float:
+        segments = segment_scores(current, data.validation, data.sample_rate, device)
+        value = score(segments)
+        if not best or value > max(best):
+            best.clear()
+            best[value] = segments
+        return value
+
     trained = train(
         network,
         _crops(measure, setting, architecture, seed),
-        lambda current: evaluate(current, data.validation, data.sample_rate, device),
+        validate,
         recipe=recipe,
         steps=steps,
         device=device,
     )
     network.load_state_dict(trained.best_weights)
-    _keep(network, setting, architecture, measure, seed)
+    home = setting.home(architecture, measure, seed)
+    _keep(network, setting, architecture, home)
+    write_segments(home, data.source_names, best[trained.score])
     return Outcome(
         score=trained.score,
         baseline=setting.baseline,
@@ -78,13 +95,13 @@ def _crops(measure: str, setting: Setting, architecture: Architecture, seed: int
     )
 
 
-def _keep(network: WaveUNet, setting: Setting, architecture: Architecture, measure: str, seed: int) -> None:
-    """Saves the weights, the SDR of every validation segment, and the estimates of the excerpts.
+def _keep(network: WaveUNet, setting: Setting, architecture: Architecture, home: Path) -> None:
+    """Saves the weights and the estimates of the excerpts.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    home, data = setting.home(architecture, measure, seed), setting.dataset
+    data = setting.dataset
     home.mkdir(parents=True, exist_ok=True)
     try:
         save_file(
@@ -99,8 +116,6 @@ def _keep(network: WaveUNet, setting: Setting, architecture: Architecture, measu
     except (SafetensorError, soundfile.LibsndfileError) as error:
         # Both libraries tell of a full disk by exceptions of their own.
         raise OSError(f"{home} cannot be written: {error}") from error
-    device = torch.device(setting.device)
-    write_segments(home, data.source_names, segment_scores(network, data.validation, data.sample_rate, device))
 
 
 def trained(setting: Setting, architecture: Architecture, seed: int) -> Outcome:

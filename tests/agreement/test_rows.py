@@ -2,9 +2,12 @@ import json
 import subprocess
 import sys
 
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
 from rich.console import Console
 from scipy import stats
 from tables import make_table
@@ -21,6 +24,7 @@ from randsearch.agreement import (
 )
 from randsearch.agreement import settings as settings_of
 from randsearch.agreement.interval import Draws, bca_interval
+from randsearch.agreement.output import without_nan
 from randsearch.agreement.permutation import holm
 from randsearch.errors import UserError
 from randsearch.table import means, scores
@@ -312,3 +316,33 @@ def test_a_target_that_was_trained_nowhere_gives_rows_without_numbers():
     found = analyse(table, resamples=50)
     assert found.rows["n"].tolist() == [0]
     assert found.rows["spearman"].isna().all()
+
+
+CELL = st.one_of(st.sampled_from([0.0, 1.0, 1.5, 4.0]), st.floats(-50, 50, width=16), st.none())
+
+
+@hypothesis.settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=12), st.booleans())
+def test_ties_gaps_and_failures_give_numbers_of_their_own_pairs_or_none(pairs, reverse):
+    proxy, target = map(list, zip(*pairs, strict=True))
+    table = choice_table(proxy, target).assign(baseline=np.nan, steps=5)
+    if reverse:
+        table = table.iloc[::-1]
+    found = analyse(table, resamples=40)
+    row = found.rows.iloc[0]
+    both = [(a, b) for a, b in pairs if a is not None and b is not None]
+    assert row["n"] == len(both)
+    assert row["failed"] == sum(a is None for a in proxy)
+    x, y = (np.array(side) for side in zip(*both, strict=True)) if both else ([], [])
+    if len(both) < 3 or len(set(x)) < 2 or len(set(y)) < 2:
+        assert np.isnan(row["spearman"])
+    else:
+        assert row["spearman"] == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-6)
+        assert row["kendall"] == pytest.approx(stats.kendalltau(x, y).statistic, abs=1e-6)
+        assert 0 < row["p_value"] <= row["p_holm"] <= 1
+    for name in ("spearman", "kendall", "pearson", "weighted_tau"):
+        low, high = row[f"{name}_low"], row[f"{name}_high"]
+        assert np.isnan(low) == np.isnan(high)
+        assert np.isnan(low) or (len(both) >= 5 and -1 - 1e-6 <= low <= high <= 1 + 1e-6)
+    assert "nan" not in " ".join(verdict(found, "p").sentences())
+    json.dumps(without_nan(found.to_dict()), allow_nan=False)
