@@ -17,6 +17,8 @@ from randsearch.agreement.scores import Scores
 TRIVIAL = ("params", "macs", "receptive_field")
 """Baselines that need no forward pass; a proxy that does not beat them is of no use."""
 CONTROL = "early"
+MODES = ("fixed_decoder", "fixed_encoder")
+"""The proxies of J-Net."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,7 @@ def wanted_pairs(proxies: Sequence[str], points: Mapping[str, float]) -> list[tu
         for other in (best_trivial(points), CONTROL)
         if other is not None and other in proxies and other != proxy
     ]
-    modes = ("fixed_decoder", "fixed_encoder")
-    return [*pairs, *([modes] if set(modes) <= set(proxies) else [])]
+    return [*pairs, *([MODES] if set(MODES) <= set(proxies) else [])]
 
 
 def score_gap(measure: Scores, other: Scores, baseline: float, resamples: int, seed: int) -> Gap:

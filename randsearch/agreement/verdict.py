@@ -14,20 +14,22 @@ import pandas as pd
 
 from randsearch.agreement.analysis import Analysis, settings
 from randsearch.agreement.curves import RANDOM
-from randsearch.agreement.differences import CONTROL, TRIVIAL, Difference, Gap
+from randsearch.agreement.differences import CONTROL, MODES, TRIVIAL, Difference, Gap
 from randsearch.agreement.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, Interval
 from randsearch.agreement.words import format_interval, format_p, format_seconds, worded
 
 PRIMARY = "fixed_decoder"
 QUESTIONS = {
-    "correlation": "Does the proxy rank as training does (J-Net's first claim)?",
-    "modes": "Fixed decoder or fixed encoder, and how near to training (its third claim)?",
+    "correlation": "Does the proxy rank as training does?",
+    "modes": "Fixed decoder or fixed encoder, and how near to training (J-Net's third claim)?",
     "budget": "Which proxy for which budget?",
     "loss": "What would trusting it have lost?",
     "parameters": "Which parameters does it misjudge?",
     "more": "How many more architectures would tell?",
 }
 """What each part of a verdict answers, in order."""
+CLAIM_1 = "Does the proxy rank as training does (J-Net's first claim)?"
+"""The question of a proxy that J-Net is about."""
 _MOST_NAMED = 3
 _OUT_OF_REACH = 100  # times the architectures that there are
 
@@ -46,6 +48,7 @@ class Verdict:
         more: How many more architectures would tell what cannot be told yet.
         bias: Why all of this is biased; empty if it is not.
         opening: The first sentence of `correlation`.
+        proxy: The proxy that is spoken of.
     """
 
     correlation: str
@@ -56,10 +59,12 @@ class Verdict:
     more: str
     bias: str
     opening: str
+    proxy: str
 
     def parts(self) -> list[tuple[str, str]]:
         """The question and the answer of each part that says something."""
-        answers = ((title, str(getattr(self, name))) for name, title in QUESTIONS.items())
+        questions = QUESTIONS | ({"correlation": CLAIM_1} if self.proxy in MODES else {})
+        answers = ((title, str(getattr(self, name))) for name, title in questions.items())
         return [(title, answer) for title, answer in answers if answer]
 
     def sentences(self) -> list[str]:
@@ -84,7 +89,7 @@ def verdict(analysis: Analysis, proxy: str = PRIMARY) -> Verdict:
     parts = (_modes, _budget, _loss, _parameters, _more)
     modes, budget, loss, parameters, more = (" ".join(part(analysis, chosen)) for part in parts)
     bias = f"Biased: {how.bias}." if how.bias else ""
-    return Verdict(" ".join(correlation), modes, budget, loss, parameters, more, bias, correlation[0])
+    return Verdict(" ".join(correlation), modes, budget, loss, parameters, more, bias, correlation[0], chosen)
 
 
 def spoken_of(result: pd.DataFrame, proxy: str) -> str:
@@ -207,7 +212,7 @@ def _near(gap: Gap, steps: dict[str, int], unit: str) -> str:
         text += f" and keeps {worded(gap.gain_kept)} of its gain over a constant gain"
     mine, theirs = steps.get(gap.measure, 0), steps.get(gap.other, 0)
     if mine != theirs:
-        text += f"; but it was trained for {mine:,} steps and {gap.other} for {theirs:,}"
+        text += f"; that is after {mine:,} steps against {theirs:,}"
     return text + "."
 
 

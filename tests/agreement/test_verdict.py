@@ -3,6 +3,7 @@ from tables import make_table
 
 from randsearch.agreement import Interval, analyse, verdict
 from randsearch.agreement.verdict import more_needed
+from randsearch.ensemble import ensemble, with_ensemble
 
 
 def said(table, **options):
@@ -18,6 +19,7 @@ def test_a_strong_proxy_is_called_so():
     assert "Their agreement with trained differs" in found.modes
     assert "below trained" in found.modes
     assert found.bias == ""
+    assert next(question for question, _ in found.parts()).endswith("(J-Net's first claim)?")
 
 
 def test_a_weak_proxy_is_not_called_good_nor_bad():
@@ -31,7 +33,7 @@ def test_a_weak_proxy_is_not_called_good_nor_bad():
 def test_different_budgets_of_steps_are_told():
     table = make_table(12)
     table.loc[table["measure"] == "trained", "steps"] = 4000
-    assert "it was trained for 400 steps and trained for 4,000" in said(table).modes
+    assert "that is after 400 steps against 4,000" in said(table).modes
 
 
 def test_luck_among_many_proxies_is_told():
@@ -49,7 +51,9 @@ def test_bias_comes_first_and_an_absent_proxy_is_replaced_by_the_best():
     found = said(make_table(10, proxies={"early": 0.1, "params": 9.0}), bias="sampled by TPE")
     assert found.sentences()[0] == "Biased: sampled by TPE."
     assert found.correlation.startswith("early ")
+    assert "early is spoken of as the best of 2 proxies" in found.correlation
     assert found.modes == ""
+    assert "J-Net" not in " ".join(question for question, _ in found.parts())
     assert said(make_table(6, proxies={})).correlation == "No proxy was measured beside trained."
 
 
@@ -59,6 +63,21 @@ def test_what_trusting_the_proxy_lost_is_that_of_the_curve():
     text = verdict(found, "early").loss
     assert f"would have lost {first['regret_db']:.2f} dB [" in text
     assert f"chance loses {first['random_regret_db']:.2f} dB" in text
+
+
+def test_a_choice_that_chance_beats_is_not_called_best():
+    table = make_table(24, proxies={"fixed_decoder": 0.5})
+    table.loc[table["measure"] == "fixed_decoder", "score"] *= -1
+    found = said(table)
+    assert "no proxy loses less here than chance does" in found.budget
+    assert "picks best" not in found.budget
+
+
+def test_an_ensemble_is_no_choice_for_a_budget():
+    table = make_table(24, proxies={"fixed_decoder": 2.0})
+    found = analyse(with_ensemble(table, ensemble(table)), resamples=100)
+    assert set(found.budgets["proxy"]) == {"fixed_decoder"}
+    assert set(found.curves["proxy"]) == {"fixed_decoder", "random"}
 
 
 def test_budgets_that_chance_may_match_are_not_praised():
