@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test long-tests lint types ffmpeg clean
+.PHONY: demo test long-tests lint types ffmpeg chromium clean
 
 demo: .venv/ready
 	$(BIN)/randsearch demo
@@ -10,6 +10,8 @@ demo: .venv/ready
 test: .venv/ready
 	@command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || \
 	  echo "ffmpeg is missing: tests of MUSDB18 stem files will be skipped; 'make ffmpeg' installs it on Debian."
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
+	  echo "Chromium is missing: tests of the report in a browser will be skipped; 'make chromium' installs it on Debian."
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 long-tests: .venv/ready
@@ -24,6 +26,9 @@ types: .venv/ready
 
 ffmpeg:
 	apt-get update -qq && apt-get install -y -qq ffmpeg
+
+chromium:
+	apt-get update -qq && apt-get install -y -qq chromium chromium-driver
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
