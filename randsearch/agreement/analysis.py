@@ -9,7 +9,7 @@ import pandas as pd
 
 from randsearch.agreement import curves, permutation
 from randsearch.agreement.ceiling import Ceiling
-from randsearch.agreement.differences import Difference, Gap, score_gap, wanted_pairs
+from randsearch.agreement.differences import Comparer, Difference, Gap, score_gap, wanted_pairs
 from randsearch.agreement.effects import Effect, effects
 from randsearch.agreement.partial import CONTROLS
 from randsearch.agreement.rows import FURTHER_RESAMPLES, Board, make_rows
@@ -136,9 +136,7 @@ def agreement(
         UserError: If the table has no measurement of the target, or resamples is below 1.
     """
     board = Board.of(table, target, resamples, seed)
-    controls = _controls(board)
-    rows, _ = make_rows(board, table, controls, bias)
-    rows.attrs["settings"] = Settings(target, resamples, seed, bias, board.ceiling.seeds, controls, unit)
+    rows, _ = _rows(board, table, resamples, bias, unit)
     return rows
 
 
@@ -157,9 +155,7 @@ def analyse(
         UserError: If the table has no measurement of the target, or resamples is below 1.
     """
     board = Board.of(table, target, resamples, seed)
-    controls = _controls(board)
-    rows, comparer = make_rows(board, table, controls, bias)
-    rows.attrs["settings"] = Settings(target, resamples, seed, bias, board.ceiling.seeds, controls, unit)
+    rows, comparer = _rows(board, table, resamples, bias, unit)
     points = {str(name): float(rho) for name, rho in zip(rows["proxy"], rows["spearman"], strict=True)}
     chosen, budgets = curves.make_curves(board)
     further = min(resamples, FURTHER_RESAMPLES)
@@ -185,8 +181,16 @@ def settings(result: pd.DataFrame) -> Settings:
     return found
 
 
-def _controls(board: Board) -> tuple[str, ...]:
-    return tuple(name for name in CONTROLS if name in board.proxies)
+def _rows(
+    board: Board, table: pd.DataFrame, resamples: int, bias: str | None, unit: str
+) -> tuple[pd.DataFrame, Comparer]:
+    """The rows, which know how they were computed, and what compares them."""
+    controls = tuple(name for name in CONTROLS if name in board.proxies)
+    rows, comparer = make_rows(board, table, controls, bias)
+    rows.attrs["settings"] = Settings(
+        board.truth.name, resamples, board.seed, bias, board.ceiling.seeds, controls, unit
+    )
+    return rows, comparer
 
 
 def _gaps(board: Board, table: pd.DataFrame, resamples: int) -> tuple[Gap, ...]:

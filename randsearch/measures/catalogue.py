@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from randsearch.architecture import Half
 from randsearch.errors import UserError
 from randsearch.measures import costs
 from randsearch.measures.base import Lazy, Measure
@@ -21,26 +22,29 @@ def _on_batches(place: str, needs: str, source: str, steps: float, sign: str = "
     return Measure(_at(place), needs, source, f"{steps:.1g}", partial(costs.batch_cost, steps=steps), sign=sign)
 
 
+def _half_fixed(half: Half) -> Measure:
+    """A J-Net proxy: a short training with a half at random weights."""
+    cost = partial(costs.proxy_cost, half=half)
+    place = _at(f"training:fixed_{half}")
+    return Measure(place, "short training", "J-Net 1911.12926", "proxy_steps", cost, fixes=half, trains=True)
+
+
+def _losses(place: str) -> Measure:
+    """A measure of the losses of a short training."""
+    cost = partial(costs.proxy_cost, half="none")
+    return Measure(_at(place), "short training", "Ru 2006.04492", "proxy_steps", cost, sign="-")
+
+
+def _solved(place: str) -> Measure:
+    """A measure of a random network whose output is solved for."""
+    steps = costs.READOUT_DRAWS * costs.READOUT_BATCHES * costs.FORWARD
+    return Measure(_at(place), "forward, solve", "cf. Saxe et al. 2011", f"{steps:.2g}", costs.readout_cost)
+
+
 MEASURES: dict[str, Measure] = {
     "trained": Measure(_at("training:trained"), "training", "the truth", "steps", costs.trained_cost, trains=True),
-    "fixed_decoder": Measure(
-        _at("training:fixed_decoder"),
-        "short training",
-        "J-Net 1911.12926",
-        "proxy_steps",
-        partial(costs.proxy_cost, half="decoder"),
-        fixes="decoder",
-        trains=True,
-    ),
-    "fixed_encoder": Measure(
-        _at("training:fixed_encoder"),
-        "short training",
-        "J-Net 1911.12926",
-        "proxy_steps",
-        partial(costs.proxy_cost, half="encoder"),
-        fixes="encoder",
-        trains=True,
-    ),
+    "fixed_decoder": _half_fixed("decoder"),
+    "fixed_encoder": _half_fixed("encoder"),
     "early": Measure(
         _at("training:early"),
         "short training",
@@ -49,36 +53,10 @@ MEASURES: dict[str, Measure] = {
         costs.early_cost,
         trains=True,
     ),
-    "sotl": Measure(
-        _at("training:sotl"),
-        "short training",
-        "Ru 2006.04492",
-        "proxy_steps",
-        partial(costs.proxy_cost, half="none"),
-        sign="-",
-    ),
-    "sotl_e": Measure(
-        _at("training:sotl_e"),
-        "short training",
-        "Ru 2006.04492",
-        "proxy_steps",
-        partial(costs.proxy_cost, half="none"),
-        sign="-",
-    ),
-    "readout": Measure(
-        _at("readout:readout"),
-        "forward, solve",
-        "cf. Saxe et al. 2011",
-        f"{costs.READOUT_DRAWS * costs.READOUT_BATCHES * costs.FORWARD:.2g}",
-        costs.readout_cost,
-    ),
-    "readout_last": Measure(
-        _at("readout:readout_last"),
-        "forward, solve",
-        "cf. Saxe et al. 2011",
-        f"{costs.READOUT_DRAWS * costs.READOUT_BATCHES * costs.FORWARD:.2g}",
-        costs.readout_cost,
-    ),
+    "sotl": _losses("training:sotl"),
+    "sotl_e": _losses("training:sotl_e"),
+    "readout": _solved("readout:readout"),
+    "readout_last": _solved("readout:readout_last"),
     "params": Measure(_at("sizes:params"), "nothing", "baseline", seeded=False),
     "macs": Measure(_at("sizes:macs"), "nothing", "baseline", seeded=False),
     "receptive_field": Measure(_at("sizes:receptive_field"), "nothing", "baseline", seeded=False),
