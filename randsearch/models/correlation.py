@@ -63,6 +63,31 @@ def spread(x: Tensor, kernel: Tensor, bias: Tensor | None, edges: Edges | None, 
     return out
 
 
+def halve(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The signal as it is, and every second sample of it.
+
+    Shape:
+        (batch, time, channels) to the same and (batch, ceil(time / 2), channels).
+    """
+    whole, half = _Halving.apply(x)  # type: ignore[no-untyped-call]
+    return whole, half
+
+
+class _Halving(torch.autograd.Function):
+    """One gradient for both uses of a signal, where autograd would fill a signal with zeros and add it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.view_as(x), x[:, ::2].contiguous()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        whole, half = gradients
+        out = whole.clone(memory_format=torch.contiguous_format)
+        out[:, ::2] += half
+        return out
+
+
 class _Correlation(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, kernel: Tensor, bias: Tensor | None, hop: int, left: int, count: int) -> Tensor:
@@ -148,12 +173,15 @@ def _forward(x: Tensor, kernel: Tensor, bias: Tensor | None, hop: int, left: int
         kernel = _beside(kernel, block, hop)
         bias = None if bias is None else bias.repeat(block)
         hop, taps, count = hop * block, kernel.shape[1], count // block
+    # The convolution pads both ends alike: where that is too much, what it computes beyond is left out.
     right = (count - 1) * hop + taps - left - time
-    if not 0 <= left - right < hop:
-        x = functional.pad(x, (0, 0, left, right))
-        left, time = 0, x.shape[1]
-    out = functional.conv2d(_image(x), _image(kernel), bias, stride=(1, hop), padding=(0, left))
-    return out.permute(0, 2, 3, 1).reshape(batch, count * block, filters)
+    before, uneven = divmod(max(0, right - left), hop)
+    if uneven:
+        x, left, right = functional.pad(x, (0, 0, left, right)), 0, 0
+        before = 0
+    out = functional.conv2d(_image(x), _image(kernel), bias, stride=(1, hop), padding=(0, max(left, right, 0)))
+    kept = out.permute(0, 2, 3, 1)[:, 0, before : before + count]
+    return kept.reshape(batch, count * block, filters)
 
 
 def _adjoint(g: Tensor, kernel: Tensor, hop: int, left: int, count: int, bias: Tensor | None = None) -> Tensor:
@@ -176,12 +204,14 @@ def _kernel_gradient(x: Tensor, g: Tensor, taps: int, hop: int, left: int) -> Te
     count, filters = g.shape[1:]
     if taps == hop == 1 and left == 0 and count == time:
         return (g.view(-1, filters).t() @ x.view(-1, channels)).view(filters, 1, channels)
-    block = 1 if filters >= 64 else 2 if filters >= 16 and taps < 9 else 4
+    block = min(4, 16 // math.gcd(filters, 16))
+    if taps >= 9 and filters < 32:
+        block = min(4, 2 * block)
     width = taps + (block - 1) * hop
     # Windows that lie this far apart do not overlap, so that their rows make a matrix without a copy.
     stride = -(-width // (block * hop)) * block * hop
     pitch = -(-max(time + left, (count - 1) * hop + taps) // stride) * stride
-    if pitch * width > 1.5 * (count * hop) * taps:
+    if pitch > 1.5 * count * hop:
         return _small_kernel_gradient(x, g, taps, hop, left)
     padded = x.new_empty(batch * pitch + width, channels)
     lain = padded[: batch * pitch].view(batch, pitch, channels)
@@ -219,7 +249,10 @@ def _small_kernel_gradient(x: Tensor, g: Tensor, taps: int, hop: int, left: int)
 
 def _image(rows: Tensor) -> Tensor:
     """(batch, time, channels) seen as (batch, channels, 1, time) in channels-last memory."""
-    return rows.contiguous().unsqueeze(1).permute(0, 3, 1, 2)
+    rows = rows.contiguous()
+    batch, time, channels = rows.shape
+    # The strides are said outright: with a single channel PyTorch could take it for the usual layout, and answer in it.
+    return rows.as_strided((batch, channels, 1, time), (time * channels, 1, time * channels, channels))
 
 
 def _beside(kernel: Tensor, block: int, hop: int) -> Tensor:

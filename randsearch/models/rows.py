@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from randsearch.models.blocks import MultiRes, ResStep, Separable, Unit
-from randsearch.models.correlation import correlate, spread
+from randsearch.models.correlation import correlate, halve, spread
 from randsearch.models.nested import NestedWaveUNet
 from randsearch.models.resampling import Blur, Interpolation, LearnedInterpolation, Skip
 from randsearch.models.wave_unet import WaveUNet
@@ -61,8 +61,8 @@ def _encode(network: WaveUNet, rows: Tensor) -> tuple[list[Tensor], list[int]]:
         else:
             x = _apply(activation, _apply(block, x))
             lengths.append(x.shape[1])
-            found.append(x)
-            x = _apply(decimation, x)
+            whole, x = halve(x) if isinstance(decimation, Skip) else (x, _apply(decimation, x))
+            found.append(whole)
     found.append(_apply(network.bottleneck_activation, _apply(network.bottleneck, x)))
     return found, lengths
 
