@@ -2,8 +2,8 @@
 
 In this layout the samples under a kernel are one run of memory. PyTorch's two-dimensional convolution of height 1 then
 comes close to the processor's matrix-product rate, forwards and backwards to the input; the gradient of the kernel is a
-few matrix products over overlapping windows that are never copied. Two forms do no work that would be thrown away: every
-second output sample only (`hop` 2), and the adjoint of that, which doubles the rate (`spread`).
+few matrix products over overlapping windows that are never copied. Two forms do no work that would be thrown away:
+every second output sample only (`hop` 2), and the adjoint of that, which doubles the rate (`spread`).
 
 Kernels are (filters, taps, channels) here. Reference: the definition of convolution; tests compare with
 `torch.nn.functional.conv1d` in double precision.
@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 Edges = tuple[Tensor, Tensor]
-"""What the first sample of a signal adds to the first outputs, and the last to the last: (filters, samples, channels)."""
+"""What the first sample of a signal adds to the first outputs, its last to the last: (filters, samples, channels)."""
 
 LANES = 8
 """Filters that the processor computes at once; that many or a multiple of them leave none idle."""
@@ -195,7 +195,7 @@ def _adjoint(g: Tensor, kernel: Tensor, hop: int, left: int, count: int, bias: T
     pairs = -(-count // 2)
     both = None if bias is None else bias.repeat(2)
     doubled = _forward(g, stacked.reshape(2 * channels, -1, kernel.shape[0]), both, 1, -first, pairs)
-    return doubled.view(len(g), 2 * pairs, channels)[:, :count]
+    return doubled.reshape(len(g), 2 * pairs, channels)[:, :count]
 
 
 def _kernel_gradient(x: Tensor, g: Tensor, taps: int, hop: int, left: int) -> Tensor:
@@ -225,9 +225,7 @@ def _kernel_gradient(x: Tensor, g: Tensor, taps: int, hop: int, left: int) -> Te
     found = x.new_zeros(width * channels, block * filters)
     for phase in range(0, stride, block * hop):
         windows = padded.as_strided((rows, width * channels), (stride * channels, 1), phase * channels)
-        outputs = spaced.as_strided(
-            (rows, block * filters), (stride // hop * filters, 1), phase // hop * filters
-        )
+        outputs = spaced.as_strided((rows, block * filters), (stride // hop * filters, 1), phase // hop * filters)
         found.addmm_(windows.t(), outputs)
     shifted = found.view(width, channels, block, filters)
     total = shifted[:taps, :, 0]
@@ -271,7 +269,7 @@ def _shifts(taps: int, block: int, hop: int) -> Tensor:
 
 @lru_cache
 def _phases(taps: int, left: int) -> tuple[Tensor, int]:
-    """Which tap carries g[k + d] to output sample 2 k + phase, as (phase, d), and the first d; `taps` where none does."""
+    """Which tap carries g[k + d] to output sample 2 k + phase, as (phase, d), and the first d; `taps` if none."""
     first = -((taps - 1 - left) // 2)
     last = (1 + left) // 2
     place = torch.arange(2).unsqueeze(1) + left - 2 * torch.arange(first, last + 1)

@@ -1,9 +1,9 @@
-"""The forward pass of a network in the memory layout that trains fastest on a processor: (batch, time, channels).
+"""The forward pass of a network in the memory layout that is fastest on a processor: (batch, time, channels).
 
 The same function of the same weights as `WaveUNet.forward_all`, up to rounding. Besides the layout, three things are
 not done that would be thrown away or copied: encoder outputs that no skip hands over are computed at every second
-sample only; interpolation is folded into the convolution behind it, so that the doubled signal never exists; and tensors
-are convolved side by side instead of being concatenated.
+sample only; interpolation is folded into the convolution behind it, so that the doubled signal never exists; and
+tensors are convolved side by side instead of being concatenated.
 """
 
 from __future__ import annotations
@@ -27,9 +27,14 @@ FOLDED_FROM = 256
 def estimate_all(network: WaveUNet, mixture: Tensor) -> Tensor:
     """Estimates the sources by every output that the training loss averages over, as `WaveUNet.forward_all`.
 
+    What lies on another device goes the network's own way. Second derivatives, and hooks on its convolutions, need
+    that way too.
+
     Shape:
         Input (batch, channels, time), output (outputs, batch, sources, channels, time).
     """
+    if mixture.device.type != "cpu":
+        return network.forward_all(mixture)
     rows = mixture.transpose(1, 2).contiguous()
     encoded, lengths = _encode(network, rows)
     if isinstance(network, NestedWaveUNet):
@@ -106,7 +111,7 @@ def _join(upsampling: Any, block: nn.Module, below: Tensor, most: int, others: l
     if not (whole and _is_plain(block) and length >= FOLDED_FROM):
         parts = [_apply(upsampling, below)[:, :length], *others]
         return _convolve(block, parts) if _is_plain(block) else _apply(block, torch.cat(parts, dim=2))
-    folded = _convolve_doubled(upsampling, block, below, None if others else block.bias)
+    folded = _convolve_doubled(upsampling, block, below, biased=not others)
     return folded + _convolve(block, others, first=below.shape[2]) if others else folded
 
 
@@ -141,8 +146,9 @@ def _convolve(convolution: Any, parts: list[Tensor], *, hop: int = 1, first: int
     return out
 
 
-def _convolve_doubled(upsampling: Any, convolution: Any, below: Tensor, bias: Tensor | None) -> Tensor:
+def _convolve_doubled(upsampling: Any, convolution: Any, below: Tensor, *, biased: bool) -> Tensor:
     """The share of a convolution in its first input channels, which are `below` at twice the rate."""
+    bias = convolution.bias if biased else None
     pad, taps = convolution.padding[0], convolution.kernel_size[0]
     weight = convolution.weight[:, : below.shape[2]]
     after: Tensor | float = 0.5
@@ -200,11 +206,15 @@ def _apply(module: nn.Module, x: Tensor) -> Tensor:
             x = _apply(wide, _apply(module.wide, x))
             return x + _apply(narrow, _apply(module.narrow, x))
         case nn.BatchNorm1d():
-            return module(x.flatten(0, 1)).view_as(x)
-        case nn.GroupNorm():
+            normed: Tensor = module(x.flatten(0, 1))
+            return normed.view_as(x)
+        case nn.GroupNorm() if x.requires_grad:
             image = x.contiguous().unsqueeze(1).permute(0, 3, 1, 2)
             normed = functional.group_norm(image, module.num_groups, module.weight, module.bias, module.eps)
             return normed.permute(0, 2, 3, 1).flatten(1, 2)
+        case nn.GroupNorm():
+            # PyTorch 2.13 crashes in this layout where the weights need a gradient and the signal does not.
+            return _elsewhere(module, x.transpose(1, 2).contiguous())
         case Skip():
             return x[:, ::2]
         case Blur():
@@ -212,7 +222,13 @@ def _apply(module: nn.Module, x: Tensor) -> Tensor:
         case Interpolation():
             return _double(module, x)
     # What is left works on each sample by itself.
-    return module(x.transpose(1, 2)).transpose(1, 2)
+    return _elsewhere(module, x.transpose(1, 2))
+
+
+def _elsewhere(module: nn.Module, signal: Tensor) -> Tensor:
+    """What a module makes of (batch, channels, time), as rows."""
+    out: Tensor = module(signal)
+    return out.transpose(1, 2)
 
 
 def _blur(module: Blur, x: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from randsearch.data import Dataset
 from randsearch.measures import Setting, find
 from randsearch.measures.costs import plan, step_cost
 from randsearch.measures.excerpts import EXCERPT_SECONDS, EXCERPTS
+from randsearch.models.rows import estimate_all
 from randsearch.models.sizing import lengths, parameters
 from randsearch.models.wave_unet import build
 from randsearch.search.opening import bind_space
@@ -80,7 +81,7 @@ def _rate(setting: Setting, architecture: Architecture) -> float:
     for step in range(3):
         if step == 1:
             began = time.perf_counter()
-        loss = squared_error(network, mixture, sources)
+        loss = squared_error(estimate_all(network, mixture), sources)
         loss.backward()  # type: ignore[no-untyped-call]
         loss.item()
     return 2 * step_cost(setting, architecture, "none") / (time.perf_counter() - began)
