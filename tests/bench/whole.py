@@ -1,0 +1,111 @@
+"""Whole commands and what surrounds a step: data, validation, candidates an hour, start-up, analysis."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pandas as pd
+from table import Row
+
+from randsearch.data import Crops, open_dataset
+from randsearch.seeds import derive
+
+CANDIDATES = 8
+
+
+def run(*arguments: str) -> float:
+    """Seconds of a randsearch command; its output is dropped."""
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "randsearch", *arguments], check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
+def data() -> Iterator[Row]:
+    """How fast batches come from the memory map."""
+    dataset = open_dataset("synthetic")
+    crops = Crops(dataset.train, batch=8, input_length=8192, output_length=8192, seed=derive("bench"))
+    crops.batch_at(0)
+    times = []
+    for index in range(200):
+        began = time.perf_counter()
+        crops.batch_at(index)
+        times.append(time.perf_counter() - began)
+    samples = 8 * 8192 / median(times)
+    note = f"a batch of 8 x 8,192 in {1e3 * median(times):.2f} ms, fetched by a thread of its own"
+    yield Row("Data", "mixtures of random crops", samples / 1e6, "million samples a second", note=note)
+
+
+def candidates() -> Iterator[Row]:
+    """Candidates an hour with 1 and 2 single-threaded workers, and what their validation and data take."""
+    group, hours = "Search", {1: [], 2: []}
+    with tempfile.TemporaryDirectory() as folder:
+        for turn in range(2):
+            for workers in (1, 2):
+                options = ["small.yaml", "--trials", str(CANDIDATES), "--train", "none", "--threads", "1"]
+                options += ["--study", f"s{workers}-{turn}", "--workers", str(workers), "--results", folder]
+                began = run("search", *space(options))
+                # The same command on the finished study does all but the measuring.
+                hours[workers].append(CANDIDATES * 3600 / (began - run("search", *space(options))))
+        measured = pd.read_csv(Path(folder) / "s1-0" / "measurements.csv")
+    for workers, found in hours.items():
+        ratio = None if workers == 1 else median(b / a for a, b in zip(hours[1], found, strict=True))
+        note = "default measures, 100 proxy steps of 8 x 8,192 samples; start-up apart" if workers == 1 else ""
+        yield Row(
+            group,
+            f"{workers} worker(s) of 1 thread",
+            median(found),
+            "candidates an hour",
+            "1 worker" if ratio else "",
+            ratio,
+            note=note,
+        )
+    proxies = measured[measured["measure"].isin(["fixed_decoder", "fixed_encoder", "early"])]
+    for part in ("validation_seconds", "data_seconds"):
+        share = proxies[part] / proxies[["seconds", "validation_seconds", "data_seconds"]].sum(axis=1)
+        yield Row(
+            group,
+            f"{part.partition('_')[0]} of a proxy run",
+            100 * share.mean(),
+            "% of its time",
+            note=f"most {100 * share.max():.1f}%",
+        )
+
+
+def space(options: list[str]) -> list[str]:
+    """Options with the path of the shipped space in place of its name."""
+    from randsearch.space.shipped import shipped
+
+    return [str(shipped(options[0])), *options[1:]]
+
+
+def commands() -> Iterator[Row]:
+    """How long the command line takes to answer, and a large analysis."""
+    with tempfile.TemporaryDirectory() as folder:
+        small, large = Path(folder) / "small.csv", Path(folder) / "large.csv"
+        wide_table(8, 3).to_csv(small, index=False)
+        wide_table(1000, 20).to_csv(large, index=False)
+        once = ["analyse", "--table", str(small), "--target", "trained", "--resamples", "20"]
+        help_ = median(run("--help") for _ in range(7))
+        start = median(run(*once) for _ in range(5))
+        whole = run("analyse", "--table", str(large), "--target", "trained")
+        shutil.rmtree(folder, ignore_errors=True)
+        Path(folder).mkdir()
+    yield Row("Commands", "randsearch --help", help_, "s")
+    yield Row("Commands", "randsearch analyse, start-up", start, "s", note="a table of 8 architectures, 20 resamples")
+    yield Row("Commands", "analysis of 1,000 architectures x 20 proxies", whole, "s", note="10,000 resamples")
+
+
+def wide_table(architectures: int, proxies: int) -> pd.DataFrame:
+    """Scores of a study that never was."""
+    random = np.random.default_rng(0)
+    truth = random.normal(size=architectures)
+    scores = {f"proxy{i}": truth + random.normal(scale=0.5 + i / 5, size=architectures) for i in range(proxies)}
+    return pd.DataFrame({"architecture": [f"a{i}" for i in range(architectures)], "trained": truth, **scores})
