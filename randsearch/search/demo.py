@@ -17,7 +17,7 @@ def demo_options() -> dict[str, Any]:
         "trials": 16,
         "steps": 160,
         "proxy_steps": 40,
-        "validate_every": 20,
+        "validate_every": 40,
         "batch": 8,
         "segment": 4096,
         "threads": 1,

@@ -36,8 +36,8 @@ def main() -> None:
     heading = [
         f"Measured by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {processor()}, PyTorch {version('torch')}, "
         f"Python {sys.version.split()[0]}.",
-        "Medians; what is compared was run by turns. Share of bound: the time that the step's multiply-adds take at the",
-        "rate of a large matrix product, over the time of the step.",
+        "Medians; what is compared was run by turns. Share of bound: the time that the multiply-adds of a step take at",
+        "the rate of a large matrix product, over the time of the step.",
     ]
     save(rows, heading, Path(folder))
 

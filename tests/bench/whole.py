@@ -55,28 +55,16 @@ def candidates() -> Iterator[Row]:
                 # The same command on the finished study does all but the measuring.
                 hours[workers].append(CANDIDATES * 3600 / (began - run("search", *space(options))))
         measured = pd.read_csv(Path(folder) / "s1-0" / "measurements.csv")
-    for workers, found in hours.items():
-        ratio = None if workers == 1 else median(b / a for a, b in zip(hours[1], found, strict=True))
-        note = "default measures, 100 proxy steps of 8 x 8,192 samples; start-up apart" if workers == 1 else ""
-        yield Row(
-            group,
-            f"{workers} worker(s) of 1 thread",
-            median(found),
-            "candidates an hour",
-            "1 worker" if ratio else "",
-            ratio,
-            note=note,
-        )
+    said = "default measures, 100 proxy steps of 8 x 8,192 samples; start-up apart"
+    one, two = hours[1], hours[2]
+    yield Row(group, "1 worker of 1 thread", median(one), "candidates an hour", note=said)
+    ratio = median(b / a for a, b in zip(one, two, strict=True))
+    yield Row(group, "2 workers of 1 thread", median(two), "candidates an hour", "1 worker", ratio)
     proxies = measured[measured["measure"].isin(["fixed_decoder", "fixed_encoder", "early"])]
-    for part in ("validation_seconds", "data_seconds"):
-        share = proxies[part] / proxies[["seconds", "validation_seconds", "data_seconds"]].sum(axis=1)
-        yield Row(
-            group,
-            f"{part.partition('_')[0]} of a proxy run",
-            100 * share.mean(),
-            "% of its time",
-            note=f"most {100 * share.max():.1f}%",
-        )
+    whole = proxies[["seconds", "validation_seconds", "data_seconds"]].sum(axis=1)
+    for part in ("validation", "data"):
+        share = 100 * proxies[f"{part}_seconds"] / whole
+        yield Row(group, f"{part} of a proxy run", share.mean(), "% of its time", note=f"most {share.max():.1f}%")
 
 
 def space(options: list[str]) -> list[str]:
