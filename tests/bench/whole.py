@@ -18,7 +18,7 @@ from table import Row
 from randsearch.data import Crops, open_dataset
 from randsearch.seeds import derive
 
-CANDIDATES = 8
+CANDIDATES = 16
 
 
 def run(*arguments: str) -> float:
@@ -44,22 +44,21 @@ def data() -> Iterator[Row]:
 
 
 def candidates() -> Iterator[Row]:
-    """Candidates an hour with 1 and 2 single-threaded workers, and what their validation and data take."""
-    group, hours = "Search", {1: [], 2: []}
+    """Candidates an hour by workers and threads, and what their validation and data take."""
+    group, hours = "Search", {}
     with tempfile.TemporaryDirectory() as folder:
-        for turn in range(2):
-            for workers in (1, 2):
-                options = ["small.yaml", "--trials", str(CANDIDATES), "--train", "none", "--threads", "1"]
-                options += ["--study", f"s{workers}-{turn}", "--workers", str(workers), "--results", folder]
-                began = run("search", *space(options))
-                # The same command on the finished study does all but the measuring.
-                hours[workers].append(CANDIDATES * 3600 / (began - run("search", *space(options))))
-        measured = pd.read_csv(Path(folder) / "s1-0" / "measurements.csv")
-    said = "default measures, 100 proxy steps of 8 x 8,192 samples; start-up apart"
-    one, two = hours[1], hours[2]
-    yield Row(group, "1 worker of 1 thread", median(one), "candidates an hour", note=said)
-    ratio = median(b / a for a, b in zip(one, two, strict=True))
-    yield Row(group, "2 workers of 1 thread", median(two), "candidates an hour", "1 worker", ratio)
+        for workers, threads in ((1, 1), (2, 1), (1, 2)):
+            options = ["small.yaml", "--trials", str(CANDIDATES), "--train", "none", "--threads", str(threads)]
+            options += ["--study", f"s{workers}{threads}", "--workers", str(workers), "--results", folder]
+            whole = run("search", *space(options))
+            # The same command on the finished study does all but the measuring.
+            hours[workers, threads] = CANDIDATES * 3600 / (whole - run("search", *space(options)))
+        measured = pd.read_csv(Path(folder) / "s11" / "measurements.csv")
+    said = f"{CANDIDATES} of small.yaml, default measures, 100 proxy steps of 8 x 8,192 samples; start-up apart"
+    yield Row(group, "1 worker of 1 thread", hours[1, 1], "candidates an hour", note=said)
+    for (workers, threads), found in list(hours.items())[1:]:
+        case = f"{workers} worker{'s' * (workers > 1)} of {threads} thread{'s' * (threads > 1)}"
+        yield Row(group, case, found, "candidates an hour", "1 worker of 1 thread", found / hours[1, 1])
     proxies = measured[measured["measure"].isin(["fixed_decoder", "fixed_encoder", "early"])]
     whole = proxies[["seconds", "validation_seconds", "data_seconds"]].sum(axis=1)
     for part in ("validation", "data"):
