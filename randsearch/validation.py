@@ -15,8 +15,9 @@ from randsearch.metrics import audible, energies
 
 SHORTEST = 3
 """Seconds of an excerpt: a deep network looks at one or two seconds of music around each sample."""
-SHARE = 0.08
-"""Of a proxy's training steps that its validations may cost."""
+SHARE = 0.12
+"""Of a proxy's multiply-adds that its validations may cost. That is well under a tenth of its time: long tracks go
+through a network at almost twice the rate of training steps (`make bench`)."""
 FORWARD = 1 / 3
 """Of a full training step, as multiply-adds go."""
 HALF_FIXED = 0.6
@@ -24,7 +25,7 @@ HALF_FIXED = 0.6
 
 
 def affordable_seconds(*, proxy_steps: int, validate_every: int, batch: int, segment: int, sample_rate: int) -> int:
-    """Seconds of audio a validation may take so that all validations of a proxy cost less than a tenth of its steps.
+    """Seconds of audio a validation may take so that all validations of a proxy take less than a tenth of its time.
 
     Args:
         proxy_steps: training steps of a proxy.
