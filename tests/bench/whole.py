@@ -18,7 +18,7 @@ from table import Row
 from randsearch.data import Crops, open_dataset
 from randsearch.seeds import derive
 
-CANDIDATES = 16
+CANDIDATES = 12
 
 
 def run(*arguments: str) -> float:
