@@ -46,11 +46,19 @@ class Separation(StrEnum):
 
 
 def main() -> None:
-    """Runs the command line; a mistake of the user's gives one sentence and exit code 1."""
+    """Runs the command line; a mistake of the user's, or a file refused, gives one sentence and exit code 1."""
     try:
         app(prog_name="randsearch")
     except UserError as error:
         print(f"randsearch: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        place = f" at {error.filename}" if error.filename else ""
+        print(
+            f"randsearch: the machine refused a file{place} ({error.strerror or error}): "
+            "mend that and run the same command again, which continues where it stood.",
+            file=sys.stderr,
+        )
         sys.exit(1)
 
 
@@ -156,14 +164,6 @@ def _search(options: dict[str, Any], machine: Machine, *, dry_run: bool = False)
         return
     try:
         folder = run(config, dataset, machine)
-    except OSError as error:
-        place = f" at {error.filename}" if error.filename else ""
-        print(
-            f"randsearch: the machine refused a file{place} ({error.strerror or error}): "
-            "mend that, and the same command continues where it stood.",
-            file=sys.stderr,
-        )
-        sys.exit(1)
     except KeyboardInterrupt:
         print("randsearch: stopped; the same command continues where it stood.", file=sys.stderr)
         raise typer.Exit(130) from None

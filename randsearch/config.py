@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from randsearch.errors import UserError, explain
+from randsearch.files import replace_file
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+_SECRET = re.compile("passw|pwd|secret|token", re.IGNORECASE)
+"""In the names of what else a database URL may hold."""
 
 SAMPLERS = ("random", "grid", "tpe", "nsga2")
 
@@ -47,7 +63,8 @@ class StudyConfig(BaseModel):
         validate_every: steps between validations.
         device: `cpu`, `cuda` or `cuda:N`.
         threads: of each worker.
-        storage: Optuna storage URL; None is the file `study.db` in the study's folder.
+        storage: Optuna storage URL; None is the file `study.db` in the study's folder. Its password is known to this
+            object alone: it is neither saved nor compared nor shown.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -82,7 +99,7 @@ class StudyConfig(BaseModel):
     validate_every: int = Field(50, ge=1)
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
     threads: int = Field(1, ge=1)
-    storage: str | None = None
+    storage: str | None = Field(None, repr=False)
 
     @field_validator("seeds", "train_seeds", "measures")
     @classmethod
@@ -95,6 +112,17 @@ class StudyConfig(BaseModel):
         if seeds is not None and min(seeds) < 0:
             raise ValueError("seeds must not be negative")
         return seeds
+
+    @field_validator("storage")
+    @classmethod
+    def _database_url(cls, storage: str | None) -> str | None:
+        if storage is not None:
+            without_password(storage)
+        return storage
+
+    @field_serializer("storage")
+    def _no_password(self, storage: str | None) -> str | None:
+        return None if storage is None else without_password(storage)
 
     @model_validator(mode="after")
     def _budgets(self) -> Self:
@@ -160,11 +188,13 @@ class StudyConfig(BaseModel):
             raise explain(error, where) from None
 
     def save(self, path: Path) -> None:
-        """Writes the configuration, resolved, in one piece."""
+        """Writes the configuration, resolved, in one piece.
+
+        Raises:
+            UserError: it cannot be written.
+        """
         text = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        part = path.with_suffix(".part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        replace_file(path, text)
 
     def continued_by(self, asked: Self) -> Self:
         """The configuration of this study continued as asked: measures, seeds and trials add up.
@@ -174,7 +204,7 @@ class StudyConfig(BaseModel):
         """
         # The digest comes last, for it also follows from options that have names of their own.
         for name in sorted(type(self).model_fields, key=lambda name: name == "data_digest"):
-            before, now = getattr(self, name), getattr(asked, name)
+            before, now = (self._comparable(config, name) for config in (self, asked))
             if before != now and name not in EXTENDABLE:
                 what = {"data_digest": "content of its data"}.get(name, name)
                 detail = "" if name in ("space", "data_digest") else f" ({before!r} there, {now!r} here)"
@@ -190,13 +220,40 @@ class StudyConfig(BaseModel):
                 "seeds": tuple(dict.fromkeys((*self.seeds, *asked.seeds))),
                 "train_seeds": self._joined_train_seeds(asked),
                 "train": max(self, asked, key=lambda config: config._ambition).train,
+                "storage": asked.storage,  # it may bring the password, which was not saved
             }
         )
+
+    @staticmethod
+    def _comparable(config: StudyConfig, name: str) -> Any:
+        value = getattr(config, name)
+        return without_password(value) if name == "storage" and value is not None else value
 
     def _joined_train_seeds(self, asked: Self) -> tuple[int, ...] | None:
         if self.train_seeds is None or asked.train_seeds is None:
             return None
         return tuple(dict.fromkeys((*self.train_seeds, *asked.train_seeds)))
+
+
+def without_password(url: str | URL) -> str:
+    """A database URL as it may be shown and saved.
+
+    Args:
+        url: such as `postgresql://USER:PASSWORD@HOST/NAME`.
+
+    Raises:
+        ValueError: it is no URL of a database.
+    """
+    from sqlalchemy import URL, make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # ValueError: the port is no number
+        raise ValueError("an Optuna storage is named by a URL such as postgresql://USER@HOST/NAME") from None
+    shown = {key: value for key, value in parsed.query.items() if not _SECRET.search(key)}
+    kept = URL.create(parsed.drivername, parsed.username, None, parsed.host, parsed.port, parsed.database, shown)
+    return kept.render_as_string(hide_password=False)
 
 
 def load_options(path: Path) -> dict[str, Any]:

@@ -14,7 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from randsearch.table import ENSEMBLE, means, replace_file, seconds
+from randsearch.files import replace_file
+from randsearch.table import ENSEMBLE, means, seconds
 
 FEWEST = 10
 """Architectures with a trained score; with fewer, folds hold too little to fit on."""

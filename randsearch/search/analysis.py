@@ -14,9 +14,10 @@ from randsearch.budgets import at_budgets, base
 from randsearch.config import StudyConfig, load_options
 from randsearch.ensemble import Ensemble, ensemble, with_ensemble, write_ensemble
 from randsearch.errors import UserError
+from randsearch.files import replace_file
 from randsearch.search.opening import open_studies
 from randsearch.segments import read_segments
-from randsearch.table import means, measures, read_measurements, replace_file
+from randsearch.table import means, measures, read_measurements
 
 
 @dataclass(frozen=True)

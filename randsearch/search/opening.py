@@ -15,7 +15,8 @@ from randsearch.data import TASKS
 from randsearch.errors import UserError
 from randsearch.models.sizing import Signal
 from randsearch.search.rebuild import rebuild
-from randsearch.search.studies import STUDY_FILE, Studies
+from randsearch.search.storage import STUDY_FILE
+from randsearch.search.studies import Studies
 from randsearch.seeds import derive
 from randsearch.space import BoundSpace, Drawn, SearchSpace
 
