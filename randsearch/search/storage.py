@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,14 @@ _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 
 # A server that vanished without a word is noticed within a minute, and not after the two hours of the system's default.
-_TCP = {"connect_timeout": 10, "keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 3}
+# Nor may a driver that was put to sleep in the middle of a transaction hold its locks for ever.
+_PSYCOPG = {
+    "connect_timeout": 10,
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "options": "-c idle_in_transaction_session_timeout=60s",
+}
 
 
 def database_url(config: StudyConfig, folder: Path) -> URL:
@@ -58,7 +65,7 @@ def _engine_options(url: URL) -> dict[str, Any]:
     """Options under which connections that broke while nobody used them are replaced."""
     if url.get_backend_name() == "sqlite":
         return {}
-    defaults = _TCP if url.get_driver_name() == "psycopg" else {}
+    defaults: dict[str, Any] = _PSYCOPG if url.get_driver_name() == "psycopg" else {}
     return {
         "pool_pre_ping": True,
         "connect_args": {name: value for name, value in defaults.items() if name not in url.query},
@@ -74,21 +81,31 @@ def open_storage(url: URL) -> PatientStorage:
     Raises:
         UserError: it cannot be opened.
     """
-    place = _place(url)
-    try:
+    with sentence_on(url):
         try:
-            return PatientStorage(_connect(url), place)
+            return PatientStorage(_connect(url), _place(url))
         except exc.SQLAlchemyError as error:
             # Of two drivers that make the tables at once one fails, and finds them made when it tries again.
             if not isinstance(error, exc.IntegrityError) and "already exists" not in str(error):
                 raise
-            return PatientStorage(_connect(url), place)
+            return PatientStorage(_connect(url), _place(url))
+
+
+@contextmanager
+def sentence_on(url: URL) -> Iterator[None]:
+    """Raises as one sentence whatever keeps a database from being opened.
+
+    Raises:
+        UserError: in its place.
+    """
+    try:
+        yield
     except ImportError:
         package = "randsearch[postgres]" if url.get_backend_name() == "postgresql" else "its Python package"
-        raise UserError(f"{place} needs a driver that is not installed: install '{package}'.") from None
+        raise UserError(f"{_place(url)} needs a driver that is not installed: install '{package}'.") from None
     # RuntimeError is what Optuna raises for a file of another of its versions.
     except (optuna.exceptions.OptunaError, exc.SQLAlchemyError, ValueError, RuntimeError) as error:
-        raise UserError(f"{place} cannot be opened as an Optuna storage ({_reason(error, url)}).") from None
+        raise UserError(f"{_place(url)} cannot be opened as an Optuna storage ({_reason(error, url)}).") from None
 
 
 def _connect(url: URL) -> RDBStorage:

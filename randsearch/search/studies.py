@@ -60,7 +60,7 @@ class Studies:
         folder: of the study; the file `study.db` in it is the storage unless the configuration names another.
 
     Raises:
-        UserError: the storage cannot be opened.
+        UserError: the storage cannot be opened, or holds a study of that name with another configuration.
     """
 
     def __init__(self, config: StudyConfig, folder: Path) -> None:
@@ -76,6 +76,17 @@ class Studies:
             self.main.set_user_attr("sampler", config.sampler)
             names = [config.proxy, "macs"] if config.sampler == "nsga2" else [config.proxy]
             self.main.set_metric_names(names)
+        if config.storage is not None:
+            self._check_config()
+
+    def _check_config(self) -> None:
+        """Refuses a study of the same name that somebody keeps in the same database with another configuration."""
+        stored = self.main.user_attrs.get("config")
+        if stored is None:
+            self.main.set_user_attr("config", self._config.model_dump(mode="json", exclude={"storage"}))
+        else:
+            where = f"the configuration of {self._config.study} in its database"
+            StudyConfig.create({**stored, "storage": self._config.storage}, where).continued_by(self._config)
 
     def _study(self, name: str, directions: list[str]) -> optuna.Study:
         self._names.add(name)
