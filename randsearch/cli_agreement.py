@@ -26,7 +26,7 @@ def print_agreement(config: StudyConfig, folder: Path, console: Console, resampl
     from randsearch.ensemble import sentences
     from randsearch.search.analysis import analyse_study
 
-    found = analyse_study(folder, resamples=resamples)
+    found = analyse_study(folder, resamples=resamples, storage=config.storage)
     used = sentences(found.ensemble) if found.ensemble is not None else []
     _print_analysis(found.analysis, config.proxy, console, used)
 

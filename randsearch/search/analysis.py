@@ -72,7 +72,7 @@ def examine(folder: Path, *, resamples: int = 2000) -> Findings:
     return Findings(config, table, analyse(table, resamples=resamples, seed=config.seed, bias=config.bias), combined)
 
 
-def analyse_study(folder: Path, *, resamples: int = 2000) -> Findings:
+def analyse_study(folder: Path, *, resamples: int = 2000, storage: str | None = None) -> Findings:
     """Examines a study, writes what was found beside it, and logs the numbers with Optuna.
 
     The files are `agreement.csv`, `agreement.json`, `effects.csv` and, where proxies were combined, `ensemble.csv`.
@@ -80,16 +80,17 @@ def analyse_study(folder: Path, *, resamples: int = 2000) -> Findings:
     Args:
         folder: of the study.
         resamples: bootstrap resamples.
+        storage: URL of the study's database, with a password that its configuration does not hold.
 
     Raises:
-        UserError: nothing was trained, so that there is nothing to agree with.
+        UserError: nothing was trained, so that there is nothing to agree with, or the storage cannot be opened.
     """
     found = examine(folder, resamples=resamples)
     write_agreement(found.analysis, folder, found.config.proxy)
     write_effects(found.analysis.effects, folder)
     if found.ensemble is not None:
         write_ensemble(found.ensemble, folder)
-    log_agreement(found, folder)
+    log_agreement(found, folder, storage)
     return found
 
 
@@ -139,9 +140,9 @@ def plot_data(folder: Path, found: Findings) -> dict[str, pd.DataFrame]:
     }
 
 
-def log_agreement(found: Findings, folder: Path) -> None:
+def log_agreement(found: Findings, folder: Path, storage: str | None = None) -> None:
     """Writes every coefficient, interval, p and n into the study, and the pairs of scores as `NAME/agreement`."""
-    config = found.config
+    config = found.config.model_copy(update={"storage": storage or found.config.storage})
     scores = means(found.table).reindex(columns=[config.proxy, "trained"]).dropna()
     studies = open_studies(config, folder)
     known = {str(name): (float(proxy), float(trained)) for name, proxy, trained in scores.itertuples()}

@@ -15,7 +15,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -130,17 +130,20 @@ def leased(config: StudyConfig, folder: Path, killed: Holder | None) -> Iterator
         UserError: another driver has it, or the database cannot be used.
     """
     holder, file = Holder.here(), folder / HOLDER_FILE
-    with ExitStack() as stack:
-        lease = None
-        if config.storage is not None:
-            url = database_url(config, folder)
-            with sentence_on(url):
-                lease = Lease(open_engine(url), config.study, holder)
-                lease.take(killed)
-            stack.enter_context(lease.kept())
+    lease = None
+    if config.storage is not None:
+        url = database_url(config, folder)
+        with sentence_on(url):
+            lease = Lease(open_engine(url), config.study, holder)
+            lease.take(killed)
+    with lease.kept() if lease else nullcontext():
         replace_file(file, json.dumps({"name": holder.name, "token": holder.token}))
-        stack.callback(file.unlink, missing_ok=True)
-        yield lease.check if lease is not None else None
+        try:
+            yield lease.check if lease else None
+        finally:
+            # As long as the lease stays in a database that is away, the next driver here must know whose it is.
+            if lease is None or lease.give_back():
+                file.unlink(missing_ok=True)
 
 
 def driver_at_work(folder: Path) -> str | None:
@@ -238,14 +241,18 @@ class Lease:
             ours = _LEASES.update().where(self._mine, _LEASES.c.token == self.holder.token)
             return connection.execute(ours.values(expires=_now(connection) + self.lasts)).rowcount > 0
 
-    def give_back(self) -> None:
-        """Ends the lease at once."""
-        with self.engine.begin() as connection:
-            connection.execute(_LEASES.delete().where(self._mine, _LEASES.c.token == self.holder.token))
+    def give_back(self) -> bool:
+        """Ends the lease at once; False if the database is away, so that it must run out."""
+        try:
+            with self.engine.begin() as connection:
+                connection.execute(_LEASES.delete().where(self._mine, _LEASES.c.token == self.holder.token))
+        except SQLAlchemyError:
+            return False
+        return True
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Renews the lease in the background, and gives it back at the end."""
+        """Renews the lease in the background."""
         ended = threading.Event()
 
         def keep() -> None:
@@ -262,8 +269,7 @@ class Lease:
             yield
         finally:
             ended.set()
-            with suppress(SQLAlchemyError):  # It runs out by itself.
-                self.give_back()
+            thread.join()
             self.engine.dispose()
 
 
