@@ -12,6 +12,7 @@ import typer
 from randsearch.cli_agreement import agreement_app, plot, print_agreement
 from randsearch.cli_finalists import finalists
 from randsearch.cli_options import RESULTS, Cache, Results, Study, Workers, listed, make_console
+from randsearch.cli_studies import studies_app
 from randsearch.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(agreement_app)
 app.add_typer(finalists)
+app.add_typer(studies_app)
 
 
 class Sampler(StrEnum):
@@ -184,7 +186,7 @@ def train(
     cache: Cache = None,
 ) -> None:
     """Trains more architectures of an existing study."""
-    from randsearch.search.analysis import study_folder
+    from randsearch.folders import study_folder
 
     if (top is None) == (not everything):
         raise typer.BadParameter("give either --top K or --all")

@@ -11,10 +11,11 @@ import pandas as pd
 from randsearch.agreement import Analysis, agreement, analyse, effects_frame, verdict, write_agreement, write_effects
 from randsearch.agreement.output import without_nan
 from randsearch.budgets import at_budgets, base
-from randsearch.config import StudyConfig, load_options
+from randsearch.config import StudyConfig
 from randsearch.ensemble import Ensemble, ensemble, with_ensemble, write_ensemble
 from randsearch.errors import UserError
 from randsearch.files import replace_file
+from randsearch.folders import load_config
 from randsearch.search.opening import open_studies
 from randsearch.segments import read_segments
 from randsearch.table import means, measures, read_measurements
@@ -35,24 +36,6 @@ class Findings:
     table: pd.DataFrame
     analysis: Analysis
     ensemble: Ensemble | None
-
-
-def study_folder(results: Path, name: str) -> Path:
-    """Folder of an existing study.
-
-    Raises:
-        UserError: there is none of that name, or the name would leave the results folder.
-    """
-    folder = results / name
-    if Path(name).name != name or not (folder / "config.yaml").is_file():
-        raise UserError(f"there is no study {name} in {results}: `randsearch search` makes one.")
-    return folder
-
-
-def load_config(folder: Path) -> StudyConfig:
-    """The configuration that was saved with a study."""
-    path = folder / "config.yaml"
-    return StudyConfig.create(load_options(path), str(path))
 
 
 def examine(folder: Path, *, resamples: int = 2000) -> Findings:

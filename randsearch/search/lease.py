@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Column, ColumnElement, Connection, Double, Engine, MetaData, String, Table, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Double, Engine, MetaData, String, Table, func, inspect, select
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -281,9 +281,11 @@ def read_lease(engine: Engine, study: str) -> str | None:
         study: its name.
 
     Raises:
-        SQLAlchemyError: the database cannot be used, or has never leased anything.
+        SQLAlchemyError: the database cannot be used.
     """
     with engine.connect() as connection:
+        if not inspect(connection).has_table(_LEASES.name):
+            return None
         now = _now(connection)
         row = connection.execute(select(_LEASES).where(_LEASES.c.study == study)).one_or_none()
     if row is None or row.expires < now:

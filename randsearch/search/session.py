@@ -14,11 +14,11 @@ from rich.console import Console
 from randsearch.config import StudyConfig
 from randsearch.data import Crops, Dataset, open_dataset
 from randsearch.errors import UserError
+from randsearch.folders import load_config
 from randsearch.measures import MEASURES, Setting, find
 from randsearch.measures.base import Lazy
 from randsearch.measures.baseline import constant_gain_score
 from randsearch.measures.excerpts import keep_references
-from randsearch.search.analysis import load_config
 from randsearch.search.driver import Driver
 from randsearch.search.executors import open_executor
 from randsearch.search.lease import leased, locked
