@@ -103,3 +103,38 @@ def export_table(
         make_console().print(str(out), highlight=False, markup=False)
     else:
         sys.stdout.buffer.write(content)
+
+
+@studies_app.command()
+def merge(
+    studies: Annotated[list[str], typer.Argument(metavar="A B...", help="Names of studies, or their folders.")],
+    into: Annotated[str, typer.Option(metavar="NAME", help="Name of the new study.")],
+    results: Results = RESULTS,
+) -> None:
+    """Joins studies of one configuration, run in different places, into a new one; they stay as they are."""
+    from randsearch.search.merging import merge as join
+
+    if len(studies) < 2:
+        raise typer.BadParameter("give at least two studies")
+    if Path(into).name != into:
+        raise UserError(f"{into} cannot be the name of a study: give a name, and its root with --results.")
+    made, console = join([_folder(study, results) for study in studies], results / into), make_console()
+    counts = ", ".join(f"{count} of {study}" for count, study in zip(made.architectures, studies, strict=True))
+    lines = [
+        f"{into}: {sum(made.architectures)} architectures ({counts}), {made.measurements} measurements",
+        f"{made.identical} measurements were there more than once with the same score",
+        f"{len(made.different)} were there with different scores, of which the first was kept",
+        *(f"  {measure} of {architecture} at seed {seed}" for architecture, measure, seed in made.different[:10]),
+        f"go on with it: randsearch search --study {into}; randsearch analyse {into}",
+    ]
+    for line in lines:
+        console.print(line, highlight=False, markup=False)
+
+
+def _folder(study: str, results: Path) -> Path:
+    """The folder of a study that is given by its name or its path."""
+    from randsearch.folders import study_folder
+
+    if Path(study).name != study and (Path(study) / "config.yaml").is_file():
+        return Path(study)
+    return study_folder(results, study)

@@ -65,6 +65,8 @@ class StudyConfig(BaseModel):
         threads: of each worker.
         storage: Optuna storage URL; None is the file `study.db` in the study's folder. Its password is known to this
             object alone: it is neither saved nor compared nor shown.
+        batches_of: the study from whose name the batches derive that proxies score on; None is this one. Merging sets
+            it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -100,6 +102,7 @@ class StudyConfig(BaseModel):
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
     threads: int = Field(1, ge=1)
     storage: str | None = Field(None, repr=False)
+    batches_of: str | None = None
 
     @field_validator("seeds", "train_seeds", "measures")
     @classmethod
@@ -156,6 +159,11 @@ class StudyConfig(BaseModel):
         return tuple(dict.fromkeys((self.proxy, "early", *asked)))
 
     @property
+    def batch_name(self) -> str:
+        """The name from which the batches derive that proxies score on."""
+        return self.batches_of or self.study
+
+    @property
     def bias(self) -> str | None:
         """Why agreement computed from this study would be biased, in words; None if it is not."""
         if self.adaptive:
@@ -196,22 +204,37 @@ class StudyConfig(BaseModel):
         text = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         replace_file(path, text)
 
+    def difference(self, other: Self) -> str | None:
+        """The first option, beyond what may be extended, that another configuration has otherwise; None if all agree.
+
+        Args:
+            other: configuration.
+        """
+        # The digest comes last, for it also follows from options that have names of their own.
+        for name in sorted(type(self).model_fields, key=lambda name: name == "data_digest"):
+            if name not in EXTENDABLE and self._comparable(name) != other._comparable(name):
+                return name
+        return None
+
     def continued_by(self, asked: Self) -> Self:
         """The configuration of this study continued as asked: measures, seeds and trials add up.
 
         Raises:
             UserError: names the first option that differs and may not.
         """
-        # The digest comes last, for it also follows from options that have names of their own.
-        for name in sorted(type(self).model_fields, key=lambda name: name == "data_digest"):
-            before, now = (self._comparable(config, name) for config in (self, asked))
-            if before != now and name not in EXTENDABLE:
-                what = {"data_digest": "content of its data"}.get(name, name)
-                detail = "" if name in ("space", "data_digest") else f" ({before!r} there, {now!r} here)"
-                raise UserError(
-                    f"the study {self.study} exists with another {what}{detail}: "
-                    f"continue it with the same {what}, or choose another --study name."
-                )
+        name = self.difference(asked)
+        if name is not None:
+            what = {"data_digest": "content of its data"}.get(name, name)
+            before, now = self._comparable(name), asked._comparable(name)
+            detail = "" if name in ("space", "data_digest") else f" ({before!r} there, {now!r} here)"
+            raise UserError(
+                f"the study {self.study} exists with another {what}{detail}: "
+                f"continue it with the same {what}, or choose another --study name."
+            )
+        return self.extended_by(asked)
+
+    def extended_by(self, asked: Self) -> Self:
+        """This configuration with the trials, measures, seeds and training of another as well."""
         return self.model_copy(
             update={
                 "trials": max(self.trials, asked.trials),
@@ -224,9 +247,8 @@ class StudyConfig(BaseModel):
             }
         )
 
-    @staticmethod
-    def _comparable(config: StudyConfig, name: str) -> Any:
-        value = getattr(config, name)
+    def _comparable(self, name: str) -> Any:
+        value = getattr(self, name)
         return without_password(value) if name == "storage" and value is not None else value
 
     def _joined_train_seeds(self, asked: Self) -> tuple[int, ...] | None:

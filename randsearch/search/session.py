@@ -112,7 +112,7 @@ def make_setting(config: StudyConfig, dataset: Dataset, folder: Path, baseline: 
         device=config.device,
         threads=config.threads,
         folder=folder / "measured",
-        study=config.study,
+        study=config.batch_name,
         proxy_batch=config.proxy_batch,
     )
 
