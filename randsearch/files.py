@@ -1,8 +1,9 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and do not lie elsewhere than they seem to."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from randsearch.errors import UserError
@@ -28,3 +29,14 @@ def replace_file(path: str | Path, content: str | bytes) -> None:
         raise UserError(
             f"{path} cannot be written: {error.strerror or error}; mend that and run the same command again."
         ) from error
+
+
+def within(folder: Path, paths: Iterable[Path]) -> Iterator[Path]:
+    """Of some files those that lie in a folder: in a study from elsewhere a name or a link may lead anywhere.
+
+    Args:
+        folder: that they should lie in.
+        paths: as they are named.
+    """
+    root = folder.resolve()
+    return (path for path in paths if path.resolve().is_relative_to(root))
