@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -119,13 +120,14 @@ def merge(
     if Path(into).name != into:
         raise UserError(f"{into} cannot be the name of a study: give a name, and its root with --results.")
     made, console = join([_folder(study, results) for study in studies], results / into), make_console()
+    where = "" if results == RESULTS else f" --results {shlex.quote(str(results))}"
     counts = ", ".join(f"{count} of {study}" for count, study in zip(made.architectures, studies, strict=True))
     lines = [
         f"{into}: {sum(made.architectures)} architectures ({counts}), {made.measurements} measurements",
         f"{made.identical} measurements were there more than once with the same score",
         f"{len(made.different)} were there with different scores, of which the first was kept",
         *(f"  {measure} of {architecture} at seed {seed}" for architecture, measure, seed in made.different[:10]),
-        f"go on with it: randsearch search --study {into}; randsearch analyse {into}",
+        f"go on with it: randsearch search --study {into}{where}; randsearch analyse {into}{where}",
     ]
     for line in lines:
         console.print(line, highlight=False, markup=False)

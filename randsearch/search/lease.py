@@ -229,9 +229,9 @@ class Lease:
         query = select(_LEASES.c.token).where(self._mine).with_for_update(read=True)
         if session.scalar(query) != self.holder.token:
             held = read_lease(self.engine, self.study)
-            now_held = f"{held} now" if held else "another driver took it meanwhile"
+            taken = f"it is held by {held}" if held else "another driver had it meanwhile"
             raise UserError(
-                f"the lease on the study {self.study} ran out while this process was held up ({now_held}): nothing "
+                f"the lease on the study {self.study} ran out while this process was held up, and {taken}: nothing "
                 "that was told is lost; run the same command again when that driver has ended."
             )
 
