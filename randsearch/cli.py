@@ -12,6 +12,7 @@ import typer
 from randsearch.cli_agreement import agreement_app, plot, print_agreement
 from randsearch.cli_finalists import finalists
 from randsearch.cli_options import RESULTS, Cache, Results, Study, Workers, listed, make_console, workers_for
+from randsearch.cli_studies import studies_app
 from randsearch.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 app.add_typer(agreement_app)
 app.add_typer(finalists)
+app.add_typer(studies_app)
 
 
 class Sampler(StrEnum):
@@ -46,11 +48,19 @@ class Separation(StrEnum):
 
 
 def main() -> None:
-    """Runs the command line; a mistake of the user's gives one sentence and exit code 1."""
+    """Runs the command line; a mistake of the user's, or a file refused, gives one sentence and exit code 1."""
     try:
         app(prog_name="randsearch")
     except UserError as error:
         print(f"randsearch: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        place = f" at {error.filename}" if error.filename else ""
+        print(
+            f"randsearch: the machine refused a file{place} ({error.strerror or error}): "
+            "mend that and run the same command again, which continues where it stood.",
+            file=sys.stderr,
+        )
         sys.exit(1)
 
 
@@ -159,14 +169,6 @@ def _search(options: dict[str, Any], machine: Machine, *, dry_run: bool = False)
         return
     try:
         folder = run(config, dataset, machine)
-    except OSError as error:
-        place = f" at {error.filename}" if error.filename else ""
-        print(
-            f"randsearch: the machine refused a file{place} ({error.strerror or error}): "
-            "mend that, and the same command continues where it stood.",
-            file=sys.stderr,
-        )
-        sys.exit(1)
     except KeyboardInterrupt:
         print("randsearch: stopped; the same command continues where it stood.", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -187,7 +189,7 @@ def train(
     cache: Cache = None,
 ) -> None:
     """Trains more architectures of an existing study."""
-    from randsearch.search.analysis import study_folder
+    from randsearch.folders import study_folder
 
     if (top is None) == (not everything):
         raise typer.BadParameter("give either --top K or --all")

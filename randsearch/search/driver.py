@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import optuna
-import pandas as pd
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.trial import TrialState
 
@@ -22,6 +21,7 @@ from randsearch.search.executors import Executor
 from randsearch.search.opening import planned_candidates
 from randsearch.search.progress import SearchProgress
 from randsearch.search.studies import Candidate, Studies, describe
+from randsearch.search.tabulate import tabulate
 from randsearch.seeds import derive
 from randsearch.space import BoundSpace, Invalid
 from randsearch.table import write_measurements
@@ -203,16 +203,8 @@ class Driver:
         return sorted(scores, key=lambda name: -scores[name])[: self._config.top]
 
     def _write_table(self, *, force: bool = False) -> None:
-        """Writes the table in an order that does not depend on when what was finished."""
+        """Writes the table, unless it was written a moment ago."""
         if not self._known or (not force and time.monotonic() - self._written < TABLE_SECONDS):
             return
-        place = {name: number for number, name in enumerate(self._candidates)}
-        measures = {name: number for number, name in enumerate((*self._config.all_measures, "trained"))}
-        known_seeds = dict.fromkeys((*self._config.seeds, *self._seeds("trained")))
-        seeds = {seed: number for number, seed in enumerate(known_seeds)}
-        rows = sorted(
-            self._known.values(),
-            key=lambda m: (place[m.architecture.hash], measures.get(m.measure, len(measures)), seeds.get(m.seed, 0)),
-        )
-        write_measurements(pd.DataFrame([row.to_row() for row in rows]), self._table)
+        write_measurements(tabulate(self._config, self._candidates, self._known.values()), self._table)
         self._written = time.monotonic()

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from randsearch.config import StudyConfig
 from randsearch.data import Crops, Dataset, Track, open_dataset
 from randsearch.errors import UserError
+from randsearch.folders import load_config
 from randsearch.measures import MEASURES, Setting, find
 from randsearch.measures.base import Lazy
 from randsearch.measures.baseline import constant_gain_score
 from randsearch.measures.excerpts import keep_references
-from randsearch.search.analysis import load_config
 from randsearch.search.driver import Driver
 from randsearch.search.executors import open_executor
+from randsearch.search.lease import leased, locked
 from randsearch.search.opening import bind_space, open_studies, planned_candidates, signal, with_grid
 from randsearch.search.progress import SearchProgress
 from randsearch.training import Recipe
@@ -138,7 +136,7 @@ def make_setting(
         device=config.device,
         threads=config.threads,
         folder=folder / "measured",
-        study=config.study,
+        study=config.batch_name,
         proxy_batch=config.proxy_batch,
     )
 
@@ -161,12 +159,14 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
     validation = scored_on(config, dataset)
     baseline = cache(partial(constant_gain_score, dataset.train, validation))
     list(planned_candidates(config, space))  # A space that is too small is refused before anything is written.
-    with _locked(folder):
+    with locked(folder) as killed, leased(config, folder, killed) as check:
         if not (folder / "config.yaml").exists():
             baseline()  # So are data that nothing can be scored on.
         config.save(folder / "config.yaml")
         _keep_references(dataset, folder)
         studies = open_studies(config, folder)
+        if check is not None:
+            studies.storage.guard(check)
         setting = make_setting(config, dataset, validation, folder, studies.remembered("baseline", baseline))
         if dataset.note:
             studies.annotate("note", dataset.note)
@@ -182,24 +182,3 @@ def _keep_references(dataset: Dataset, folder: Path) -> None:
         keep_references(dataset, folder / "measured")
     except OSError as error:
         raise UserError(f"the reference excerpts of the study {folder.name} cannot be saved: {error}.") from error
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Holds a study's lock, which dies with the process."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(
-            f"another randsearch process is at work on the study {folder.name}: wait for it, or choose another --study."
-        ) from None
-    except OSError as error:
-        raise UserError(
-            f"the results folder {folder} cannot be written ({error.strerror}): choose another with --results."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
