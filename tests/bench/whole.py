@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 
@@ -18,7 +19,8 @@ from table import Row
 from randsearch.data import Crops, open_dataset
 from randsearch.seeds import derive
 
-CANDIDATES = 12
+CANDIDATES = 8
+TURNS = 3
 
 
 def run(*arguments: str) -> float:
@@ -44,26 +46,40 @@ def data() -> Iterator[Row]:
 
 
 def candidates() -> Iterator[Row]:
-    """Candidates an hour by workers and threads, and what their validation and data take."""
-    group, hours = "Search", {}
+    """Candidates an hour by workers and threads, by turns, and what their validation and data take."""
+    one, two, threads, apart = (1, 1, 1), (2, 1, 1), (1, 2, 1), (1, 1, 2)
+    rates: dict[tuple[int, int, int], list[float]] = {case: [] for case in (one, two, threads, apart)}
     with tempfile.TemporaryDirectory() as folder:
-        for workers, threads in ((1, 1), (2, 1), (1, 2)):
-            options = ["small.yaml", "--trials", str(CANDIDATES), "--train", "none", "--threads", str(threads)]
-            options += ["--study", f"s{workers}{threads}", "--workers", str(workers), "--results", folder]
-            whole = run("search", *space(options))
-            # The same command on the finished study does all but the measuring.
-            hours[workers, threads] = CANDIDATES * 3600 / (whole - run("search", *space(options)))
-        measured = pd.read_csv(Path(folder) / "s11" / "measurements.csv")
+        for turn in range(TURNS):
+            for case, found in rates.items():
+                found.append(rate(Path(folder) / f"turn{turn}", *case))
+        measured = pd.concat(pd.read_csv(path) for path in Path(folder).glob("turn*/s111-0/measurements.csv"))
+    hours = {case: median(found) for case, found in rates.items()}
     said = f"{CANDIDATES} of small.yaml, default measures, 100 proxy steps of 8 x 8,192 samples; start-up apart"
-    yield Row(group, "1 worker of 1 thread", hours[1, 1], "candidates an hour", note=said)
-    for (workers, threads), found in list(hours.items())[1:]:
-        case = f"{workers} worker{'s' * (workers > 1)} of {threads} thread{'s' * (threads > 1)}"
-        yield Row(group, case, found, "candidates an hour", "1 worker of 1 thread", found / hours[1, 1])
+    named = {one: "1 worker of 1 thread", two: "2 workers of 1 thread", threads: "1 worker of 2 threads"}
+    named[apart] = "2 searches at once, 1 worker of 1 thread each"
+    notes = {one: said, apart: "what the machine gives two processes that share nothing"}
+    for case, name in named.items():
+        against = {} if case == one else {"against": named[one], "ratio": hours[case] / hours[one]}
+        yield Row("Search", name, hours[case], "candidates an hour", note=notes.get(case, ""), **against)
     proxies = measured[measured["measure"].isin(["fixed_decoder", "fixed_encoder", "early"])]
     whole = proxies[["seconds", "validation_seconds", "data_seconds"]].sum(axis=1)
     for part in ("validation", "data"):
         share = 100 * proxies[f"{part}_seconds"] / whole
-        yield Row(group, f"{part} of a proxy run", share.mean(), "% of its time", note=f"most {share.max():.1f}%")
+        yield Row("Search", f"{part} of a proxy run", share.mean(), "% of its time", note=f"most {share.max():.1f}%")
+
+
+def rate(folder: Path, workers: int, threads: int, searches: int) -> float:
+    """Candidates an hour of new searches, run at once, in a folder.
+
+    The same command on a finished study does all but the measuring; its time is taken off.
+    """
+    shared = [*space(["small.yaml"]), "--trials", str(CANDIDATES), "--train", "none", "--results", str(folder)]
+    shared += ["--workers", str(workers), "--threads", str(threads)]
+    commands = [[*shared, "--study", f"s{workers}{threads}{searches}-{i}"] for i in range(searches)]
+    with ThreadPoolExecutor(searches) as pool:
+        first, again = ([*pool.map(lambda command: run("search", *command), commands)] for _ in range(2))
+    return searches * CANDIDATES * 3600 / (max(first) - max(again))
 
 
 def space(options: list[str]) -> list[str]:
