@@ -1,8 +1,8 @@
 """Checkpoints of trainings: what a run needs to go on as if it had never been interrupted, bit for bit on a processor.
 
 A checkpoint is one safetensors file, written beside and renamed, so that it is there whole or not at all. One that is
-damaged, or was made by another run, is passed over and the training begins anew. Batches need no state of their own: the
-number of the next step is the position in the sequence of crops (`randsearch.data.Crops`).
+damaged, or was made by another run, is passed over and the training begins anew. Batches need no state of their own:
+the number of the next step is the position in the sequence of crops (`randsearch.data.Crops`).
 """
 
 from __future__ import annotations

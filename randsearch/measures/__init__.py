@@ -62,6 +62,8 @@ def measure(setting: Setting, job: Job) -> Measurement:
     keep_freed_memory()
     try:
         return _attempt(setting, job)
+    except TimeoutError:  # The executor's own: the job took too long.
+        raise
     except OSError as error:
         raise UserError(
             f"{job.measure} of architecture {job.architecture.hash} stopped at {error.filename or setting.folder} "

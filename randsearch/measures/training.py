@@ -110,7 +110,7 @@ def _checkpoint(setting: Setting, architecture: Architecture, measure: str, seed
         "data": setting.dataset.digest,
         "validation": [(track.name, track.start, track.stop) for track in setting.validation],
         "threads": setting.threads,
-        "device": setting.device,
+        "device": torch.device(setting.device).type,
     }
     return Checkpoint(setting.home(architecture, measure, seed) / CHECKPOINT_FILE, run)
 

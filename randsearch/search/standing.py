@@ -196,8 +196,8 @@ def describe(standing: Standing) -> Iterator[str]:
             yield f"whether somebody is at work elsewhere is not known: {error}"
     yield f"at work now: {at_work or 'nobody'}"
     sizes = disk_use(folder)
-    largest = ", ".join(f"{name} {_megabytes(size)}" for name, size in list(sizes.items())[:4])
-    yield f"files: {_megabytes(sum(sizes.values()))} in {folder} ({largest})"
+    largest = ", ".join(f"{name} {megabytes(size)}" for name, size in list(sizes.items())[:4])
+    yield f"files: {megabytes(sum(sizes.values()))} in {folder} ({largest})"
     if config.storage is not None:
         yield f"stored in {config.model_dump()['storage']}"
     where = "" if folder.parent == Path("results") else f" --results {shlex.quote(str(folder.parent))}"
@@ -205,5 +205,6 @@ def describe(standing: Standing) -> Iterator[str]:
         yield f"continue it: randsearch search --study {config.study}{where}"
 
 
-def _megabytes(size: int) -> str:
+def megabytes(size: int) -> str:
+    """Bytes in words."""
     return f"{size / 1e6:.2f} MB" if size < 1e7 else f"{size / 1e6:.0f} MB"

@@ -8,17 +8,21 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from rich.console import Console
 from tiny import without_times
 
 from randsearch.architecture import Architecture
 from randsearch.data import open_dataset
 from randsearch.measures import Job, Setting, measure
 from randsearch.models.sizing import Signal
-from randsearch.search.executors import InProcess, LocalProcesses, open_executor
+from randsearch.search.executors import InProcess, LocalProcesses
+from randsearch.search.session import Machine, open_executor
+from randsearch.stopping import SharedFlag
 from randsearch.training import Recipe
 
 
@@ -56,8 +60,12 @@ def setting(tiny_corpus, tmp_path) -> Setting:
     )
 
 
-def test_the_executor_for_a_number_of_workers(setting):
-    assert isinstance(open_executor(setting, 1), InProcess)
+def test_one_worker_needs_no_process_unless_it_must_be_ended_or_bound_to_a_device(setting, tmp_path):
+    alone = Machine(tmp_path, None, 1, Console())
+    assert isinstance(open_executor(setting, alone, SharedFlag()), InProcess)
+    for more in ({"time_limit": 60.0}, {"devices": ("cpu",)}):
+        with open_executor(setting, replace(alone, **more), SharedFlag()) as executor:
+            assert isinstance(executor, LocalProcesses)
 
 
 def test_in_process_jobs_run_in_their_order(setting):
