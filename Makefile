@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test long-tests lint types ffmpeg chromium clean
+.PHONY: demo test long-tests bench lint types ffmpeg chromium clean
 
 demo: .venv/ready
 	$(BIN)/randsearch demo
@@ -16,6 +16,9 @@ test: .venv/ready
 
 long-tests: .venv/ready
 	$(BIN)/python -m pytest -n auto -m long
+
+bench: .venv/ready
+	$(BIN)/python tests/bench results/reference
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ import typer
 
 from randsearch.cli_agreement import agreement_app, plot, print_agreement
 from randsearch.cli_finalists import finalists
-from randsearch.cli_options import RESULTS, Cache, Results, Study, Workers, listed, make_console
+from randsearch.cli_options import RESULTS, Cache, Results, Study, Workers, listed, make_console, workers_for
 from randsearch.errors import UserError
 
 if TYPE_CHECKING:
@@ -54,10 +54,10 @@ def main() -> None:
         sys.exit(1)
 
 
-def _machine(results: Path, cache: Path | None, workers: int) -> Machine:
+def _machine(results: Path, cache: Path | None, workers: int | None, device: str | None = None) -> Machine:
     from randsearch.search.session import Machine
 
-    return Machine(results, cache, workers, make_console())
+    return Machine(results, cache, workers_for(workers, device), make_console())
 
 
 @app.command()
@@ -80,6 +80,7 @@ def search(
     proxy_batch: Annotated[int | None, typer.Option(help="Crops a batch of proxies that score on batches.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Of Adam.")] = None,
     validate_every: Annotated[int | None, typer.Option(help="Steps between validations.")] = None,
+    validation: Annotated[str | None, typer.Option(help="Seconds of audio to score on, or whole.")] = None,
     sample_rate: Annotated[int | None, typer.Option(help="In Hz; the data's own up to 22,050 by default.")] = None,
     channels: Annotated[int | None, typer.Option(help="1 or 2.")] = None,
     upmix_mono: Annotated[bool | None, typer.Option("--upmix-mono", help="Double mono data for stereo.")] = None,
@@ -89,7 +90,7 @@ def search(
     storage: Annotated[str | None, typer.Option(help="Optuna storage URL instead of the study's own file.")] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file with any of these options.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, with hours and disk.")] = False,
-    workers: Workers = 1,
+    workers: Workers = None,
     results: Results = RESULTS,
     cache: Cache = None,
 ) -> None:
@@ -115,6 +116,7 @@ def search(
         "proxy_batch": proxy_batch,
         "learning_rate": learning_rate,
         "validate_every": validate_every,
+        "validation": int(validation) if validation and validation.isdecimal() else validation,
         "sample_rate": sample_rate,
         "channels": channels,
         "upmix_mono": upmix_mono,
@@ -124,7 +126,8 @@ def search(
         "storage": storage,
     }
     options = {name: value for name, value in given.items() if value is not None}
-    _search(_merged(space, config, options), _machine(results, cache, workers), dry_run=dry_run)
+    merged = _merged(space, config, options)
+    _search(merged, _machine(results, cache, workers, merged.get("device")), dry_run=dry_run)
 
 
 def _merged(space: Path | None, config: Path | None, options: dict[str, Any]) -> dict[str, Any]:
@@ -179,7 +182,7 @@ def train(
     name: Study,
     top: Annotated[int | None, typer.Option(min=1, help="Train the best K by the primary proxy.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Train every architecture.")] = False,
-    workers: Workers = 1,
+    workers: Workers = None,
     results: Results = RESULTS,
     cache: Cache = None,
 ) -> None:
@@ -248,7 +251,7 @@ def show(
 
 
 @app.command()
-def demo(workers: Workers = 2, results: Results = RESULTS, cache: Cache = None) -> None:
+def demo(workers: Workers = None, results: Results = RESULTS, cache: Cache = None) -> None:
     """Runs the main job in minutes on generated songs: search, agreement, plots."""
     from randsearch.search.demo import demo_options
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from randsearch.cli_options import RESULTS, Cache, Results, Study, Workers, make_console
+from randsearch.cli_options import RESULTS, Cache, Results, Study, Workers, make_console, workers_for
 
 finalists = typer.Typer()
 
@@ -20,7 +20,7 @@ Output = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Wh
 def evaluate(
     name: Study,
     top: Annotated[int, typer.Option(min=1, help="How many of the best trained architectures.")] = 3,
-    workers: Workers = 1,
+    workers: Workers = None,
     results: Results = RESULTS,
     cache: Cache = None,
 ) -> None:
@@ -38,7 +38,8 @@ def evaluate(
     def tell(done: str) -> None:
         console.print(f"scored {done}", highlight=False, markup=False)
 
-    found = evaluate_finalists(load_config(folder), folder, top, workers=workers, cache=cache, on_done=tell)
+    processes = workers_for(workers, None)
+    found = evaluate_finalists(load_config(folder), folder, top, workers=processes, cache=cache, on_done=tell)
     printed = ["median", "mad", "mean", "sd", "median_of_medians", "windows", "windows_left_out"]
     headings = ["network", "source", "median", "MAD", "mean", "SD", "track\nmedians", "windows", "left\nout"]
     table = Table(*headings, box=None, padding=(0, 1, 0, 0), title="SDR on the test subset in dB (museval)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -45,6 +45,7 @@ class StudyConfig(BaseModel):
         proxy_batch: crops in a batch of the proxies that score on single batches.
         learning_rate: of Adam.
         validate_every: steps between validations.
+        validation: seconds of audio that networks are scored on, or `whole` for whole validation tracks.
         device: `cpu`, `cuda` or `cuda:N`.
         threads: of each worker.
         storage: Optuna storage URL; None is the file `study.db` in the study's folder.
@@ -80,6 +81,8 @@ class StudyConfig(BaseModel):
     # At least 2: kernels compare crops with each other.
     proxy_batch: int = Field(16, ge=2)
     validate_every: int = Field(50, ge=1)
+    # What studies had before one could choose; `search.session.resolve` gives new ones what they can afford.
+    validation: Annotated[int, Field(ge=1)] | Literal["whole"] = "whole"
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
     threads: int = Field(1, ge=1)
     storage: str | None = None

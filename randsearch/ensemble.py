@@ -12,7 +12,6 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from randsearch.table import ENSEMBLE, means, replace_file, seconds
 
@@ -209,9 +208,10 @@ class _Ranks:
         self._columns = []
         for column in fitted.T:
             known = column[~np.isnan(column)]
-            values, first = np.unique(known, return_index=True)
-            ranks = (rankdata(known) - 0.5) / max(len(known), 1)
-            self._columns.append((values, ranks[first]))
+            values, counts = np.unique(known, return_counts=True)
+            # Tied values share the mean of their ranks.
+            ranks = np.cumsum(counts) - (counts - 1) / 2
+            self._columns.append((values, (ranks - 0.5) / max(len(known), 1)))
 
     def __call__(self, scores: Floats) -> Floats:
         """Ranks (architectures, proxies), by interpolation; the median rank, 0, where a proxy failed."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from randsearch.data import Crops, Track
 from randsearch.metrics import score, sdr
 from randsearch.models.inference import separate
 from randsearch.models.resampling import crop
+from randsearch.models.rows import estimate_all
 from randsearch.models.wave_unet import WaveUNet
 
 
@@ -85,16 +87,39 @@ def evaluate(network: WaveUNet, tracks: tuple[Track, ...], sample_rate: int, dev
     return score(segment_scores(network, tracks, sample_rate, device))
 
 
-def squared_error(network: WaveUNet, mixture: Tensor, sources: Tensor) -> Tensor:
+def squared_error(estimates: Tensor, sources: Tensor) -> Tensor:
     """What training minimises: squared error averaged over sources, and over all supervised outputs.
 
     Where a network puts out more than the sources' time, its middle counts.
 
     Shape:
-        mixture (batch, channels, input time), sources (batch, sources, channels, time); a single number.
+        estimates (outputs, batch, sources, channels, output time), sources (batch, sources, channels, time); a single
+        number.
     """
-    estimates = crop(network.forward_all(mixture), sources.shape[-1])
+    estimates = crop(estimates, sources.shape[-1])
     return functional.mse_loss(estimates, sources.expand_as(estimates))
+
+
+def batches(crops: Crops, steps: range, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches of these steps on the device, each fetched by a thread of its own while the one before is in use.
+
+    Args:
+        crops: where they come from.
+        steps: their numbers.
+        device: a GPU gets them from pinned memory, so that copying does not wait either.
+    """
+
+    def fetch(step: int) -> tuple[Tensor, Tensor]:
+        mixture, sources = (torch.from_numpy(array) for array in crops.batch_at(step))
+        return (mixture.pin_memory(), sources.pin_memory()) if device.type == "cuda" else (mixture, sources)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
+        waiting = [thread.submit(fetch, step) for step in steps[:1]]
+        for step in steps:
+            mixture, sources = waiting.pop().result()
+            if step + 1 in steps:
+                waiting.append(thread.submit(fetch, step + 1))
+            yield mixture.to(device, non_blocking=True), sources.to(device, non_blocking=True)
 
 
 def train(
@@ -120,18 +145,23 @@ def train(
         DivergedError: the loss or the score is no longer finite.
     """
     network.to(device).train()
-    optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=recipe.learning_rate)
+    optimiser = torch.optim.Adam(
+        [p for p in network.parameters() if p.requires_grad],
+        lr=recipe.learning_rate,
+        fused=device.type in ("cpu", "cuda"),
+    )
     curve: list[tuple[int, float]] = []
     losses: list[float] = []
     best_weights: dict[str, Tensor] = {}
     seconds = validation_seconds = data_seconds = 0.0
     pending: list[Tensor] = []
+    fetched = batches(crops, range(steps), device)
     for step in range(1, steps + 1):
         began = time.perf_counter()
-        mixture, sources = (torch.from_numpy(array).to(device) for array in crops.batch_at(step - 1))
+        mixture, sources = next(fetched)
         loaded = time.perf_counter()
         optimiser.zero_grad(set_to_none=True)
-        loss = squared_error(network, mixture, sources)
+        loss = squared_error(estimate_all(network, mixture), sources)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         pending.append(loss.detach())

@@ -45,6 +45,15 @@ def tiny_space(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_worker_by_default() -> Iterator[None]:
+    """Tests run side by side, and processes of their own would cost each of them seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("randsearch.cli", "randsearch.cli_finalists"):
+            patch.setattr(f"{module}.workers_for", lambda asked, device: asked or 1)
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_options(tiny_corpus, tiny_space) -> dict[str, object]:
     """What a tiny search is asked for, as its configuration names it."""

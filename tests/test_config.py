@@ -29,6 +29,7 @@ OTHER = {
     "proxy_batch": 7,
     "learning_rate": 0.007,
     "validate_every": 7,
+    "validation": 7,
     "device": "cuda:0",
     "threads": 7,
     "storage": "sqlite:///other.db",

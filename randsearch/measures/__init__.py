@@ -17,6 +17,7 @@ from randsearch.errors import UserError
 from randsearch.measurement import Measurement
 from randsearch.measures.base import Measure, Outcome, Setting, UnmeasurableError
 from randsearch.measures.catalogue import MEASURES, find
+from randsearch.memory import keep_freed_memory
 
 __all__ = ["MEASURES", "Job", "Measure", "Outcome", "Setting", "UnmeasurableError", "find", "measure"]
 
@@ -56,6 +57,7 @@ def measure(setting: Setting, job: Job) -> Measurement:
     torch.set_num_threads(setting.threads)
     # numpy's linear algebra has threads of its own, which would fight over the cores with those of other workers.
     threadpool_limits(setting.threads, user_api="blas")
+    keep_freed_memory()
     try:
         return _attempt(setting, job)
     except OSError as error:

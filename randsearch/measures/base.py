@@ -16,7 +16,7 @@ from randsearch.architecture import Architecture, Half
 from randsearch.errors import UserError
 
 if TYPE_CHECKING:
-    from randsearch.data import Dataset
+    from randsearch.data import Dataset, Track
     from randsearch.models.layers import Signal
     from randsearch.training import Recipe
 
@@ -31,6 +31,7 @@ class Setting:
 
     Attributes:
         dataset: tracks of the train subset, memory-mapped.
+        validation: what networks are scored on: its validation tracks, or excerpts of them.
         signal: sources and channels.
         recipe: how networks train.
         steps: budget of `trained`.
@@ -45,6 +46,7 @@ class Setting:
     """
 
     dataset: Dataset
+    validation: tuple[Track, ...]
     signal: Signal
     recipe: Recipe
     steps: int

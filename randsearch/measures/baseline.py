@@ -5,21 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from randsearch import metrics
-from randsearch.data import Dataset, Track
+from randsearch.data import Track
 from randsearch.errors import UserError
 
 
-def constant_gain_score(dataset: Dataset) -> float:
+def constant_gain_score(train: tuple[Track, ...], validation: tuple[Track, ...]) -> float:
     """Score in dB of the best constant-gain mixture: gains fitted on the training tracks, scored on validation.
 
     Args:
-        dataset: its validation tracks are scored exactly as a network's estimates are.
+        train: tracks that gains are fitted on.
+        validation: is scored exactly as a network's estimates are.
 
     Raises:
         UserError: the training or the validation tracks have no second to score.
     """
-    gains = metrics.best_gains(_moments(dataset.train, "training"))
-    return metrics.score([metrics.gain_sdr(_moments(dataset.validation, "validation"), gains)])
+    gains = metrics.best_gains(_moments(train, "training"))
+    return metrics.score([metrics.gain_sdr(_moments(validation, "validation"), gains)])
 
 
 def _moments(tracks: tuple[Track, ...], role: str) -> metrics.Array:

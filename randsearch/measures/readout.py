@@ -76,7 +76,7 @@ def _mean_over_draws(
         began = time.perf_counter()
         solve_output(network, batches, derive("moments", setting.study, seed, draw))
         solved = time.perf_counter()
-        scores.append(evaluate(network, data.validation, data.sample_rate, device))
+        scores.append(evaluate(network, setting.validation, data.sample_rate, device))
         validation_seconds += time.perf_counter() - solved
         seconds += solved - began - batches.seconds
         data_seconds += batches.seconds

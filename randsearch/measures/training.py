@@ -51,7 +51,7 @@ def run_training(
     best: dict[float, list[NDArray[np.float64]]] = {}
 
     def validate(current: WaveUNet) -> float:
-        segments = segment_scores(current, data.validation, data.sample_rate, device)
+        segments = segment_scores(current, setting.validation, data.sample_rate, device)
         value = score(segments)
         if not best or value > max(best):
             best.clear()

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from randsearch.architecture import Architecture
 from randsearch.models.layers import lengths
+from randsearch.models.rows import estimate_all
 from randsearch.models.sizing import reach
 from randsearch.models.wave_unet import WaveUNet
 
@@ -43,7 +44,7 @@ def separate(network: WaveUNet, mixture: Tensor, chunk: int = 2**18) -> Tensor:
                 stop = min(start + step, time)
                 first = max(0, start - around)
                 last = min(length, first + _fitting(architecture, stop + around - first)[0])
-                estimates = network(padded[None, :, first : last + 2 * border])
+                estimates = estimate_all(network, padded[None, :, first : last + 2 * border])[-1]
                 found.append(estimates[0, ..., start - first : stop - first])
     finally:
         network.train(was_training)

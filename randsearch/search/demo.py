@@ -18,6 +18,7 @@ def demo_options() -> dict[str, Any]:
         "steps": 160,
         "proxy_steps": 40,
         "validate_every": 20,
+        "validation": 24,
         "batch": 8,
         "segment": 4096,
         "threads": 1,

@@ -13,10 +13,11 @@ from randsearch.data import Dataset
 from randsearch.measures import Setting, find
 from randsearch.measures.costs import plan, step_cost
 from randsearch.measures.excerpts import EXCERPT_SECONDS, EXCERPTS
+from randsearch.models.rows import estimate_all
 from randsearch.models.sizing import lengths, parameters
 from randsearch.models.wave_unet import build
 from randsearch.search.opening import bind_space
-from randsearch.search.session import Machine, make_setting
+from randsearch.search.session import Machine, make_setting, scored_on
 from randsearch.seeds import derive
 from randsearch.training import squared_error
 
@@ -35,7 +36,8 @@ def estimate(config: StudyConfig, dataset: Dataset, machine: Machine) -> list[st
         dataset: that it names.
         machine: where it would run.
     """
-    setting = make_setting(config, dataset, machine.results / config.study, 0.0)
+    validation = scored_on(config, dataset)
+    setting = make_setting(config, dataset, validation, machine.results / config.study, 0.0)
     space = bind_space(config)
     seed = derive("sampling", config.seed)
     sample = [space.draw(seed, index).architecture for index in range(min(config.trials, SAMPLE))]
@@ -52,6 +54,8 @@ def estimate(config: StudyConfig, dataset: Dataset, machine: Machine) -> list[st
     return [
         f"study {config.study}: {config.trials} architectures by {config.sampler} from {space.count()} valid ones",
         f"data {config.data}: {tracks}, {dataset.sample_rate} Hz, task {config.task}",
+        f"networks are scored on {sum(track.length for track in validation) / dataset.sample_rate:.0f} s of "
+        f"{len(validation)} validation tracks ({config.validation if config.validation == 'whole' else 'excerpts'})",
         f"measurements: {planned}",
         f"about {hours:.2g} hours of training on {machine.workers} worker(s) of {config.threads} thread(s), "
         f"{config.device}; validation comes on top",
@@ -80,7 +84,7 @@ def _rate(setting: Setting, architecture: Architecture) -> float:
     for step in range(3):
         if step == 1:
             began = time.perf_counter()
-        loss = squared_error(network, mixture, sources)
+        loss = squared_error(estimate_all(network, mixture), sources)
         loss.backward()  # type: ignore[no-untyped-call]
         loss.item()
     return 2 * step_cost(setting, architecture, "none") / (time.perf_counter() - began)

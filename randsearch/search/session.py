@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from randsearch.config import StudyConfig
-from randsearch.data import Crops, Dataset, open_dataset
+from randsearch.data import Crops, Dataset, Track, open_dataset
 from randsearch.errors import UserError
 from randsearch.measures import MEASURES, Setting, find
 from randsearch.measures.base import Lazy
@@ -27,6 +27,7 @@ from randsearch.search.executors import open_executor
 from randsearch.search.opening import bind_space, open_studies, planned_candidates, signal, with_grid
 from randsearch.search.progress import SearchProgress
 from randsearch.training import Recipe
+from randsearch.validation import affordable_seconds, take_excerpts
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,24 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     # Refuses tracks shorter than a segment.
     Crops(dataset.train, asked.batch, asked.segment, asked.segment, seed=0, pads=dataset.task.pads)
     asked = asked.model_copy(update={"sample_rate": dataset.sample_rate, "data_digest": dataset.digest})
+    if stored is None and "validation" not in options:
+        asked = asked.model_copy(update={"validation": _affordable(asked, dataset)})
     if asked.sampler == "grid":
         asked = with_grid(asked, bind_space(asked), limited=stored is not None or "trials" in options)
     return (asked if stored is None else stored.continued_by(asked)), dataset
+
+
+def _affordable(config: StudyConfig, dataset: Dataset) -> int | str:
+    """How much to score networks on, so that it costs less than a tenth of a proxy."""
+    seconds = affordable_seconds(
+        proxy_steps=config.proxy_steps,
+        validate_every=config.validate_every,
+        batch=config.batch,
+        segment=config.segment,
+        sample_rate=dataset.sample_rate,
+    )
+    whole = sum(track.length // track.sample_rate for track in dataset.validation)
+    return seconds if seconds < whole else "whole"
 
 
 def _every(measures: tuple[str, ...]) -> tuple[str, ...]:
@@ -101,10 +117,18 @@ def _check_device(name: str) -> None:
         raise UserError(f"the device {name} is not on this machine: choose --device cpu, or auto.")
 
 
-def make_setting(config: StudyConfig, dataset: Dataset, folder: Path, baseline: float) -> Setting:
+def scored_on(config: StudyConfig, dataset: Dataset) -> tuple[Track, ...]:
+    """The tracks, or parts of tracks, that networks of a study are scored on."""
+    return take_excerpts(dataset.validation, None if config.validation == "whole" else config.validation)
+
+
+def make_setting(
+    config: StudyConfig, dataset: Dataset, validation: tuple[Track, ...], folder: Path, baseline: float
+) -> Setting:
     """What the workers of a study need to know."""
     return Setting(
         dataset=dataset,
+        validation=validation,
         signal=signal(config),
         recipe=Recipe(config.learning_rate, config.batch, config.segment, config.validate_every),
         steps=config.steps,
@@ -134,7 +158,8 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
         UserError: the folder cannot be written, or another process is at work in it.
     """
     folder, space = machine.results / config.study, bind_space(config)
-    baseline = cache(partial(constant_gain_score, dataset))
+    validation = scored_on(config, dataset)
+    baseline = cache(partial(constant_gain_score, dataset.train, validation))
     list(planned_candidates(config, space))  # A space that is too small is refused before anything is written.
     with _locked(folder):
         if not (folder / "config.yaml").exists():
@@ -142,7 +167,7 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
         config.save(folder / "config.yaml")
         _keep_references(dataset, folder)
         studies = open_studies(config, folder)
-        setting = make_setting(config, dataset, folder, studies.remembered("baseline", baseline))
+        setting = make_setting(config, dataset, validation, folder, studies.remembered("baseline", baseline))
         if dataset.note:
             studies.annotate("note", dataset.note)
             machine.console.print(f"note: {dataset.note}", highlight=False, markup=False)

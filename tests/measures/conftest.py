@@ -15,8 +15,10 @@ from randsearch.training import Recipe
 
 @pytest.fixture(scope="session")
 def shared(tiny_corpus) -> Setting:
+    dataset = open_dataset(f"musdbhq:{tiny_corpus}")
     return Setting(
-        dataset=open_dataset(f"musdbhq:{tiny_corpus}"),
+        dataset=dataset,
+        validation=dataset.validation,
         signal=Signal(),
         recipe=Recipe(learning_rate=5e-3, batch=2, segment=256, validate_every=2),
         steps=6,

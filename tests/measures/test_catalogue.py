@@ -6,6 +6,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,8 @@ def test_every_measure_scores_every_kind_of_network_or_refuses_by_name(setting, 
 
 @pytest.mark.parametrize("name", [name for name, entry in MEASURES.items() if not entry.trains])
 def test_every_proxy_scores_many_sources(setting, name):
-    four = setting.__class__(**vars(setting) | {"signal": Signal(sources=4), "dataset": many(setting)})
+    data = many(setting)
+    four = replace(setting, signal=Signal(sources=4), dataset=data, validation=data.validation)
     assert measure(four, Job(Architecture(**SMALL), name, 0)).state == "complete"
 
 

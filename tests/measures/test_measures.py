@@ -151,14 +151,15 @@ def test_the_baseline_by_brute_force(setting):
         np.median(np.concatenate(seconds(data.validation, gains[best]), axis=1)[source])
         for source, best in enumerate(medians.argmax(axis=0))
     ]
-    assert constant_gain_score(data) == pytest.approx(np.mean(on_validation), abs=1e-4)
+    assert constant_gain_score(data.train, data.validation) == pytest.approx(np.mean(on_validation), abs=1e-4)
 
 
 @pytest.mark.parametrize(("role", "named"), [("train", "training tracks"), ("validation", "validation tracks")])
 def test_data_without_a_second_to_score_are_refused(setting, role, named):
-    short = tuple(replace(track, stop=track.start + 999) for track in getattr(setting.dataset, role))
+    roles = {"train": setting.dataset.train, "validation": setting.dataset.validation}
+    short = tuple(replace(track, stop=track.start + 999) for track in roles[role])
     with pytest.raises(UserError, match=f"the {named} .*{short[0].name}.* have no whole second"):
-        constant_gain_score(replace(setting.dataset, **{role: short}))
+        constant_gain_score(**roles | {role: short})
 
 
 def broken(error: BaseException) -> Measure:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from randsearch.architecture import Architecture
+from randsearch.models import inference
 from randsearch.models.inference import separate
 from randsearch.models.layers import lengths
 from randsearch.models.sizing import Signal
@@ -50,11 +51,17 @@ def test_single_precision(context: bool) -> None:
 
 
 @pytest.mark.parametrize("context", [False, True])
-def test_chunks_bound_what_is_computed_at_a_time(context: bool) -> None:
+def test_chunks_bound_what_is_computed_at_a_time(context: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     architecture = Architecture(levels=3, first_filters=2, encoder_kernel=5, context=context)
     network = build(architecture, Signal(), 0)
     seen: list[int] = []
-    network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[-1]))
+    kept = inference.estimate_all
+
+    def watched(network: WaveUNet, mixture: torch.Tensor) -> torch.Tensor:
+        seen.append(mixture.shape[-1])
+        return kept(network, mixture)
+
+    monkeypatch.setattr(inference, "estimate_all", watched)
     separate(network, torch.randn(1, 20_000), 512)
     assert len(seen) == 40
     assert max(seen) < 512 + 300

@@ -38,8 +38,10 @@ class Deadly(Architecture):
 
 @pytest.fixture
 def setting(tiny_corpus, tmp_path) -> Setting:
+    dataset = open_dataset(f"musdbhq:{tiny_corpus}")
     return Setting(
-        dataset=open_dataset(f"musdbhq:{tiny_corpus}"),
+        dataset=dataset,
+        validation=dataset.validation,
         signal=Signal(),
         recipe=Recipe(learning_rate=5e-3, batch=2, segment=256, validate_every=2),
         steps=4,

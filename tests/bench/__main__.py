@@ -1,0 +1,46 @@
+"""`make bench`: measures what randsearch costs on this machine, and writes one table, as Markdown and CSV.
+
+Usage: python tests/bench FOLDER [GROUP ...], where groups are steps, threads, halves, data, search and commands.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from steps import against_plain, halves
+from table import Row, processor, save, shown
+from whole import candidates, commands, data
+
+GROUPS: dict[str, Callable[[], Iterable[Row]]] = {
+    "steps": lambda: against_plain(1),
+    "threads": lambda: against_plain(2),
+    "halves": halves,
+    "data": data,
+    "search": candidates,
+    "commands": commands,
+}
+
+
+def main() -> None:
+    """Measures the groups that are asked for, or all."""
+    folder, *asked = sys.argv[1:]
+    rows = []
+    for name in asked or GROUPS:
+        for row in GROUPS[name]():
+            rows.append(row)
+            print(" | ".join(shown(value) for value in vars(row).values()), flush=True)
+    heading = [
+        f"Measured by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {processor()}, PyTorch {version('torch')}, "
+        f"Python {sys.version.split()[0]}.",
+        "Medians; what is compared was run by turns. Share of bound: the time that the multiply-adds of a step take at",
+        "the rate of a large matrix product, over the time of the step.",
+    ]
+    save(rows, heading, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
