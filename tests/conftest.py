@@ -50,7 +50,7 @@ def _one_worker_by_default() -> Iterator[None]:
     """Tests run side by side, and processes of their own would cost each of them seconds."""
     with pytest.MonkeyPatch.context() as patch:
         for module in ("randsearch.cli", "randsearch.cli_finalists"):
-            patch.setattr(f"{module}.workers_for", lambda asked, device: asked or 1)
+            patch.setattr(f"{module}.workers_for", lambda asked, *_: asked or 1)
         yield
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -42,6 +43,7 @@ class RayCluster:
         self._ray: Any = ray
         self._setting = setting
         self._time_limit = machine.time_limit
+        _check_address(machine.address)
         try:
             ray.init(machine.address, logging_level=logging.ERROR, log_to_driver=False)
         except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
@@ -99,8 +101,6 @@ class RayCluster:
             if isinstance(error.cause, UserError):
                 raise UserError(str(error.cause)) from None
             raise
-        except errors.RaySystemError as error:
-            return job.failed(self._setting, f"killed its worker {DEATHS} times ({_first_line(error)})")
         except errors.RayError as error:  # WorkerCrashedError, NodeDiedError, OutOfMemoryError
             return job.failed(self._setting, f"killed its worker {DEATHS} times ({_first_line(error)})")
         return found
@@ -114,6 +114,21 @@ class RayCluster:
         for reference in self._jobs:
             self._ray.cancel(reference, force=True)
         self._ray.shutdown()
+
+
+def _check_address(address: str) -> None:
+    """Refuses an address where nothing listens; Ray would try it for minutes and then end the process.
+
+    Raises:
+        UserError: nothing does.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "://" in address:
+        return  # `auto`, or a scheme that Ray looks into itself
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise UserError(f"no Ray cluster answers at {address} ({error.strerror or error}).") from None
 
 
 def _first_line(error: Exception) -> str:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from processes import SILENT, recorded, session_members, start, wait_until
 from rich.console import Console
 from tiny import without_times
 
@@ -98,39 +95,6 @@ def test_a_worker_that_dies_costs_its_job_a_try_and_the_third_death_fails_it(set
     assert (tmp_path / "99").stat().st_size == 3
 
 
-def session_members(session: int) -> list[int]:
-    """Processes of a session that run; it is the sixth field of their `stat`, the state the third."""
-    members = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:  # it ended meanwhile
-            continue
-        if int(fields[3]) == session and fields[0] != "Z":
-            members.append(int(stat.parent.name))
-    return members
-
-
-def wait_until(condition) -> None:
-    end = time.monotonic() + 120  # of a machine that does much else
-    while not condition():
-        assert time.monotonic() < end, "it never came to this"
-        time.sleep(0.05)
-
-
-def recorded(database: Path) -> int:
-    """Measurements in a study file, read by a process that cannot disturb it."""
-    try:
-        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-            query = "select count(*) from trials join studies using (study_id) "
-            query += "where study_name like 'tiny/%' and study_name <> 'tiny/agreement'"
-            return int(connection.execute(query).fetchone()[0])
-    except sqlite3.OperationalError:  # not there yet, or without its tables
-        return 0
-
-
-SILENT = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-
 on_linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
 
@@ -144,8 +108,7 @@ def test_killed_at_any_time_and_run_again_the_table_is_that_of_an_undisturbed_ru
 
     def kill_when(condition) -> None:
         """Starts the search, kills the driver, and the driver alone, and expects the workers to follow it."""
-        command = [sys.executable, "-m", "randsearch", *killed, "--workers", "2"]
-        with subprocess.Popen(command, start_new_session=True, **SILENT) as driver:
+        with start([*killed, "--workers", "2"], **SILENT) as driver:
             wait_until(lambda: condition(driver.pid))
             assert driver.poll() is None
             driver.kill()
