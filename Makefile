@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test long-tests bench lint types ffmpeg chromium postgres clean
+.PHONY: demo test long-tests chaos bench lint types ffmpeg chromium postgres clean
 
 demo: .venv/ready
 	$(BIN)/randsearch demo
@@ -18,6 +18,9 @@ test: .venv/ready
 
 long-tests: .venv/ready
 	$(BIN)/python -m pytest -n auto -m long
+
+chaos: .venv/ready
+	$(BIN)/python -m pytest -m 'long or not long' tests/search/test_chaos.py
 
 bench: .venv/ready
 	$(BIN)/python tests/bench results/reference

@@ -7,6 +7,7 @@ import os
 import threading
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self
@@ -14,6 +15,7 @@ from typing import Protocol, Self
 from pebble import ProcessExpired, ProcessPool
 
 from randsearch import stopping
+from randsearch.errors import UserError
 from randsearch.measurement import Measurement
 from randsearch.measures import Job, Setting, measure
 
@@ -95,20 +97,38 @@ class LocalProcesses:
     ) -> None:
         self.capacity = workers
         # Forking a process that has run torch's threads deadlocks; spawning does not.
-        context = multiprocessing.get_context("spawn")
+        self._context = multiprocessing.get_context("spawn")
         self._setting = setting
         self._time_limit = time_limit
         self._load = Counter(dict.fromkeys(devices or (setting.device,), 0))
-        start = (setting, stop or stopping.SharedFlag())
-        self._pool = ProcessPool(max_workers=workers, initializer=_begin, initargs=start, context=context)
+        self._start = (setting, stop or stopping.SharedFlag())
+        self._pool = self._open_pool()
+        self._broken = 0
         self._jobs: dict[Future[Measurement], tuple[Job, str]] = {}
         self._deaths: Counter[Job] = Counter()
+
+    def _open_pool(self) -> ProcessPool:
+        return ProcessPool(self.capacity, initializer=_begin, initargs=self._start, context=self._context)
 
     def submit(self, job: Job) -> None:
         """Queues a job, on the device with the fewest."""
         device = min(self._load, key=self._load.__getitem__)
+        if not self._pool.active:
+            self._replace_pool()
         self._load[device] += 1
         self._jobs[self._pool.schedule(_work, args=(job, device), timeout=self._time_limit)] = job, device
+
+    def _replace_pool(self) -> None:
+        """A pool breaks where workers die before they have a job; it may do so a few times without a result."""
+        self._broken += 1
+        if self._broken > DEATHS:
+            raise UserError(
+                f"worker processes died at their start {self._broken} times in a row: see whether memory is short, "
+                "and run the same command again, which continues where it stood."
+            )
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        self._pool.join()
+        self._pool = self._open_pool()
 
     def finished(self) -> list[Measurement]:
         """Waits until at least one job is done, and returns what is."""
@@ -127,11 +147,15 @@ class LocalProcesses:
     def _result(self, job: Job, future: Future[Measurement]) -> Measurement | None:
         """What came of a job; None if it was left unfinished, or is to run again."""
         try:
-            return future.result()
+            result = future.result()
+            self._broken = 0
+            return result
         except stopping.StoppedError:
             return None
         except TimeoutError:
             return job.failed(self._setting, f"it took longer than the time limit of {self._time_limit:g} s")
+        except BrokenProcessPool:
+            pass  # It runs again in another pool.
         except ProcessExpired as death:
             self._deaths[job] += death.exitcode != stopping.TERMINATED
             if self._deaths[job] >= DEATHS:

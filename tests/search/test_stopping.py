@@ -26,8 +26,7 @@ def whole(tiny_search, tmp_path_factory) -> pd.DataFrame:
     return without_times(results / "tiny" / "measurements.csv")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("workers", "sent"), [(1, signal.SIGINT), (2, signal.SIGTERM)])
 def test_once_saves_what_runs_and_going_on_gives_the_same(tiny_search, run_cli, tmp_path, whole, workers, sent):
     arguments = [*tiny_search(tmp_path, **OPTIONS), "--workers", str(workers)]
     database = tmp_path / "tiny" / "study.db"
