@@ -112,13 +112,13 @@ def test_where_not_even_one_crop_fits_it_is_recorded(setting, monkeypatch):
 
 def test_a_job_that_takes_too_long_fails_and_the_next_one_runs(setting):
     slow, healthy = Job(Slow(levels=1, first_filters=3), "params", 0), Job(SMALL, "params", 0)
-    with LocalProcesses(setting, 1, time_limit=5.0) as executor:
+    with LocalProcesses(setting, 1, time_limit=3.0) as executor:
         executor.submit(slow)
         executor.submit(healthy)
         made = executor.finished()
         while len(made) < 2:
             made += executor.finished()
-    assert (made[0].key, made[0].reason) == (slow.key, "it took longer than the time limit of 5 s")
+    assert (made[0].key, made[0].reason) == (slow.key, "it took longer than the time limit of 3 s")
     assert made[1] == measure(setting, healthy)
 
 

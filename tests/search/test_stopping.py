@@ -14,7 +14,7 @@ from tiny import without_times
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 
-OPTIONS = {"trials": 2, "measures": [], "steps": 2500, "proxy_steps": 100, "validate_every": 500}
+OPTIONS = {"trials": 2, "measures": [], "steps": 400, "proxy_steps": 20, "validate_every": 200}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_once_saves_what_runs_and_going_on_gives_the_same(tiny_search, run_cli, 
     database = tmp_path / "tiny" / "study.db"
     with start(arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as driver:
         wait_until(lambda: recorded(database) >= 4)  # the proxies
-        time.sleep(0.5)  # training takes several times as long
+        time.sleep(0.2)  # training takes several times as long
         driver.send_signal(sent)
         said = driver.stderr.read()
     assert driver.returncode == 128 + sent
