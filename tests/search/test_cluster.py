@@ -20,8 +20,9 @@ def cluster(monkeypatch) -> Iterator[object]:
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 10**8})
-    nodes.add_node(num_cpus=1, object_store_memory=10**8)
+    node = {"num_cpus": 1, "object_store_memory": 10**8, "include_dashboard": False}
+    nodes = Cluster(initialize_head=True, head_node_args=node)
+    nodes.add_node(**node)
     nodes.wait_for_nodes()
     yield nodes
     ray.shutdown()

@@ -21,7 +21,7 @@ OPTIONS = {"trials": 2, "measures": [], "steps": 400, "proxy_steps": 20, "valida
 def whole(tiny_search, tmp_path_factory) -> pd.DataFrame:
     """The table of an undisturbed search."""
     results = tmp_path_factory.mktemp("whole")
-    with start(tiny_search(results, **OPTIONS)) as driver:
+    with start([*tiny_search(results, **OPTIONS), "--workers", "1"]) as driver:
         assert driver.wait(120) == 0
     return without_times(results / "tiny" / "measurements.csv")
 
