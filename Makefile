@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test long-tests bench lint types ffmpeg chromium clean
+.PHONY: demo test long-tests chaos bench lint types ffmpeg chromium postgres clean
 
 demo: .venv/ready
 	$(BIN)/randsearch demo
@@ -12,10 +12,15 @@ test: .venv/ready
 	  echo "ffmpeg is missing: tests of MUSDB18 stem files will be skipped; 'make ffmpeg' installs it on Debian."
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
 	  echo "Chromium is missing: tests of the report in a browser will be skipped; 'make chromium' installs it on Debian."
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+	  echo "PostgreSQL is missing: tests of studies in it will be skipped; 'make postgres' installs it on Debian."
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 long-tests: .venv/ready
 	$(BIN)/python -m pytest -n auto -m long
+
+chaos: .venv/ready
+	$(BIN)/python -m pytest -m 'long or not long' tests/search/test_chaos.py
 
 bench: .venv/ready
 	$(BIN)/python tests/bench results/reference
@@ -33,9 +38,12 @@ ffmpeg:
 chromium:
 	apt-get update -qq && apt-get install -y -qq chromium chromium-driver
 
+postgres:
+	apt-get update -qq && apt-get install -y -qq postgresql
+
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,dashboard]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,cluster,dashboard,parquet,postgres]'
 	touch $@
 
 clean:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +12,26 @@ import typer
 
 from randsearch.cli_agreement import agreement_app, plot, print_agreement
 from randsearch.cli_finalists import finalists
-from randsearch.cli_options import RESULTS, Cache, Results, Study, Workers, listed, make_console, workers_for
+from randsearch.cli_options import (
+    RESULTS,
+    Address,
+    AllowFailures,
+    Cache,
+    Devices,
+    Executor,
+    ExecutorName,
+    GpuShare,
+    Kept,
+    KeptName,
+    Results,
+    Study,
+    TimeLimit,
+    Workers,
+    listed,
+    make_console,
+    workers_for,
+)
+from randsearch.cli_studies import studies_app
 from randsearch.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,6 +46,7 @@ app = typer.Typer(
 )
 app.add_typer(agreement_app)
 app.add_typer(finalists)
+app.add_typer(studies_app)
 
 
 class Sampler(StrEnum):
@@ -46,18 +67,35 @@ class Separation(StrEnum):
 
 
 def main() -> None:
-    """Runs the command line; a mistake of the user's gives one sentence and exit code 1."""
+    """Runs the command line; a mistake of the user's, or a file refused, gives one sentence and exit code 1."""
     try:
         app(prog_name="randsearch")
     except UserError as error:
         print(f"randsearch: {error}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        place = f" at {error.filename}" if error.filename else ""
+        print(
+            f"randsearch: the machine refused a file{place} ({error.strerror or error}): "
+            "mend that and run the same command again, which continues where it stood.",
+            file=sys.stderr,
+        )
+        sys.exit(1)
 
 
-def _machine(results: Path, cache: Path | None, workers: int | None, device: str | None = None) -> Machine:
+def _machine(
+    results: Path,
+    cache: Path | None,
+    workers: int | None,
+    device: str | None = None,
+    devices: str | None = None,
+    **more: Any,
+) -> Machine:
     from randsearch.search.session import Machine
 
-    return Machine(results, cache, workers_for(workers, device), make_console())
+    spread = tuple(listed(devices) or ())
+    jobs = workers_for(workers, device, spread)
+    return Machine(results, cache, jobs, make_console(), asked_workers=workers, devices=spread, **more)
 
 
 @app.command()
@@ -93,6 +131,13 @@ def search(
     workers: Workers = None,
     results: Results = RESULTS,
     cache: Cache = None,
+    devices: Devices = None,
+    executor: Executor = ExecutorName.local,
+    address: Address = "auto",
+    gpu_share: GpuShare = 1.0,
+    time_limit: TimeLimit = None,
+    keep: Kept = KeptName.all,
+    allow_failures: AllowFailures = False,
 ) -> None:
     """Samples architectures, scores each by cheap proxies, trains them, and logs how far the rankings agree.
 
@@ -127,7 +172,11 @@ def search(
     }
     options = {name: value for name, value in given.items() if value is not None}
     merged = _merged(space, config, options)
-    _search(merged, _machine(results, cache, workers, merged.get("device")), dry_run=dry_run)
+    if devices is not None and "device" not in merged:
+        merged["device"] = (listed(devices) or ["cpu"])[0].partition(":")[0]
+    how: dict[str, Any] = {"executor": executor.value, "address": address, "gpu_share": gpu_share, "devices": devices}
+    how |= {"time_limit": time_limit, "keep": keep.value, "allow_failures": allow_failures}
+    _search(merged, _machine(results, cache, workers, merged.get("device"), **how), dry_run=dry_run)
 
 
 def _merged(space: Path | None, config: Path | None, options: dict[str, Any]) -> dict[str, Any]:
@@ -151,6 +200,8 @@ def _search(options: dict[str, Any], machine: Machine, *, dry_run: bool = False)
     from randsearch.search.estimate import estimate
     from randsearch.search.session import resolve
     from randsearch.search.session import search as run
+    from randsearch.search.standing import disk_use, megabytes
+    from randsearch.stopping import StoppedError
 
     config, dataset = resolve(options, machine)
     if dry_run:
@@ -159,18 +210,12 @@ def _search(options: dict[str, Any], machine: Machine, *, dry_run: bool = False)
         return
     try:
         folder = run(config, dataset, machine)
-    except OSError as error:
-        place = f" at {error.filename}" if error.filename else ""
-        print(
-            f"randsearch: the machine refused a file{place} ({error.strerror or error}): "
-            "mend that, and the same command continues where it stood.",
-            file=sys.stderr,
-        )
-        sys.exit(1)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, StoppedError) as stop:
         print("randsearch: stopped; the same command continues where it stood.", file=sys.stderr)
-        raise typer.Exit(130) from None
-    machine.console.print(f"{config.study}: finished, in {folder}", highlight=False, markup=False)
+        terminated = isinstance(stop, StoppedError) and stop.number == signal.SIGTERM
+        raise typer.Exit(128 + (signal.SIGTERM if terminated else signal.SIGINT)) from None
+    size = megabytes(sum(disk_use(folder).values()))
+    machine.console.print(f"{config.study}: finished, in {folder} ({size})", highlight=False, markup=False)
     if config.train == "none":
         machine.console.print(f"nothing was trained; `randsearch train {config.study} --top 5` trains the best.")
     else:
@@ -185,15 +230,24 @@ def train(
     workers: Workers = None,
     results: Results = RESULTS,
     cache: Cache = None,
+    devices: Devices = None,
+    executor: Executor = ExecutorName.local,
+    address: Address = "auto",
+    gpu_share: GpuShare = 1.0,
+    time_limit: TimeLimit = None,
+    keep: Kept = KeptName.all,
+    allow_failures: AllowFailures = False,
 ) -> None:
     """Trains more architectures of an existing study."""
-    from randsearch.search.analysis import study_folder
+    from randsearch.folders import study_folder
 
     if (top is None) == (not everything):
         raise typer.BadParameter("give either --top K or --all")
     study_folder(results, name)
     options = {"study": name, "train": "all" if everything else f"top:{top}"}
-    _search(options, _machine(results, cache, workers))
+    how: dict[str, Any] = {"executor": executor.value, "address": address, "gpu_share": gpu_share, "devices": devices}
+    how |= {"time_limit": time_limit, "keep": keep.value, "allow_failures": allow_failures}
+    _search(options, _machine(results, cache, workers, **how))
 
 
 @app.command()

@@ -26,7 +26,7 @@ def print_agreement(config: StudyConfig, folder: Path, console: Console, resampl
     from randsearch.ensemble import sentences
     from randsearch.search.analysis import analyse_study
 
-    found = analyse_study(folder, resamples=resamples)
+    found = analyse_study(folder, resamples=resamples, storage=config.storage)
     used = sentences(found.ensemble) if found.ensemble is not None else []
     _print_analysis(found.analysis, config.proxy, console, used)
 
@@ -66,7 +66,8 @@ def analyse(
         raise typer.BadParameter("give either the name of a study or --table CSV")
     if name is not None:
         from randsearch.agreement import format_agreement
-        from randsearch.search.analysis import analyse_budgets, load_config, study_folder
+        from randsearch.folders import load_config, study_folder
+        from randsearch.search.analysis import analyse_budgets
 
         folder, console = study_folder(results, name), make_console()
         print_agreement(load_config(folder), folder, console, resamples)
@@ -112,7 +113,8 @@ def plan(
 ) -> None:
     """Says how many architectures, seeds and hours an interval of some width takes, from what was measured."""
     from randsearch import agreement
-    from randsearch.search.analysis import examine, study_folder
+    from randsearch.folders import study_folder
+    from randsearch.search.analysis import examine
 
     found = examine(study_folder(results, name))
     for line in agreement.plan(found.table, found.analysis, proxy or found.config.proxy, width).sentences():
@@ -127,7 +129,7 @@ def compare(
 ) -> None:
     """Says how far rankings transfer between two studies that share architectures."""
     from randsearch import agreement
-    from randsearch.search.analysis import load_config, study_folder
+    from randsearch.folders import load_config, study_folder
     from randsearch.table import read_measurements
 
     folders = [study_folder(results, name) for name in (first, second)]
@@ -146,8 +148,9 @@ def plot(
     results: Results = RESULTS,
 ) -> None:
     """Writes the plots of a study as PNG and SVG."""
+    from randsearch.folders import study_folder
     from randsearch.plots import save_plots
-    from randsearch.search.analysis import examine, plot_data, study_folder
+    from randsearch.search.analysis import examine, plot_data
 
     folder, console = study_folder(results, name), make_console()
 
@@ -165,8 +168,8 @@ def plot(
 @agreement_app.command()
 def report(name: Study, results: Results = RESULTS) -> None:
     """Writes one self-contained HTML file on a study: verdict, tables, plots, audio, and how to repeat it."""
+    from randsearch.folders import study_folder
     from randsearch.report import write_report
-    from randsearch.search.analysis import study_folder
 
     path = write_report(study_folder(results, name))
     make_console().print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)", highlight=False, markup=False)

@@ -31,7 +31,7 @@ def evaluate(
     from rich.table import Table
 
     from randsearch.finalists.evaluation import evaluate_finalists
-    from randsearch.search.analysis import load_config, study_folder
+    from randsearch.folders import load_config, study_folder
 
     folder, console = study_folder(results, name), make_console()
 
@@ -67,7 +67,7 @@ def separate(
     from randsearch.finalists.loading import load_network
     from randsearch.finalists.separation import Separator, separate_file
     from randsearch.finalists.winner import find
-    from randsearch.search.analysis import load_config, study_folder
+    from randsearch.folders import load_config, study_folder
     from randsearch.search.opening import signal
 
     folder = study_folder(results, name)
@@ -93,7 +93,7 @@ def export(
     """
     from randsearch.finalists.export import export as write
     from randsearch.finalists.winner import find
-    from randsearch.search.analysis import load_config, study_folder
+    from randsearch.folders import load_config, study_folder
 
     folder = study_folder(results, name)
     finalist = find(folder, architecture, seed)
@@ -110,7 +110,7 @@ def dashboard(
 ) -> None:
     """Opens optuna-dashboard on a study, with plots and what the best networks sound like."""
     from randsearch.finalists.dashboard import prepare, serve
-    from randsearch.search.analysis import load_config, study_folder
+    from randsearch.folders import load_config, study_folder
 
     folder, console = study_folder(results, name), make_console()
 

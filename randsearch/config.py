@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from randsearch.errors import UserError, explain
+from randsearch.files import replace_file
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+_SECRET = re.compile("passw|pwd|secret|token", re.IGNORECASE)
+"""In the names of what else a database URL may hold."""
 
 SAMPLERS = ("random", "grid", "tpe", "nsga2")
 
@@ -48,7 +64,10 @@ class StudyConfig(BaseModel):
         validation: seconds of audio that networks are scored on, or `whole` for whole validation tracks.
         device: `cpu`, `cuda` or `cuda:N`.
         threads: of each worker.
-        storage: Optuna storage URL; None is the file `study.db` in the study's folder.
+        storage: Optuna storage URL; None is the file `study.db` in the study's folder. Its password is known to this
+            object alone: it is neither saved nor compared nor shown.
+        batches_of: the study from whose name the batches derive that proxies score on; None is this one. Merging sets
+            it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -85,7 +104,8 @@ class StudyConfig(BaseModel):
     validation: Annotated[int, Field(ge=1)] | Literal["whole"] = "whole"
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
     threads: int = Field(1, ge=1)
-    storage: str | None = None
+    storage: str | None = Field(None, repr=False)
+    batches_of: str | None = None
 
     @field_validator("seeds", "train_seeds", "measures")
     @classmethod
@@ -98,6 +118,17 @@ class StudyConfig(BaseModel):
         if seeds is not None and min(seeds) < 0:
             raise ValueError("seeds must not be negative")
         return seeds
+
+    @field_validator("storage")
+    @classmethod
+    def _database_url(cls, storage: str | None) -> str | None:
+        if storage is not None:
+            without_password(storage)
+        return storage
+
+    @field_serializer("storage")
+    def _no_password(self, storage: str | None) -> str | None:
+        return None if storage is None else without_password(storage)
 
     @model_validator(mode="after")
     def _budgets(self) -> Self:
@@ -129,6 +160,11 @@ class StudyConfig(BaseModel):
         """What every architecture is measured by: the primary proxy first, then its control, then what was asked."""
         asked = (name for name in self.measures if name != "trained")
         return tuple(dict.fromkeys((self.proxy, "early", *asked)))
+
+    @property
+    def batch_name(self) -> str:
+        """The name from which the batches derive that proxies score on."""
+        return self.batches_of or self.study
 
     @property
     def bias(self) -> str | None:
@@ -163,11 +199,25 @@ class StudyConfig(BaseModel):
             raise explain(error, where) from None
 
     def save(self, path: Path) -> None:
-        """Writes the configuration, resolved, in one piece."""
+        """Writes the configuration, resolved, in one piece.
+
+        Raises:
+            UserError: it cannot be written.
+        """
         text = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        part = path.with_suffix(".part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        replace_file(path, text)
+
+    def difference(self, other: Self) -> str | None:
+        """The first option, beyond what may be extended, that another configuration has otherwise; None if all agree.
+
+        Args:
+            other: configuration.
+        """
+        # The digest comes last, for it also follows from options that have names of their own.
+        for name in sorted(type(self).model_fields, key=lambda name: name == "data_digest"):
+            if name not in EXTENDABLE and self._comparable(name) != other._comparable(name):
+                return name
+        return None
 
     def continued_by(self, asked: Self) -> Self:
         """The configuration of this study continued as asked: measures, seeds and trials add up.
@@ -175,16 +225,19 @@ class StudyConfig(BaseModel):
         Raises:
             UserError: names the first option that differs and may not.
         """
-        # The digest comes last, for it also follows from options that have names of their own.
-        for name in sorted(type(self).model_fields, key=lambda name: name == "data_digest"):
-            before, now = getattr(self, name), getattr(asked, name)
-            if before != now and name not in EXTENDABLE:
-                what = {"data_digest": "content of its data"}.get(name, name)
-                detail = "" if name in ("space", "data_digest") else f" ({before!r} there, {now!r} here)"
-                raise UserError(
-                    f"the study {self.study} exists with another {what}{detail}: "
-                    f"continue it with the same {what}, or choose another --study name."
-                )
+        name = self.difference(asked)
+        if name is not None:
+            what = {"data_digest": "content of its data"}.get(name, name)
+            before, now = self._comparable(name), asked._comparable(name)
+            detail = "" if name in ("space", "data_digest") else f" ({before!r} there, {now!r} here)"
+            raise UserError(
+                f"the study {self.study} exists with another {what}{detail}: "
+                f"continue it with the same {what}, or choose another --study name."
+            )
+        return self.extended_by(asked)
+
+    def extended_by(self, asked: Self) -> Self:
+        """This configuration with the trials, measures, seeds and training of another as well."""
         return self.model_copy(
             update={
                 "trials": max(self.trials, asked.trials),
@@ -193,13 +246,39 @@ class StudyConfig(BaseModel):
                 "seeds": tuple(dict.fromkeys((*self.seeds, *asked.seeds))),
                 "train_seeds": self._joined_train_seeds(asked),
                 "train": max(self, asked, key=lambda config: config._ambition).train,
+                "storage": asked.storage,  # it may bring the password, which was not saved
             }
         )
+
+    def _comparable(self, name: str) -> Any:
+        value = getattr(self, name)
+        return without_password(value) if name == "storage" and value is not None else value
 
     def _joined_train_seeds(self, asked: Self) -> tuple[int, ...] | None:
         if self.train_seeds is None or asked.train_seeds is None:
             return None
         return tuple(dict.fromkeys((*self.train_seeds, *asked.train_seeds)))
+
+
+def without_password(url: str | URL) -> str:
+    """A database URL as it may be shown and saved.
+
+    Args:
+        url: such as `postgresql://USER:PASSWORD@HOST/NAME`.
+
+    Raises:
+        ValueError: it is no URL of a database.
+    """
+    from sqlalchemy import URL, make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # ValueError: the port is no number
+        raise ValueError("an Optuna storage is named by a URL such as postgresql://USER@HOST/NAME") from None
+    shown = {key: value for key, value in parsed.query.items() if not _SECRET.search(key)}
+    kept = URL.create(parsed.drivername, parsed.username, None, parsed.host, parsed.port, parsed.database, shown)
+    return kept.render_as_string(hide_password=False)
 
 
 def load_options(path: Path) -> dict[str, Any]:

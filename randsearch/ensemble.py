@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from randsearch.table import ENSEMBLE, means, replace_file, seconds
+from randsearch.files import replace_file
+from randsearch.table import ENSEMBLE, means, seconds
 
 FEWEST = 10
 """Architectures with a trained score; with fewer, folds hold too little to fit on."""

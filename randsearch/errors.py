@@ -32,6 +32,8 @@ def explain(error: ValidationError, where: str) -> UserError:
         message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
         if detail["type"] == "extra_forbidden":
             message = "is not a known option"
+        elif place == "storage":
+            message = f"{message[0].lower()}{message[1:]}"  # a URL may hold a password
         elif place:
             message = f"{message[0].lower()}{message[1:]} (got {detail['input']!r})"
         found.append(f"{place} {message}" if detail["type"] == "extra_forbidden" else f"{place}: {message}".strip(": "))

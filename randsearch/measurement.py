@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from randsearch.architecture import Architecture
+from randsearch.errors import UserError
+
+# A measure's own name, or `package.module:function`; never a path.
+_MEASURE = re.compile(r"\w[\w.]*(:\w+)?", re.ASCII)
+
+
+def home(measured: Path, architecture: Architecture, measure: str, seed: int) -> Path:
+    """Folder of one measurement's files.
+
+    Args:
+        measured: folder of the study's measurements.
+        architecture: that was measured.
+        measure: by which measure.
+        seed: at which seed.
+
+    Raises:
+        UserError: the measure's name, which may come from somebody else's study, could lead elsewhere.
+    """
+    if not _MEASURE.fullmatch(measure):
+        raise UserError(f"{measure!r} cannot be the name of a measure: it is `name` or `package.module:function`.")
+    return measured / architecture.hash / f"{measure.replace(':', '.')}-{seed}"
 
 
 @dataclass(frozen=True)

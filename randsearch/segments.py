@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from randsearch.errors import UserError
+from randsearch.files import within
 
 SEGMENTS_FILE = "segments.csv"
 COLUMNS = ("architecture", "measure", "seed", "source", "sdr")
@@ -42,7 +43,8 @@ def read_segments(measured: Path, architectures: Iterable[str], measures: Sequen
         measures: Names of measures.
 
     Returns:
-        One row a segment with the columns `COLUMNS`; none where nothing was saved. A perfect segment is infinite.
+        One row a segment with the columns `COLUMNS`; none where nothing was saved.
+        A perfect segment is infinite.
 
     Raises:
         UserError: If a file is not what `write_segments` writes.
@@ -50,7 +52,7 @@ def read_segments(measured: Path, architectures: Iterable[str], measures: Sequen
     parts = []
     for architecture in architectures:
         for measure in measures:
-            for path in sorted((measured / architecture).glob(f"{measure}-*/{SEGMENTS_FILE}")):
+            for path in within(measured, sorted((measured / architecture).glob(f"{measure}-*/{SEGMENTS_FILE}"))):
                 part = _read(path)
                 seed = path.parent.name.removeprefix(f"{measure}-")
                 if seed.isdigit():

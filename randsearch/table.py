@@ -7,7 +7,6 @@ parameters, then `TRAILING`; the first appearance of an architecture is its plac
 import csv
 import io
 import re
-import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from randsearch.errors import UserError
+from randsearch.files import replace_file
 
 LEADING = ("architecture", "measure", "seed", "score", "baseline", "seconds", "steps", "state", "reason")
 TRAILING = ("multiply_adds", "validation_seconds", "data_seconds", "threads", "device", "curve")
@@ -125,26 +125,6 @@ def failures(table: pd.DataFrame) -> "pd.Series[int]":
     """The number of failed measurements of every measure, in order of appearance."""
     failed = table.loc[table["state"] == "failed", "measure"].value_counts()
     return failed.reindex(measures(table), fill_value=0)
-
-
-def replace_file(path: str | Path, content: str | bytes) -> None:
-    """Writes a file whole or not at all; a reader never sees half of it, and its folder is made where needed.
-
-    Raises:
-        UserError: If the file cannot be written.
-    """
-    path = Path(path)
-    data = content.encode() if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def _read_cells(path: Path) -> tuple[list[str], list[list[str]]]:

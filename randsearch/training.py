@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from randsearch import stopping
+from randsearch.checkpoints import Checkpoint, Progress
 from randsearch.data import Crops, Track
 from randsearch.metrics import score, sdr
 from randsearch.models.inference import separate
@@ -22,9 +24,12 @@ from randsearch.models.resampling import crop
 from randsearch.models.rows import estimate_all
 from randsearch.models.wave_unet import WaveUNet
 
+RISEN = 10.0
+"""How many times the least loss of a training a later one may be, if it is also above the first."""
+
 
 class DivergedError(Exception):
-    """The loss stopped being a number."""
+    """The loss stopped being a number, or rose far above where it began."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,44 @@ def batches(crops: Crops, steps: range, device: torch.device) -> Iterator[tuple[
             yield mixture.to(device, non_blocking=True), sources.to(device, non_blocking=True)
 
 
+def take_step(
+    network: WaveUNet, optimiser: torch.optim.Optimizer, mixture: Tensor, sources: Tensor, parts: int
+) -> tuple[Tensor, int]:
+    """One training step; where memory is short, on parts of the batch whose gradients add up to the whole batch's.
+
+    Batch normalisation alone notices, since its statistics are those of a part.
+
+    Args:
+        network: in training mode.
+        optimiser: of its weights.
+        mixture: of a batch.
+        sources: of the same.
+        parts: in how many the batch is taken at first.
+
+    Returns:
+        The loss, and in how many parts the batch went in.
+
+    Raises:
+        torch.OutOfMemoryError: not even single crops fit.
+    """
+    while True:
+        try:
+            optimiser.zero_grad(set_to_none=True)
+            total = torch.zeros((), device=mixture.device)
+            for some, theirs in zip(mixture.chunk(parts), sources.chunk(parts), strict=True):
+                loss = squared_error(estimate_all(network, some), theirs) * (len(some) / len(mixture))
+                loss.backward()  # type: ignore[no-untyped-call]
+                total += loss.detach()
+            optimiser.step()
+            return total, parts
+        except torch.OutOfMemoryError:
+            if parts >= len(mixture):
+                raise
+            parts = min(2 * parts, len(mixture))
+        if mixture.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
 def train(
     network: WaveUNet,
     crops: Crops,
@@ -130,6 +173,7 @@ def train(
     recipe: Recipe,
     steps: int,
     device: torch.device,
+    checkpoint: Checkpoint | None = None,
 ) -> Trained:
     """Trains what is trainable in a network by Adam on the squared error averaged over sources.
 
@@ -140,9 +184,11 @@ def train(
         recipe: optimiser and intervals.
         steps: how many steps to take.
         device: where to compute.
+        checkpoint: to go on from, and to save now and then and when the search is to stop; None for neither.
 
     Raises:
-        DivergedError: the loss or the score is no longer finite.
+        DivergedError: the loss or the score is no longer finite, or the loss has risen far.
+        StoppedError: the search is to stop; the checkpoint holds all that was done.
     """
     network.to(device).train()
     optimiser = torch.optim.Adam(
@@ -150,37 +196,60 @@ def train(
         lr=recipe.learning_rate,
         fused=device.type in ("cpu", "cuda"),
     )
-    curve: list[tuple[int, float]] = []
-    losses: list[float] = []
-    best_weights: dict[str, Tensor] = {}
-    seconds = validation_seconds = data_seconds = 0.0
-    pending: list[Tensor] = []
-    fetched = batches(crops, range(steps), device)
-    for step in range(1, steps + 1):
-        began = time.perf_counter()
-        mixture, sources = next(fetched)
+    done = (checkpoint.load(network, optimiser) if checkpoint is not None else None) or Progress()
+    parts = 1
+    for mixture, sources in _timed(batches(crops, range(done.step, steps), device), done):
         loaded = time.perf_counter()
-        optimiser.zero_grad(set_to_none=True)
-        loss = squared_error(estimate_all(network, mixture), sources)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        pending.append(loss.detach())
-        due = step % recipe.validate_every == 0 or step == steps
+        loss, parts = take_step(network, optimiser, mixture, sources, parts)
+        done.pending.append(loss)
+        done.step += 1
+        due = done.step % recipe.validate_every == 0 or done.step == steps
         if due:
             # Reading the losses waits for the device, so it belongs to the steps' time and not to validation's.
-            losses.append(float(torch.stack(pending).mean()))
-            pending.clear()
+            done.losses.append(float(torch.stack(done.pending).mean()))
+            done.pending.clear()
         stepped = time.perf_counter()
-        data_seconds += loaded - began
-        seconds += stepped - loaded
+        done.seconds += stepped - loaded
         if due:
-            if not math.isfinite(losses[-1]):
-                raise DivergedError(f"diverged: the training loss is {losses[-1]} by step {step}")
-            value = validate(network)
-            if math.isnan(value):
-                raise DivergedError(f"diverged: the validation score is not a number at step {step}")
-            if all(value > earlier for _, earlier in curve):
-                best_weights = copy.deepcopy({name: t.detach().cpu() for name, t in network.state_dict().items()})
-            curve.append((step, value))
-            validation_seconds += time.perf_counter() - stepped
-    return Trained(tuple(curve), tuple(losses), best_weights, seconds, validation_seconds, data_seconds)
+            _validate(network, validate, done)
+            done.validation_seconds += time.perf_counter() - stepped
+        if checkpoint is not None and done.step < steps:
+            stop = stopping.requested()
+            if stop or checkpoint.due():
+                checkpoint.save(done, network, optimiser)
+            if stop:
+                raise stopping.StoppedError
+    return Trained(
+        tuple(done.curve),
+        tuple(done.losses),
+        done.best_weights,
+        done.seconds,
+        done.validation_seconds,
+        done.data_seconds,
+    )
+
+
+def _timed(fetched: Iterator[tuple[Tensor, Tensor]], done: Progress) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches; the time it takes to get them is added up."""
+    began = time.perf_counter()
+    for batch in fetched:
+        done.data_seconds += time.perf_counter() - began
+        yield batch
+        began = time.perf_counter()
+
+
+def _validate(network: WaveUNet, validate: Callable[[WaveUNet], float], done: Progress) -> None:
+    """Adds a point to the curve, and keeps the weights if it is the best."""
+    loss = done.losses[-1]
+    if not math.isfinite(loss):
+        raise DivergedError(f"diverged: the training loss is {loss} by step {done.step}")
+    if loss > RISEN * min(done.losses) and loss > done.losses[0]:
+        raise DivergedError(
+            f"diverged: the training loss rose from {min(done.losses):.3g} to {loss:.3g} by step {done.step}"
+        )
+    value = validate(network)
+    if math.isnan(value):
+        raise DivergedError(f"diverged: the validation score is not a number at step {done.step}")
+    if all(value > earlier for _, earlier in done.curve):
+        done.best_weights = copy.deepcopy({name: t.detach().cpu() for name, t in network.state_dict().items()})
+    done.curve.append((done.step, value))

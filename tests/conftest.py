@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 from sqlalchemy import event
@@ -16,6 +17,10 @@ from randsearch import cli
 
 # Networks of the tests are tiny: a second thread costs more than it brings, and far more on a busy machine.
 torch.set_num_threads(1)
+
+# The same examples every time; `pytest --hypothesis-profile default` looks for others.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("same")
 
 
 @event.listens_for(Engine, "connect")
@@ -50,7 +55,7 @@ def _one_worker_by_default() -> Iterator[None]:
     """Tests run side by side, and processes of their own would cost each of them seconds."""
     with pytest.MonkeyPatch.context() as patch:
         for module in ("randsearch.cli", "randsearch.cli_finalists"):
-            patch.setattr(f"{module}.workers_for", lambda asked, device: asked or 1)
+            patch.setattr(f"{module}.workers_for", lambda asked, *_: asked or 1)
         yield
 
 

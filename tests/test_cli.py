@@ -162,7 +162,7 @@ def test_a_configuration_file_and_the_saved_one_serve_as_options(run_cli, tiny_o
 
 
 def test_interrupted_it_says_how_to_go_on(run_cli, tiny_search, tmp_path, monkeypatch):
-    def interrupt(driver: Driver) -> None:
+    def interrupt(driver: Driver, **_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Driver, "run", interrupt)

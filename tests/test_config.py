@@ -33,6 +33,7 @@ OTHER = {
     "device": "cuda:0",
     "threads": 7,
     "storage": "sqlite:///other.db",
+    "batches_of": "other",
 }
 
 

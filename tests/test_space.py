@@ -377,7 +377,7 @@ def spaces(draw: st.DrawFn) -> dict[str, Any]:
     return parameters
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(parameters=spaces(), bound_on_params=st.integers(300, 40_000), bound_on_filters=st.integers(20, 200))
 def test_every_draw_of_every_space_is_one_of_its_architectures(
     parameters: dict[str, Any], bound_on_params: int, bound_on_filters: int

@@ -82,7 +82,10 @@ def grid(most: int, also: "tuple[int, ...]" = ()) -> NDArray[np.intp]:
 
 @dataclass(frozen=True)
 class Gain:
-    """Regret and recall of resampled studies, each (resamples, numbers of trained architectures)."""
+    """Regret and recall of resampled studies, each (resamples, numbers of trained architectures).
+
+    The regret is infinite, or NaN, where the proxy scored none of those that were drawn.
+    """
 
     regret: Floats
     recall: Floats

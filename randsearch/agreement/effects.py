@@ -23,7 +23,7 @@ from randsearch.agreement.correlations import Floats
 from randsearch.agreement.interval import FEWEST_FOR_INTERVAL, UNKNOWN, Draws, Interval
 from randsearch.agreement.permutation import doubled_ranks
 from randsearch.agreement.scores import Scores
-from randsearch.table import replace_file
+from randsearch.files import replace_file
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -159,8 +159,14 @@ def bca_interval(point: float, resampled: Floats, without_one: Floats, level: fl
 
 
 def band(point: float, resampled: Floats, level: float = LEVEL) -> Interval:
-    """The middle of the resamples, for what is rightly at its bound in most of them, such as a regret of 0."""
-    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    """The middle of the resamples, for what is rightly at its bound in most of them, such as a regret of 0.
+
+    Resamples that are not finite, because none of their architectures could be chosen, are left out.
+    """
+    finite = resampled[np.isfinite(resampled)]
+    if not len(finite):
+        return Interval(point)
+    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
     return Interval(point, float(low), float(high))
 
 

@@ -12,7 +12,7 @@ from randsearch.agreement.analysis import Analysis, settings
 from randsearch.agreement.choice import TOP
 from randsearch.agreement.verdict import PRIMARY, verdict
 from randsearch.agreement.words import format_interval, format_p
-from randsearch.table import replace_file
+from randsearch.files import replace_file
 
 if TYPE_CHECKING:
     from rich.table import Table

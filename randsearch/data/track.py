@@ -1,5 +1,6 @@
 """One track of the cache, or a part of one that was carved out by time."""
 
+import errno
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +14,11 @@ FloatArray = npt.NDArray[np.float32]
 @lru_cache(maxsize=256)
 def _memory_map(path: Path) -> FloatArray:
     """Opens a cached track once a process; the bound keeps huge corpora within the limit on open files."""
-    stems: FloatArray = np.load(path, mmap_mode="r")
+    try:
+        stems: FloatArray = np.load(path, mmap_mode="r")
+    except (ValueError, EOFError) as error:
+        # The next command decodes the track anew.
+        raise OSError(errno.EIO, f"the cached track is damaged: {error}", str(path)) from error
     return stems
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from randsearch.errors import UserError
-from randsearch.table import replace_file
+from randsearch.files import replace_file
 
 SECONDS = 1.0
 """Of a window, and from one window to the next."""

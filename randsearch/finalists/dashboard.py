@@ -19,6 +19,7 @@ from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 
 from randsearch.config import StudyConfig
 from randsearch.errors import UserError
+from randsearch.files import within
 from randsearch.finalists.winner import best
 from randsearch.plots import save_plots
 from randsearch.search.analysis import examine, plot_data
@@ -112,7 +113,7 @@ def _publish(
         plots = save_plots(found.table, folder / "plots", result=found.analysis.rows, data=data)
         uploaded |= {path.name: path for path in plots if path.suffix == ".png"}
         for finalist in best(folder, HEARD):
-            excerpts = sorted(finalist.home.glob("excerpt-*.flac"))
+            excerpts = list(within(folder, sorted(finalist.home.glob("excerpt-*.flac"))))
             uploaded |= {f"{finalist.name}-{path.name}": path for path in excerpts}
             if not excerpts:
                 on_note(f"without excerpts of {finalist.architecture.hash}: there are none in {finalist.home}.")

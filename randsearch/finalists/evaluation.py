@@ -24,6 +24,7 @@ import torch
 from randsearch.config import StudyConfig
 from randsearch.data import TASKS, Track, open_test
 from randsearch.errors import UserError
+from randsearch.files import replace_file
 from randsearch.finalists.bsseval import read_scores, require_museval, score_track, write_scores
 from randsearch.finalists.loading import load_network
 from randsearch.finalists.winner import Finalist, best
@@ -31,7 +32,6 @@ from randsearch.models.inference import separate
 from randsearch.models.layers import Signal
 from randsearch.models.wave_unet import WaveUNet
 from randsearch.search.opening import signal
-from randsearch.table import replace_file
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 

@@ -15,12 +15,12 @@ from safetensors.torch import save
 
 from randsearch.config import StudyConfig
 from randsearch.data import TASKS
+from randsearch.files import replace_file
 from randsearch.finalists.loading import load_network
 from randsearch.finalists.winner import Finalist
 from randsearch.models.layers import Lengths, lengths
 from randsearch.models.wave_unet import WaveUNet
 from randsearch.search.opening import signal
-from randsearch.table import replace_file
 
 MOST_SAMPLES = 2**26
 """Of an input, so that the program's arithmetic on lengths cannot overflow."""

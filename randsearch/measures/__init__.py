@@ -18,6 +18,7 @@ from randsearch.measurement import Measurement
 from randsearch.measures.base import Measure, Outcome, Setting, UnmeasurableError
 from randsearch.measures.catalogue import MEASURES, find
 from randsearch.memory import keep_freed_memory
+from randsearch.stopping import StoppedError
 
 __all__ = ["MEASURES", "Job", "Measure", "Outcome", "Setting", "UnmeasurableError", "find", "measure"]
 
@@ -50,6 +51,7 @@ def measure(setting: Setting, job: Job) -> Measurement:
 
     Raises:
         UserError: the machine failed, not the architecture (a full disk, a file that is gone): the search stops.
+        StoppedError: the search is to stop, and the measurement was left unfinished.
     """
     import torch
     from threadpoolctl import threadpool_limits
@@ -60,6 +62,8 @@ def measure(setting: Setting, job: Job) -> Measurement:
     keep_freed_memory()
     try:
         return _attempt(setting, job)
+    except TimeoutError:  # The executor's own: the job took too long.
+        raise
     except OSError as error:
         raise UserError(
             f"{job.measure} of architecture {job.architecture.hash} stopped at {error.filename or setting.folder} "
@@ -74,7 +78,7 @@ def _attempt(setting: Setting, job: Job) -> Measurement:
         outcome = _run(setting, job)
     except (DivergedError, UnmeasurableError) as error:
         return job.failed(setting, str(error))
-    except OSError:
+    except (OSError, StoppedError):
         raise
     except Exception as error:  # A measure may be anybody's code: its error is a result of this measurement alone.
         if _is_out_of_memory(error):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from randsearch.architecture import Architecture, Half
 from randsearch.errors import UserError
+from randsearch.measurement import home
 
 if TYPE_CHECKING:
     from randsearch.data import Dataset, Track
@@ -61,7 +62,7 @@ class Setting:
 
     def home(self, architecture: Architecture, measure: str, seed: int) -> Path:
         """Folder of one measurement's files."""
-        return self.folder / architecture.hash / f"{measure.replace(':', '.')}-{seed}"
+        return home(self.folder, architecture, measure, seed)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ streams, so that no proxy shares initial weights or crops with the training that
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from randsearch.architecture import Architecture
+from randsearch.checkpoints import CHECKPOINT_FILE, Checkpoint
 from randsearch.data import Crops
 from randsearch.measures.base import Outcome, Setting
 from randsearch.measures.costs import early_steps, step_cost
@@ -47,6 +48,7 @@ def run_training(
     data, recipe, device = setting.dataset, setting.recipe, torch.device(setting.device)
     network = build(architecture, setting.signal, derive("weights", architecture.hash, measure, seed))
     fix_half(network, half)
+    home = setting.home(architecture, measure, seed)
     # By its score, what the best validation found: to find it again would take as long as a validation.
     best: dict[float, list[NDArray[np.float64]]] = {}
 
@@ -65,9 +67,11 @@ def run_training(
         recipe=recipe,
         steps=steps,
         device=device,
+        checkpoint=_checkpoint(setting, architecture, measure, seed, steps),
     )
     network.load_state_dict(trained.best_weights)
-    home = setting.home(architecture, measure, seed)
+    if trained.score not in best:  # It was found before this run went on from a checkpoint.
+        validate(network)
     _keep(network, setting, architecture, home)
     write_segments(home, data.source_names, best[trained.score])
     return Outcome(
@@ -93,6 +97,22 @@ def _crops(measure: str, setting: Setting, architecture: Architecture, seed: int
         seed=derive("crops", architecture.hash, measure, seed),
         pads=setting.dataset.task.pads,
     )
+
+
+def _checkpoint(setting: Setting, architecture: Architecture, measure: str, seed: int, steps: int) -> Checkpoint:
+    """The checkpoint of a measurement, with all that decides its numbers."""
+    run = {
+        "architecture": architecture.hash,
+        "measure": measure,
+        "seed": seed,
+        "steps": steps,
+        "recipe": asdict(setting.recipe),
+        "data": setting.dataset.digest,
+        "validation": [(track.name, track.start, track.stop) for track in setting.validation],
+        "threads": setting.threads,
+        "device": torch.device(setting.device).type,
+    }
+    return Checkpoint(setting.home(architecture, measure, seed) / CHECKPOINT_FILE, run)
 
 
 def _keep(network: WaveUNet, setting: Setting, architecture: Architecture, home: Path) -> None:
@@ -167,6 +187,7 @@ def _sum_of_losses(measure: str, setting: Setting, architecture: Architecture, s
         recipe=setting.recipe,
         steps=setting.proxy_steps,
         device=torch.device(setting.device),
+        checkpoint=_checkpoint(setting, architecture, measure, seed, setting.proxy_steps),
     )
     curve, total, before = [], 0.0, 0
     for (step, _), loss in zip(trained.curve, trained.losses, strict=True):

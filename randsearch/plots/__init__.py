@@ -8,6 +8,7 @@ import pandas as pd
 
 from randsearch.agreement import agreement
 from randsearch.errors import UserError
+from randsearch.files import replace_file
 from randsearch.plots.bump_chart import bump_chart
 from randsearch.plots.claim3 import claim3
 from randsearch.plots.effects import effects
@@ -19,7 +20,6 @@ from randsearch.plots.regret_recall import regret_recall
 from randsearch.plots.seeds import seeds
 from randsearch.plots.segments import segments
 from randsearch.plots.style import NotEnoughDataError, render
-from randsearch.table import replace_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from randsearch.files import within
 from randsearch.plots.style import label
 
 MEASURES = ("trained", "fixed_decoder", "fixed_encoder")
@@ -57,8 +58,8 @@ def listen(measured: Path, architecture: str, *, most_bytes: int = MOST_BYTES) -
         most_bytes: Bound on all audio files together; whole excerpts are left out beyond it.
     """
     homes = [(label(measure), _home(measured / architecture, measure)) for measure in MEASURES]
-    shelves = [(name, _files(home)) for name, home in homes if home is not None]
-    reference = _files(measured / REFERENCE)
+    shelves = [(name, _files(home, measured)) for name, home in homes if home is not None]
+    reference = _files(measured / REFERENCE, measured)
     numbers = sorted({number for _, files in shelves for number, _ in files})
     kept, size, left_out = [], 0, 0
     for number in numbers:
@@ -83,9 +84,9 @@ def _home(folder: Path, measure: str) -> Path | None:
     return found[min(found)] if found else None
 
 
-def _files(folder: Path) -> dict[tuple[int, str], Path]:
-    """The excerpts of a folder by number and name."""
-    matches = ((_NAME.fullmatch(path.name), path) for path in sorted(folder.glob("excerpt-*.flac")))
+def _files(folder: Path, measured: Path) -> dict[tuple[int, str], Path]:
+    """The excerpts of a folder by number and name; a file that lies elsewhere is none of the study's."""
+    matches = ((_NAME.fullmatch(path.name), path) for path in within(measured, sorted(folder.glob("excerpt-*.flac"))))
     return {(int(match[1]), match[2]): path for match, path in matches if match}
 
 

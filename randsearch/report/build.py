@@ -16,13 +16,15 @@ from markupsafe import Markup
 
 from randsearch.agreement import Verdict, headline, notes, verdict
 from randsearch.config import StudyConfig
+from randsearch.files import replace_file
+from randsearch.folders import load_config
 from randsearch.plots import make_plots
 from randsearch.plots.style import label, render
 from randsearch.report import machine
 from randsearch.report.audio import listen
 from randsearch.report.tables import agreement_grid, failure_grid, score_grid
-from randsearch.search.analysis import Findings, examine, load_config, plot_data
-from randsearch.table import means, measures, parameters, read_measurements, replace_file
+from randsearch.search.analysis import Findings, examine, plot_data
+from randsearch.table import means, measures, parameters, read_measurements
 
 REPORT_FILE = "report.html"
 TARGET = "trained"

@@ -11,12 +11,14 @@ import pandas as pd
 from randsearch.agreement import Analysis, agreement, analyse, effects_frame, verdict, write_agreement, write_effects
 from randsearch.agreement.output import without_nan
 from randsearch.budgets import at_budgets, base
-from randsearch.config import StudyConfig, load_options
+from randsearch.config import StudyConfig
 from randsearch.ensemble import Ensemble, ensemble, with_ensemble, write_ensemble
 from randsearch.errors import UserError
+from randsearch.files import replace_file
+from randsearch.folders import load_config
 from randsearch.search.opening import open_studies
 from randsearch.segments import read_segments
-from randsearch.table import means, measures, read_measurements, replace_file
+from randsearch.table import means, measures, read_measurements
 
 
 @dataclass(frozen=True)
@@ -36,24 +38,6 @@ class Findings:
     ensemble: Ensemble | None
 
 
-def study_folder(results: Path, name: str) -> Path:
-    """Folder of an existing study.
-
-    Raises:
-        UserError: there is none of that name, or the name would leave the results folder.
-    """
-    folder = results / name
-    if Path(name).name != name or not (folder / "config.yaml").is_file():
-        raise UserError(f"there is no study {name} in {results}: `randsearch search` makes one.")
-    return folder
-
-
-def load_config(folder: Path) -> StudyConfig:
-    """The configuration that was saved with a study."""
-    path = folder / "config.yaml"
-    return StudyConfig.create(load_options(path), str(path))
-
-
 def examine(folder: Path, *, resamples: int = 2000) -> Findings:
     """Reads a study and computes all its statistics; nothing is written.
 
@@ -71,7 +55,7 @@ def examine(folder: Path, *, resamples: int = 2000) -> Findings:
     return Findings(config, table, analyse(table, resamples=resamples, seed=config.seed, bias=config.bias), combined)
 
 
-def analyse_study(folder: Path, *, resamples: int = 2000) -> Findings:
+def analyse_study(folder: Path, *, resamples: int = 2000, storage: str | None = None) -> Findings:
     """Examines a study, writes what was found beside it, and logs the numbers with Optuna.
 
     The files are `agreement.csv`, `agreement.json`, `effects.csv` and, where proxies were combined, `ensemble.csv`.
@@ -79,16 +63,17 @@ def analyse_study(folder: Path, *, resamples: int = 2000) -> Findings:
     Args:
         folder: of the study.
         resamples: bootstrap resamples.
+        storage: URL of the study's database, with a password that its configuration does not hold.
 
     Raises:
-        UserError: nothing was trained, so that there is nothing to agree with.
+        UserError: nothing was trained, so that there is nothing to agree with, or the storage cannot be opened.
     """
     found = examine(folder, resamples=resamples)
     write_agreement(found.analysis, folder, found.config.proxy)
     write_effects(found.analysis.effects, folder)
     if found.ensemble is not None:
         write_ensemble(found.ensemble, folder)
-    log_agreement(found, folder)
+    log_agreement(found, folder, storage)
     return found
 
 
@@ -138,9 +123,9 @@ def plot_data(folder: Path, found: Findings) -> dict[str, pd.DataFrame]:
     }
 
 
-def log_agreement(found: Findings, folder: Path) -> None:
+def log_agreement(found: Findings, folder: Path, storage: str | None = None) -> None:
     """Writes every coefficient, interval, p and n into the study, and the pairs of scores as `NAME/agreement`."""
-    config = found.config
+    config = found.config.model_copy(update={"storage": storage or found.config.storage})
     scores = means(found.table).reindex(columns=[config.proxy, "trained"]).dropna()
     studies = open_studies(config, folder)
     known = {str(name): (float(proxy), float(trained)) for name, proxy, trained in scores.itertuples()}

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import optuna
-import pandas as pd
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.trial import TrialState
 
+from randsearch import stopping
 from randsearch.architecture import Architecture
 from randsearch.config import StudyConfig
+from randsearch.errors import UserError
 from randsearch.measurement import Measurement
 from randsearch.measures import Job, Setting, find
 from randsearch.models import sizing
 from randsearch.search.executors import Executor
+from randsearch.search.keeping import Keeper
 from randsearch.search.opening import planned_candidates
 from randsearch.search.progress import SearchProgress
 from randsearch.search.studies import Candidate, Studies, describe
+from randsearch.search.tabulate import tabulate
 from randsearch.seeds import derive
 from randsearch.space import BoundSpace, Invalid
 from randsearch.table import write_measurements
 
 TABLE_SECONDS = 5.0
+
+ENOUGH_TO_JUDGE = 9
+"""Measurements after which a study is stopped if more than a third of them failed."""
 
 
 class Driver:
@@ -39,6 +46,7 @@ class Driver:
         studies: storage; what it holds already is not measured again.
         executor: where jobs run.
         progress: what is shown.
+        keeper: clears the files of what is recorded.
         table: path of `measurements.csv`, kept up with the storage.
     """
 
@@ -50,6 +58,7 @@ class Driver:
         studies: Studies,
         executor: Executor,
         progress: SearchProgress,
+        keeper: Keeper,
         table: Path,
     ) -> None:
         self._config = config
@@ -58,13 +67,31 @@ class Driver:
         self._studies = studies
         self._executor = executor
         self._progress = progress
+        self._keeper = keeper
+        self._allow_failures = False
         self._table = table
         self._written = -TABLE_SECONDS
         self._candidates = {candidate.architecture.hash: candidate for candidate in studies.candidates()}
         self._known = {m.key: m for m in studies.measurements(self._candidates.values())}
 
-    def run(self) -> None:
-        """Samples, measures and trains until the study holds all that its configuration asks for."""
+    def run(self, *, allow_failures: bool = False) -> None:
+        """Samples, measures and trains until the study holds all that its configuration asks for.
+
+        Args:
+            allow_failures: goes on although more than a third of the measurements fail.
+
+        Raises:
+            UserError: more than a third failed, or the machine did.
+            StoppedError: the search is to stop.
+        """
+        self._allow_failures = allow_failures
+        self._keeper.sweep(self._known.values())
+        try:
+            self._complete()
+        finally:
+            self._write_table(force=True)
+
+    def _complete(self) -> None:
         for candidate in self._candidates.values():
             self._tell_primary(candidate)
         if self._config.adaptive:
@@ -73,7 +100,6 @@ class Driver:
             self._sample()
         self._measure(self._jobs(self._config.all_measures, list(self._candidates)))
         self._measure(self._jobs(("trained",), self._to_train()))
-        self._write_table(force=True)
 
     def _sample(self) -> None:
         """Adds the candidates that are missing."""
@@ -106,10 +132,13 @@ class Driver:
         waiting, running = iter(jobs), {job.key: job for job in islice(jobs, 0)}
         while True:
             # One job more than there are workers, so that none waits while the storage is written.
-            for job in islice(waiting, self._executor.capacity + 1 - len(running)):
+            room = 0 if stopping.requested() else self._executor.capacity + 1 - len(running)
+            for job in islice(waiting, room):
                 self._executor.submit(job)
                 running[job.key] = job
             if not running:
+                if next(waiting, None) is not None:
+                    raise stopping.StoppedError
                 return
             for measurement in self._executor.finished():
                 job = running.pop(measurement.key)
@@ -122,7 +151,23 @@ class Driver:
         self._known[measurement.key] = measurement
         if measurement.measure == self._config.proxy:
             self._tell_primary(candidate)
+        self._keeper.recorded(measurement)
         self._write_table()
+        if measurement.state == "failed" and not self._allow_failures:
+            self._judge_failures()
+
+    def _judge_failures(self) -> None:
+        """Stops a study that goes wrong as a whole."""
+        failed = [m for m in self._known.values() if m.state == "failed"]
+        if len(self._known) < ENOUGH_TO_JUDGE or 3 * len(failed) <= len(self._known):
+            return
+        reasons = Counter((m.measure, m.reason) for m in failed).most_common(3)
+        told = "; ".join(f"{count} x {measure}: {reason}" for (measure, reason), count in reasons)
+        raise UserError(
+            f"{len(failed)} of {len(self._known)} measurements failed ({told}): mend the cause (divergence: a lower "
+            "--learning-rate; memory: a smaller --batch; time: a longer --time-limit) and start another --study, or "
+            "go on with --allow-failures."
+        )
 
     def _primary(self, name: str) -> float | None:
         """Mean of the primary proxy over its complete seeds; None without any."""
@@ -203,16 +248,8 @@ class Driver:
         return sorted(scores, key=lambda name: -scores[name])[: self._config.top]
 
     def _write_table(self, *, force: bool = False) -> None:
-        """Writes the table in an order that does not depend on when what was finished."""
+        """Writes the table, unless it was written a moment ago."""
         if not self._known or (not force and time.monotonic() - self._written < TABLE_SECONDS):
             return
-        place = {name: number for number, name in enumerate(self._candidates)}
-        measures = {name: number for number, name in enumerate((*self._config.all_measures, "trained"))}
-        known_seeds = dict.fromkeys((*self._config.seeds, *self._seeds("trained")))
-        seeds = {seed: number for number, seed in enumerate(known_seeds)}
-        rows = sorted(
-            self._known.values(),
-            key=lambda m: (place[m.architecture.hash], measures.get(m.measure, len(measures)), seeds.get(m.seed, 0)),
-        )
-        write_measurements(pd.DataFrame([row.to_row() for row in rows]), self._table)
+        write_measurements(tabulate(self._config, self._candidates, self._known.values()), self._table)
         self._written = time.monotonic()

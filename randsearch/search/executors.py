@@ -7,15 +7,20 @@ import os
 import threading
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self
 
 from pebble import ProcessExpired, ProcessPool
 
+from randsearch import stopping
+from randsearch.errors import UserError
 from randsearch.measurement import Measurement
 from randsearch.measures import Job, Setting, measure
 
 DEATHS = 3
+"""Workers in a row that a job may kill until it is given up."""
 
 
 class Executor(Protocol):
@@ -27,7 +32,11 @@ class Executor(Protocol):
         """Queues a job."""
 
     def finished(self) -> list[Measurement]:
-        """Waits until at least one job is done, and returns what is."""
+        """Waits until at least one job is done, and returns what is.
+
+        Raises:
+            StoppedError: the search is to stop, and all that was queued is finished or left unfinished.
+        """
 
     def __enter__(self) -> Self: ...
 
@@ -51,6 +60,8 @@ class InProcess:
 
     def finished(self) -> list[Measurement]:
         """Runs the next job."""
+        if stopping.requested():
+            raise stopping.StoppedError
         return [measure(self._setting, self._queue.popleft())]
 
     def __enter__(self) -> Self:
@@ -71,37 +82,88 @@ class LocalProcesses:
     Args:
         setting: of the study; sent to each worker once.
         workers: how many.
+        devices: that jobs are spread over; none for the setting's own.
+        time_limit: seconds that a job may take; None for no limit.
+        stop: set when workers are to save what they do and end it.
     """
 
-    def __init__(self, setting: Setting, workers: int) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        workers: int,
+        devices: tuple[str, ...] = (),
+        time_limit: float | None = None,
+        stop: stopping.SharedFlag | None = None,
+    ) -> None:
         self.capacity = workers
         # Forking a process that has run torch's threads deadlocks; spawning does not.
-        context = multiprocessing.get_context("spawn")
+        self._context = multiprocessing.get_context("spawn")
         self._setting = setting
-        self._pool = ProcessPool(max_workers=workers, initializer=_begin, initargs=(setting,), context=context)
-        self._jobs: dict[Future[Measurement], Job] = {}
+        self._time_limit = time_limit
+        self._load = Counter(dict.fromkeys(devices or (setting.device,), 0))
+        self._start = (setting, stop or stopping.SharedFlag())
+        self._pool = self._open_pool()
+        self._broken = 0
+        self._jobs: dict[Future[Measurement], tuple[Job, str]] = {}
         self._deaths: Counter[Job] = Counter()
 
+    def _open_pool(self) -> ProcessPool:
+        return ProcessPool(self.capacity, initializer=_begin, initargs=self._start, context=self._context)
+
     def submit(self, job: Job) -> None:
-        """Queues a job."""
-        self._jobs[self._pool.schedule(_work, args=(job,))] = job
+        """Queues a job, on the device with the fewest."""
+        device = min(self._load, key=self._load.__getitem__)
+        if not self._pool.active:
+            self._replace_pool()
+        self._load[device] += 1
+        self._jobs[self._pool.schedule(_work, args=(job, device), timeout=self._time_limit)] = job, device
+
+    def _replace_pool(self) -> None:
+        """A pool breaks where workers die before they have a job; it may do so a few times without a result."""
+        self._broken += 1
+        if self._broken > DEATHS:
+            raise UserError(
+                f"worker processes died at their start {self._broken} times in a row: see whether memory is short, "
+                "and run the same command again, which continues where it stood."
+            )
+        self._pool.stop()  # type: ignore[no-untyped-call]
+        self._pool.join()
+        self._pool = self._open_pool()
 
     def finished(self) -> list[Measurement]:
         """Waits until at least one job is done, and returns what is."""
         results: list[Measurement] = []
         while not results:
+            if not self._jobs:
+                raise stopping.StoppedError
             for future in wait(self._jobs, return_when=FIRST_COMPLETED).done:
-                job = self._jobs.pop(future)
-                try:
-                    results.append(future.result())
-                except ProcessExpired as death:
-                    self._deaths[job] += 1
-                    if self._deaths[job] < DEATHS:
-                        self.submit(job)
-                    else:
-                        reason = f"killed its worker {DEATHS} times (exit code {death.exitcode})"
-                        results.append(job.failed(self._setting, reason))
+                job, device = self._jobs.pop(future)
+                self._load[device] -= 1
+                result = self._result(job, future)
+                if result is not None:
+                    results.append(result)
         return results
+
+    def _result(self, job: Job, future: Future[Measurement]) -> Measurement | None:
+        """What came of a job; None if it was left unfinished, or is to run again."""
+        try:
+            result = future.result()
+            self._broken = 0
+            return result
+        except stopping.StoppedError:
+            return None
+        except TimeoutError:
+            return job.failed(self._setting, f"it took longer than the time limit of {self._time_limit:g} s")
+        except BrokenProcessPool:
+            pass  # It runs again in another pool.
+        except ProcessExpired as death:
+            self._deaths[job] += death.exitcode != stopping.TERMINATED
+            if self._deaths[job] >= DEATHS:
+                reason = f"killed its worker {DEATHS} times (exit code {death.exitcode})"
+                return job.failed(self._setting, reason)
+        if not stopping.requested():
+            self.submit(job)
+        return None
 
     def __enter__(self) -> Self:
         return self
@@ -114,12 +176,14 @@ class LocalProcesses:
 
 
 _setting: Setting
+_signals: stopping.WorkerSignals
 
 
-def _begin(setting: Setting) -> None:
+def _begin(setting: Setting, stop: stopping.SharedFlag) -> None:
     """Prepares a worker: keeps the setting, and ends with the driver even if that is killed."""
-    global _setting
+    global _setting, _signals
     _setting = setting
+    _signals = stopping.WorkerSignals(stop)
     # The handle holds a pipe that closes when the driver dies, however early; a process id would miss a driver that
     # died while this process was still starting.
     driver = multiprocessing.parent_process()
@@ -132,10 +196,6 @@ def _begin(setting: Setting) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _work(job: Job) -> Measurement:
-    return measure(_setting, job)
-
-
-def open_executor(setting: Setting, workers: int) -> Executor:
-    """The executor for that many workers: processes, or the driver's own for one."""
-    return LocalProcesses(setting, workers) if workers > 1 else InProcess(setting)
+def _work(job: Job, device: str) -> Measurement:
+    with _signals.measuring():
+        return measure(replace(_setting, device=device), job)

@@ -15,7 +15,8 @@ from randsearch.data import TASKS
 from randsearch.errors import UserError
 from randsearch.models.sizing import Signal
 from randsearch.search.rebuild import rebuild
-from randsearch.search.studies import STUDY_FILE, Studies
+from randsearch.search.storage import STUDY_FILE
+from randsearch.search.studies import Studies
 from randsearch.seeds import derive
 from randsearch.space import BoundSpace, Drawn, SearchSpace
 
@@ -88,7 +89,7 @@ def with_grid(config: StudyConfig, space: BoundSpace, *, limited: bool) -> Study
 
 
 def open_studies(config: StudyConfig, folder: Path) -> Studies:
-    """The Optuna studies of a study; if their file is gone, they are rebuilt from its table.
+    """The Optuna studies of a study; what its table holds and they do not is added to them.
 
     Args:
         config: resolved.
@@ -98,11 +99,18 @@ def open_studies(config: StudyConfig, folder: Path) -> Studies:
         UserError: the storage cannot be opened, or the table cannot be read.
     """
     table, file = folder / "measurements.csv", folder / STUDY_FILE
-    if config.storage is None and table.exists() and not file.exists():
-        space = bind_space(config)
+    if table.exists() and config.storage is not None:
+        studies = Studies(config, folder)
+        _rebuild(studies, config, table)
+        return studies
+    if table.exists() and not file.exists():
         # Built aside, for half a study in its place would be taken for a whole one, and the table be cut to it.
         with TemporaryDirectory(prefix=".rebuild-", dir=folder) as aside:
-            drawn = [] if config.adaptive else list(planned_candidates(config, space))
-            rebuild(Studies(config, Path(aside)), space, table, drawn)
+            _rebuild(Studies(config, Path(aside)), config, table)
             (Path(aside) / STUDY_FILE).replace(file)
     return Studies(config, folder)
+
+
+def _rebuild(studies: Studies, config: StudyConfig, table: Path) -> None:
+    space = bind_space(config)
+    rebuild(studies, space, table, [] if config.adaptive else list(planned_candidates(config, space)))

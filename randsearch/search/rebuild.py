@@ -1,4 +1,4 @@
-"""Rebuilding the Optuna studies of a study from its `config.yaml` and `measurements.csv` alone."""
+"""Rebuilding the Optuna studies of a study, or what they lack, from its `config.yaml` and `measurements.csv` alone."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from randsearch.table import parameters, read_measurements
 
 
 def rebuild(studies: Studies, space: BoundSpace, table: Path, drawn: Sequence[Drawn]) -> None:
-    """Fills empty studies with what a table holds.
+    """Adds to studies what a table holds and they do not.
 
     Args:
-        studies: just created.
+        studies: empty, or stopped at any point of this.
         space: of the study; tells which Optuna parameters an architecture has.
         table: `measurements.csv`.
         drawn: the candidates in their order, where it can be told without the table: a table that was interrupted
@@ -33,7 +33,11 @@ def rebuild(studies: Studies, space: BoundSpace, table: Path, drawn: Sequence[Dr
     options = parameters(rows)
     names = {d.architecture.hash for d in drawn}
     known = drawn if names.issuperset(rows["architecture"]) else ()
-    candidates = {d.architecture.hash: studies.add(d.architecture, d.params, d.distributions) for d in known}
+    candidates = {candidate.architecture.hash: candidate for candidate in studies.candidates()}
+    measured = {measurement.key for measurement in studies.measurements(candidates.values())}
+    for each in known:
+        if each.architecture.hash not in candidates:
+            candidates[each.architecture.hash] = studies.add(each.architecture, each.params, each.distributions)
     for record in rows.to_dict(orient="records"):
         row = {str(name): value for name, value in record.items()}
         name = row["architecture"]
@@ -43,7 +47,9 @@ def rebuild(studies: Studies, space: BoundSpace, table: Path, drawn: Sequence[Dr
                 raise UserError(f"{table}: the options of architecture {name} belong to {architecture.hash}.")
             located = space.locate(architecture)
             candidates[name] = studies.add(architecture, located.params, located.distributions)
-        studies.record(_measurement(row, candidates[name].architecture), candidates[name])
+        measurement = _measurement(row, candidates[name].architecture)
+        if measurement.key not in measured:
+            studies.record(measurement, candidates[name])
 
 
 def _measurement(row: dict[str, Any], architecture: Architecture) -> Measurement:

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from filelock import FileLock, Timeout
 from rich.console import Console
 
+from randsearch import stopping
 from randsearch.config import StudyConfig
 from randsearch.data import Crops, Dataset, Track, open_dataset
 from randsearch.errors import UserError
+from randsearch.folders import load_config
 from randsearch.measures import MEASURES, Setting, find
 from randsearch.measures.base import Lazy
 from randsearch.measures.baseline import constant_gain_score
 from randsearch.measures.excerpts import keep_references
-from randsearch.search.analysis import load_config
 from randsearch.search.driver import Driver
-from randsearch.search.executors import open_executor
+from randsearch.search.executors import Executor, InProcess, LocalProcesses
+from randsearch.search.keeping import Keep, Keeper
+from randsearch.search.lease import leased, locked
 from randsearch.search.opening import bind_space, open_studies, planned_candidates, signal, with_grid
 from randsearch.search.progress import SearchProgress
 from randsearch.training import Recipe
@@ -37,14 +37,30 @@ class Machine:
     Attributes:
         results: root of all studies.
         cache: of decoded audio; None for the user's own.
-        workers: processes.
+        workers: jobs at once.
         console: where progress is shown.
+        asked_workers: what the user said of `workers`; None if nothing.
+        executor: `local` or `ray`.
+        address: of the Ray cluster.
+        gpu_share: part of a GPU that a job takes on the cluster.
+        devices: that local workers are spread over; none for the study's own.
+        time_limit: seconds that a measurement may take; None for no limit.
+        keep: of which measurements the weights and the audio stay.
+        allow_failures: goes on although more than a third of the measurements fail.
     """
 
     results: Path
     cache: Path | None
     workers: int
     console: Console
+    asked_workers: int | None = None
+    executor: Literal["local", "ray"] = "local"
+    address: str = "auto"
+    gpu_share: float = 1.0
+    devices: tuple[str, ...] = ()
+    time_limit: float | None = None
+    keep: Keep = "all"
+    allow_failures: bool = False
 
 
 def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dataset]:
@@ -72,7 +88,9 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
         run = find(measure).run
         if isinstance(run, Lazy):
             run.load()
-    _check_device(asked.device)
+    for device in machine.devices or (asked.device,):
+        if machine.executor == "local":
+            _check_device(device)
     dataset = open_dataset(
         asked.data,
         task=asked.task,
@@ -138,7 +156,7 @@ def make_setting(
         device=config.device,
         threads=config.threads,
         folder=folder / "measured",
-        study=config.study,
+        study=config.batch_name,
         proxy_batch=config.proxy_batch,
     )
 
@@ -155,26 +173,58 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
         The study's folder, with `config.yaml`, `study.db` and `measurements.csv` brought up to date.
 
     Raises:
-        UserError: the folder cannot be written, or another process is at work in it.
+        UserError: the folder cannot be written, another process is at work in it, or too much fails.
+        StoppedError: a signal stopped it; the same command continues it.
     """
     folder, space = machine.results / config.study, bind_space(config)
     validation = scored_on(config, dataset)
     baseline = cache(partial(constant_gain_score, dataset.train, validation))
     list(planned_candidates(config, space))  # A space that is too small is refused before anything is written.
-    with _locked(folder):
+    stop = stopping.SharedFlag()
+    with (
+        locked(folder) as killed,
+        leased(config, folder, killed) as check,
+        stopping.heeding(stop),
+        stopping.signals(stop) as came,
+    ):
         if not (folder / "config.yaml").exists():
             baseline()  # So are data that nothing can be scored on.
         config.save(folder / "config.yaml")
         _keep_references(dataset, folder)
         studies = open_studies(config, folder)
+        if check is not None:
+            studies.storage.guard(check)
         setting = make_setting(config, dataset, validation, folder, studies.remembered("baseline", baseline))
         if dataset.note:
             studies.annotate("note", dataset.note)
             machine.console.print(f"note: {dataset.note}", highlight=False, markup=False)
         progress = SearchProgress(machine.console, config.proxy)
-        with open_executor(setting, machine.workers) as executor, progress:
-            Driver(config, setting, space, studies, executor, progress, folder / "measurements.csv").run()
+        keeper = Keeper(setting.folder, machine.keep)
+        with open_executor(setting, machine, stop) as executor, progress:
+            driver = Driver(config, setting, space, studies, executor, progress, keeper, folder / "measurements.csv")
+            try:
+                driver.run(allow_failures=machine.allow_failures)
+            except stopping.StoppedError:
+                raise stopping.StoppedError(*came[:1]) from None
     return folder
+
+
+def open_executor(setting: Setting, machine: Machine, stop: stopping.SharedFlag) -> Executor:
+    """Where the jobs of a search run: a cluster, worker processes, or this process where one is enough.
+
+    Args:
+        setting: of the study.
+        machine: what was asked for.
+        stop: set when workers are to stop.
+    """
+    if machine.executor == "ray":
+        from randsearch.search.cluster import RayCluster
+
+        return RayCluster(setting, machine)
+    # A time limit takes a process that can be ended.
+    if machine.workers > 1 or machine.devices or machine.time_limit is not None:
+        return LocalProcesses(setting, machine.workers, machine.devices, machine.time_limit, stop)
+    return InProcess(setting)
 
 
 def _keep_references(dataset: Dataset, folder: Path) -> None:
@@ -182,24 +232,3 @@ def _keep_references(dataset: Dataset, folder: Path) -> None:
         keep_references(dataset, folder / "measured")
     except OSError as error:
         raise UserError(f"the reference excerpts of the study {folder.name} cannot be saved: {error}.") from error
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Holds a study's lock, which dies with the process."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(
-            f"another randsearch process is at work on the study {folder.name}: wait for it, or choose another --study."
-        ) from None
-    except OSError as error:
-        raise UserError(
-            f"the results folder {folder} cannot be written ({error.strerror}): choose another with --results."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()

@@ -21,14 +21,12 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from randsearch.architecture import Architecture
 from randsearch.config import StudyConfig
-from randsearch.errors import UserError
 from randsearch.measurement import Measurement
+from randsearch.search.storage import PatientStorage, database_url, open_storage
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 # Metric names have been called experimental since Optuna 3.2; the dashboard shows them.
 warnings.filterwarnings("ignore", message=".*set_metric_names.*", category=optuna.exceptions.ExperimentalWarning)
-
-STUDY_FILE = "study.db"
 
 _ATTRIBUTES = (
     *("baseline", "seconds", "steps", "multiply_adds", "validation_seconds", "data_seconds", "threads", "device"),
@@ -62,19 +60,13 @@ class Studies:
         folder: of the study; the file `study.db` in it is the storage unless the configuration names another.
 
     Raises:
-        UserError: the storage cannot be opened.
+        UserError: the storage cannot be opened, or holds a study of that name with another configuration.
     """
 
     def __init__(self, config: StudyConfig, folder: Path) -> None:
         self._config = config
-        url = config.storage or f"sqlite:///{(folder / STUDY_FILE).resolve()}"
-        try:
-            self._storage = optuna.storages.get_storage(url)
-            self._names = set(optuna.get_all_study_names(self._storage))
-        # RuntimeError is what Optuna raises for a file of another of its versions.
-        except (optuna.exceptions.OptunaError, _database_error(), ImportError, ValueError, RuntimeError) as error:
-            shown = "the storage" if config.storage else str(folder / STUDY_FILE)
-            raise UserError(f"{shown} cannot be opened as an Optuna storage ({type(error).__name__}).") from None
+        self._storage = open_storage(database_url(config, folder))
+        self._names = set(optuna.get_all_study_names(self._storage))
         self._opened: dict[str, optuna.Study] = {}
         directions = ["maximize", "minimize"] if config.sampler == "nsga2" else ["maximize"]
         self.main = self._study(config.study, directions)
@@ -84,6 +76,17 @@ class Studies:
             self.main.set_user_attr("sampler", config.sampler)
             names = [config.proxy, "macs"] if config.sampler == "nsga2" else [config.proxy]
             self.main.set_metric_names(names)
+        if config.storage is not None:
+            self._check_config()
+
+    def _check_config(self) -> None:
+        """Refuses a study of the same name that somebody keeps in the same database with another configuration."""
+        stored = self.main.user_attrs.get("config")
+        if stored is None:
+            self.main.set_user_attr("config", self._config.model_dump(mode="json", exclude={"storage"}))
+        else:
+            where = f"the configuration of {self._config.study} in its database"
+            StudyConfig.create({**stored, "storage": self._config.storage}, where).continued_by(self._config)
 
     def _study(self, name: str, directions: list[str]) -> optuna.Study:
         self._names.add(name)
@@ -100,7 +103,7 @@ class Studies:
         )
 
     @property
-    def storage(self) -> optuna.storages.BaseStorage:
+    def storage(self) -> PatientStorage:
         """Where they lie."""
         return self._storage
 
@@ -239,9 +242,3 @@ def _measurement(trial: FrozenTrial, measure: str, architecture: Architecture) -
         curve=tuple(sorted(trial.intermediate_values.items())),
         **{name: attributes[name] for name in _ATTRIBUTES},
     )
-
-
-def _database_error() -> type[Exception]:
-    from sqlalchemy.exc import SQLAlchemyError
-
-    return SQLAlchemyError

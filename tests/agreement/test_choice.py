@@ -29,7 +29,7 @@ def every_choice(proxy, trained):
 SCORE = st.sampled_from([0.0, 1.0, 2.5])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.one_of(SCORE, st.just(np.nan)), SCORE), min_size=2, max_size=6), st.integers(1, 6))
 def test_expectations_are_those_of_all_ways_to_break_ties(pairs, trained):
     proxy, truth = map(np.array, zip(*pairs, strict=True))

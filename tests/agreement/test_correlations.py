@@ -38,7 +38,7 @@ def test_coefficients_of_resamples_equal_scipy_on_the_drawn_arrays(levels, monke
 TIED = hnp.arrays(float, 7, elements=st.sampled_from([-2.5, 0.0, 1.0, 1e6]))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(TIED, TIED)
 def test_coefficients_and_ranks_equal_scipy_with_any_ties(x, y):
     np.testing.assert_allclose(as_rows(correlations(x, y))[0], scipy_correlations(x, y), atol=1e-9)

@@ -321,7 +321,7 @@ def _get(app, path: str) -> tuple[str, bytes]:
 def test_the_dashboard_offers_plots_and_excerpts_once(study):
     pytest.importorskip("optuna_dashboard", reason="needs the extra dashboard")
     from randsearch.finalists.dashboard import prepare
-    from randsearch.search.analysis import load_config
+    from randsearch.folders import load_config
 
     notes: list[str] = []
     config = load_config(study)

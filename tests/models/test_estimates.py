@@ -72,6 +72,6 @@ def test_evaluation_mode_clips_alike():
 
 
 @given(architecture=architectures(), signal=SIGNALS, half=st.sampled_from(["none", "encoder", "decoder"]))
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 def test_any_company_of_options_has_the_same_output_and_gradients(architecture, signal, half):
     check(architecture, signal, half, 64)

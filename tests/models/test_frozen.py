@@ -31,7 +31,7 @@ def _owner(name: str) -> tuple[str, int]:
 
 
 @given(architectures(), st.sampled_from(["none", "encoder", "decoder"]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_fixed_convolutions_are_bit_identical_after_training(architecture: Architecture, half: Half) -> None:
     network = build(architecture, Signal(), 0).train()
     fix_half(network, half)
@@ -53,7 +53,7 @@ def test_fixed_convolutions_are_bit_identical_after_training(architecture: Archi
 
 
 @given(architectures(), st.sampled_from(["none", "encoder", "decoder"]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_predicate_names_what_is_fixed(architecture: Architecture, half: Half) -> None:
     network = build(architecture, Signal(), 0)
     fix_half(network, half)

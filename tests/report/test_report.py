@@ -15,11 +15,12 @@ from randsearch import cli, plots
 from randsearch.agreement import headline, verdict
 from randsearch.architecture import Architecture
 from randsearch.config import StudyConfig
+from randsearch.folders import load_config
 from randsearch.plots import PLOTS
 from randsearch.report import write_report
 from randsearch.report.audio import listen
 from randsearch.report.tables import agreement_grid, failure_grid, score_grid
-from randsearch.search.analysis import examine, load_config
+from randsearch.search.analysis import examine
 from randsearch.table import means, read_measurements, write_measurements
 
 

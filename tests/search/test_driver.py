@@ -96,7 +96,7 @@ class Jumbled:
 
 def test_nothing_depends_on_how_many_run_at_once_nor_on_what_is_done_first(search, tmp_path, monkeypatch):
     search(study="alone", trials=2, seeds=[0, 1])
-    monkeypatch.setattr(session, "open_executor", lambda setting, workers: Jumbled(setting))
+    monkeypatch.setattr(session, "open_executor", lambda setting, *_: Jumbled(setting))
     search(study="jumbled", trials=2, seeds=[0, 1])
     alone, jumbled = (without_times(tmp_path / f"results/{name}/measurements.csv") for name in ("alone", "jumbled"))
     pd.testing.assert_frame_equal(alone, jumbled)

@@ -1,24 +1,23 @@
-"""What must be true of worker processes: a death costs a job one try, and nobody outlives the driver."""
+"""What must be true of worker processes: they score as this one, a death costs a try, and none outlives the driver."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sqlite3
-import subprocess
-import sys
-import time
+from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
-from tiny import without_times
+from processes import SILENT, recorded, session_members, start, wait_until
+from rich.console import Console
 
 from randsearch.architecture import Architecture
 from randsearch.data import open_dataset
 from randsearch.measures import Job, Setting, measure
 from randsearch.models.sizing import Signal
-from randsearch.search.executors import InProcess, LocalProcesses, open_executor
+from randsearch.search.executors import InProcess, LocalProcesses
+from randsearch.search.session import Machine, open_executor
+from randsearch.stopping import SharedFlag
 from randsearch.training import Recipe
 
 
@@ -56,8 +55,12 @@ def setting(tiny_corpus, tmp_path) -> Setting:
     )
 
 
-def test_the_executor_for_a_number_of_workers(setting):
-    assert isinstance(open_executor(setting, 1), InProcess)
+def test_one_worker_needs_no_process_unless_it_must_be_ended_or_bound_to_a_device(setting, tmp_path):
+    alone = Machine(tmp_path, None, 1, Console())
+    assert isinstance(open_executor(setting, alone, SharedFlag()), InProcess)
+    for more in ({"time_limit": 60.0}, {"devices": ("cpu",)}):
+        with open_executor(setting, replace(alone, **more), SharedFlag()) as executor:
+            assert isinstance(executor, LocalProcesses)
 
 
 def test_in_process_jobs_run_in_their_order(setting):
@@ -74,7 +77,7 @@ def test_a_worker_that_dies_costs_its_job_a_try_and_the_third_death_fails_it(set
         return Job(Deadly(levels=1, first_filters=2, tally=str(tmp_path / f"{deaths}"), deaths=deaths), "params", 5)
 
     once, always = deadly(1), deadly(99)
-    healthy = [Job(Architecture(levels=1, first_filters=width), "params", 0) for width in range(2, 6)]
+    healthy = [Job(Architecture(levels=1, first_filters=width), "early", 0) for width in range(2, 6)]
     found = {}
     with LocalProcesses(setting, 2) as executor:
         for job in (once, *healthy[:2], always, *healthy[2:]):
@@ -82,83 +85,20 @@ def test_a_worker_that_dies_costs_its_job_a_try_and_the_third_death_fails_it(set
         while len(found) < 6:
             found |= {made.key: made for made in executor.finished()}
     for job in healthy:
-        assert found[job.key] == measure(setting, job)
-    assert found[once.key].score == found[healthy[0].key].score == measure(setting, healthy[0]).score
+        here = measure(setting, job)
+        assert (found[job.key].score, found[job.key].curve) == (here.score, here.curve)
+    assert found[once.key].score == measure(setting, Job(healthy[0].architecture, "params", 5)).score
     failed = found[always.key]
     assert (failed.state, failed.score) == ("failed", None)
     assert failed.reason == f"killed its worker 3 times (exit code {-signal.SIGKILL})"
     assert (tmp_path / "99").stat().st_size == 3
 
 
-def session_members(session: int) -> list[int]:
-    """Processes of a session that run; it is the sixth field of their `stat`, the state the third."""
-    members = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:  # it ended meanwhile
-            continue
-        if int(fields[3]) == session and fields[0] != "Z":
-            members.append(int(stat.parent.name))
-    return members
-
-
-def wait_until(condition) -> None:
-    end = time.monotonic() + 120  # of a machine that does much else
-    while not condition():
-        assert time.monotonic() < end, "it never came to this"
-        time.sleep(0.05)
-
-
-def recorded(database: Path) -> int:
-    """Measurements in a study file, read by a process that cannot disturb it."""
-    try:
-        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-            query = "select count(*) from trials join studies using (study_id) "
-            query += "where study_name like 'tiny/%' and study_name <> 'tiny/agreement'"
-            return int(connection.execute(query).fetchone()[0])
-    except sqlite3.OperationalError:  # not there yet, or without its tables
-        return 0
-
-
-SILENT = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-
-on_linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
-
-
-@on_linux
-def test_killed_at_any_time_and_run_again_the_table_is_that_of_an_undisturbed_run(run_cli, tiny_search, tmp_path):
-    killed, whole = (
-        tiny_search(tmp_path / name, trials=4, measures=[], steps=20, proxy_steps=20, validate_every=10)
-        for name in ("killed", "whole")
-    )
-    database = tmp_path / "killed" / "tiny" / "study.db"
-
-    def kill_when(condition) -> None:
-        """Starts the search, kills the driver, and the driver alone, and expects the workers to follow it."""
-        command = [sys.executable, "-m", "randsearch", *killed, "--workers", "2"]
-        with subprocess.Popen(command, start_new_session=True, **SILENT) as driver:
-            wait_until(lambda: condition(driver.pid))
-            assert driver.poll() is None
-            driver.kill()
-        wait_until(lambda: not session_members(driver.pid))
-
-    kill_when(lambda driver: len(session_members(driver)) > 1)  # while workers are still starting
-    assert recorded(database) == 0
-    kill_when(lambda _: recorded(database) >= 3)
-    assert recorded(database) < 12
-    assert run_cli(*killed).code == 0
-    assert recorded(database) == 12
-    assert run_cli(*whole).code == 0
-    pd.testing.assert_frame_equal(
-        without_times(tmp_path / "killed" / "tiny" / "measurements.csv"),
-        without_times(tmp_path / "whole" / "tiny" / "measurements.csv"),
-    )
-
-
-def test_two_workers_score_as_one_does_to_the_bit(run_cli, tiny_search, tmp_path):
-    for workers in (1, 2):
-        options = {"trials": 2, "seeds": [0, 1], "train": "none"}
-        assert run_cli(*tiny_search(tmp_path / str(workers), **options), "--workers", workers).code == 0
-    one, two = (without_times(tmp_path / str(workers) / "tiny" / "measurements.csv") for workers in (1, 2))
-    pd.testing.assert_frame_equal(one, two)
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+def test_workers_follow_a_driver_that_is_killed_while_they_start(tiny_search, tmp_path):
+    with start([*tiny_search(tmp_path), "--workers", "2"], **SILENT) as driver:
+        wait_until(lambda: len(session_members(driver.pid)) > 1)
+        assert driver.poll() is None
+        driver.kill()
+    wait_until(lambda: not session_members(driver.pid))
+    assert recorded(tmp_path / "tiny" / "study.db") == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from randsearch.architecture import Architecture
-from randsearch.search.analysis import load_config
+from randsearch.folders import load_config
 from randsearch.search.opening import open_studies
 from randsearch.table import LEADING, TRAILING
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from randsearch.search.analysis import load_config
+from randsearch.folders import load_config
 from randsearch.table import read_measurements
 
 GRID = """\

@@ -1,0 +1,26 @@
+"""The folders of studies: `results/NAME/`, each with its `config.yaml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from randsearch.config import StudyConfig, load_options
+from randsearch.errors import UserError
+
+
+def study_folder(results: Path, name: str) -> Path:
+    """Folder of an existing study.
+
+    Raises:
+        UserError: there is none of that name, or the name would leave the results folder.
+    """
+    folder = results / name
+    if Path(name).name != name or not (folder / "config.yaml").is_file():
+        raise UserError(f"there is no study {name} in {results}: `randsearch search` makes one.")
+    return folder
+
+
+def load_config(folder: Path) -> StudyConfig:
+    """The configuration that was saved with a study."""
+    path = folder / "config.yaml"
+    return StudyConfig.create(load_options(path), str(path))
