@@ -6,7 +6,7 @@ import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -32,7 +32,7 @@ from randsearch.cli_options import (
     workers_for,
 )
 from randsearch.cli_studies import studies_app
-from randsearch.errors import UserError
+from randsearch.errors import UserError, printable
 
 if TYPE_CHECKING:
     from randsearch.search.session import Machine
@@ -71,16 +71,19 @@ def main() -> None:
     try:
         app(prog_name="randsearch")
     except UserError as error:
-        print(f"randsearch: {error}", file=sys.stderr)
-        sys.exit(1)
+        _complain(str(error))
     except OSError as error:
         place = f" at {error.filename}" if error.filename else ""
-        print(
-            f"randsearch: the machine refused a file{place} ({error.strerror or error}): "
-            "mend that and run the same command again, which continues where it stood.",
-            file=sys.stderr,
+        _complain(
+            f"the machine refused a file{place} ({error.strerror or error}): "
+            "mend that and run the same command again, which continues where it stood."
         )
-        sys.exit(1)
+
+
+def _complain(sentence: str) -> NoReturn:
+    """Ends with one line, whatever it quotes: text of files may hold line breaks or steer a terminal."""
+    print(f"randsearch: {printable(sentence)}", file=sys.stderr)
+    sys.exit(1)
 
 
 def _machine(
