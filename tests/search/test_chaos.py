@@ -77,14 +77,13 @@ def test_drivers_and_workers_killed_at_random_moments(run_cli, tiny_search, tmp_
 
 
 @pytest.fixture
-def server(tmp_path_factory, monkeypatch) -> Iterator[postgres.Server]:
+def server(monkeypatch) -> Iterator[postgres.Server]:
     reason = postgres.why_not()
     if reason:
         pytest.skip(reason)
     monkeypatch.setenv("PGPASSWORD", postgres.PASSWORD)
-    running = postgres.serve(tmp_path_factory.mktemp("server"))
-    yield running
-    running.stop()
+    with postgres.serve() as running:
+        yield running
 
 
 @pytest.mark.long
@@ -109,7 +108,7 @@ def test_the_same_in_a_database_that_is_stopped_and_started(run_cli, tiny_search
     thread = threading.Thread(target=outages)
     thread.start()
     try:
-        disturb(arguments, made, 4 * LONG["trials"] - 1, 10, seed=1)
+        disturb(arguments, made, 4 * LONG["trials"] - 1, 50, seed=1)
     finally:
         away.set()
         thread.join()
