@@ -177,9 +177,16 @@ def search(
     merged = _merged(space, config, options)
     if devices is not None and "device" not in merged:
         merged["device"] = (listed(devices) or ["cpu"])[0].partition(":")[0]
-    how: dict[str, Any] = {"executor": executor.value, "address": address, "gpu_share": gpu_share, "devices": devices}
-    how |= {"time_limit": time_limit, "keep": keep.value, "allow_failures": allow_failures}
-    _search(merged, _machine(results, cache, workers, merged.get("device"), **how), dry_run=dry_run)
+    machine = _machine(
+        *(results, cache, workers, merged.get("device"), devices),
+        executor=executor.value,
+        address=address,
+        gpu_share=gpu_share,
+        time_limit=time_limit,
+        keep=keep.value,
+        allow_failures=allow_failures,
+    )
+    _search(merged, machine, dry_run=dry_run)
 
 
 def _merged(space: Path | None, config: Path | None, options: dict[str, Any]) -> dict[str, Any]:
@@ -248,9 +255,16 @@ def train(
         raise typer.BadParameter("give either --top K or --all")
     study_folder(results, name)
     options = {"study": name, "train": "all" if everything else f"top:{top}"}
-    how: dict[str, Any] = {"executor": executor.value, "address": address, "gpu_share": gpu_share, "devices": devices}
-    how |= {"time_limit": time_limit, "keep": keep.value, "allow_failures": allow_failures}
-    _search(options, _machine(results, cache, workers, **how))
+    machine = _machine(
+        *(results, cache, workers, None, devices),
+        executor=executor.value,
+        address=address,
+        gpu_share=gpu_share,
+        time_limit=time_limit,
+        keep=keep.value,
+        allow_failures=allow_failures,
+    )
+    _search(options, machine)
 
 
 @app.command()
