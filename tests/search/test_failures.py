@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -11,14 +12,14 @@ from tiny import without_times
 
 from randsearch import training
 from randsearch.architecture import Architecture
-from randsearch.data import open_dataset, track
+from randsearch.data import track
 from randsearch.measures import MEASURES, Job, Setting, measure
 from randsearch.measures.base import Measure
 from randsearch.models.sizing import Signal
 from randsearch.models.wave_unet import build
 from randsearch.search import executors
 from randsearch.search.executors import LocalProcesses
-from randsearch.training import DivergedError, Recipe, take_step
+from randsearch.training import DivergedError, take_step
 
 SMALL = Architecture(levels=1, first_filters=2)
 
@@ -32,23 +33,8 @@ class Slow(Architecture):
 
 
 @pytest.fixture
-def setting(tiny_corpus, tmp_path) -> Setting:
-    dataset = open_dataset(f"musdbhq:{tiny_corpus}")
-    return Setting(
-        dataset=dataset,
-        validation=dataset.validation,
-        signal=Signal(),
-        recipe=Recipe(learning_rate=5e-3, batch=4, segment=256, validate_every=1),
-        steps=3,
-        proxy_steps=2,
-        proxy_half="decoder",
-        baseline=0.0,
-        device="cpu",
-        threads=1,
-        folder=tmp_path / "measured",
-        study="tiny",
-        proxy_batch=2,
-    )
+def setting(setting) -> Setting:
+    return replace(setting, recipe=replace(setting.recipe, batch=4, validate_every=1), steps=3)
 
 
 @pytest.mark.parametrize(
