@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -213,12 +213,19 @@ class Studies:
         Args:
             coefficients: name to number (None where there is none).
             pairs: architecture, primary proxy's score, trained score.
+
+        Raises:
+            UserError: the storage is damaged.
         """
+        with self._storage.undamaged():
+            self._log_agreement(coefficients, list(pairs))
+
+    def _log_agreement(self, coefficients: Mapping[str, Any], pairs: Sequence[tuple[Candidate, float, float]]) -> None:
         logged = self.main.user_attrs
         for name, value in coefficients.items():
             if name not in logged or logged[name] != value:
                 self.main.set_user_attr(name, value)
-        name, pairs = f"{self._config.study}/agreement", list(pairs)
+        name = f"{self._config.study}/agreement"
         if name in self._names:
             known = self._study(name, ["maximize", "maximize"]).get_trials(deepcopy=False)
             told = [(trial.user_attrs.get("architecture"), tuple(trial.values or ())) for trial in known]
