@@ -103,7 +103,7 @@ class RayCluster:
             return job.failed(self._setting, f"it took longer than the time limit of {self._time_limit:g} s")
         except errors.RayTaskError as error:
             if isinstance(error.cause, UserError):
-                raise UserError(str(error.cause)) from None
+                raise type(error.cause)(str(error.cause)) from None
             raise
         except errors.RayError as error:  # WorkerCrashedError, NodeDiedError, OutOfMemoryError
             return job.failed(self._setting, f"killed its worker {DEATHS} times ({_first_line(error)})")
