@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test long-tests chaos bench lint types ffmpeg chromium postgres clean
+.PHONY: demo test long-tests chaos fuzz bench lint types ffmpeg chromium postgres clean
 
 demo: .venv/ready
 	$(BIN)/randsearch demo
@@ -21,6 +21,9 @@ long-tests: .venv/ready
 
 chaos: .venv/ready
 	$(BIN)/python -m pytest -m 'long or not long' tests/search/test_chaos.py
+
+fuzz: .venv/ready
+	$(BIN)/python -m pytest -n auto --hypothesis-profile fuzz --timeout 0 tests/test_fuzz.py
 
 bench: .venv/ready
 	$(BIN)/python tests/bench results/reference

@@ -6,7 +6,7 @@ import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -32,7 +32,7 @@ from randsearch.cli_options import (
     workers_for,
 )
 from randsearch.cli_studies import studies_app
-from randsearch.errors import UserError
+from randsearch.errors import UserError, printable
 
 if TYPE_CHECKING:
     from randsearch.search.session import Machine
@@ -71,16 +71,19 @@ def main() -> None:
     try:
         app(prog_name="randsearch")
     except UserError as error:
-        print(f"randsearch: {error}", file=sys.stderr)
-        sys.exit(1)
+        _complain(str(error))
     except OSError as error:
         place = f" at {error.filename}" if error.filename else ""
-        print(
-            f"randsearch: the machine refused a file{place} ({error.strerror or error}): "
-            "mend that and run the same command again, which continues where it stood.",
-            file=sys.stderr,
+        _complain(
+            f"the machine refused a file{place} ({error.strerror or error}): "
+            "mend that and run the same command again, which continues where it stood."
         )
-        sys.exit(1)
+
+
+def _complain(sentence: str) -> NoReturn:
+    """Ends with one line, whatever it quotes: text of files may hold line breaks or steer a terminal."""
+    print(f"randsearch: {printable(sentence)}", file=sys.stderr)
+    sys.exit(1)
 
 
 def _machine(
@@ -174,9 +177,16 @@ def search(
     merged = _merged(space, config, options)
     if devices is not None and "device" not in merged:
         merged["device"] = (listed(devices) or ["cpu"])[0].partition(":")[0]
-    how: dict[str, Any] = {"executor": executor.value, "address": address, "gpu_share": gpu_share, "devices": devices}
-    how |= {"time_limit": time_limit, "keep": keep.value, "allow_failures": allow_failures}
-    _search(merged, _machine(results, cache, workers, merged.get("device"), **how), dry_run=dry_run)
+    machine = _machine(
+        *(results, cache, workers, merged.get("device"), devices),
+        executor=executor.value,
+        address=address,
+        gpu_share=gpu_share,
+        time_limit=time_limit,
+        keep=keep.value,
+        allow_failures=allow_failures,
+    )
+    _search(merged, machine, dry_run=dry_run)
 
 
 def _merged(space: Path | None, config: Path | None, options: dict[str, Any]) -> dict[str, Any]:
@@ -245,9 +255,16 @@ def train(
         raise typer.BadParameter("give either --top K or --all")
     study_folder(results, name)
     options = {"study": name, "train": "all" if everything else f"top:{top}"}
-    how: dict[str, Any] = {"executor": executor.value, "address": address, "gpu_share": gpu_share, "devices": devices}
-    how |= {"time_limit": time_limit, "keep": keep.value, "allow_failures": allow_failures}
-    _search(options, _machine(results, cache, workers, **how))
+    machine = _machine(
+        *(results, cache, workers, None, devices),
+        executor=executor.value,
+        address=address,
+        gpu_share=gpu_share,
+        time_limit=time_limit,
+        keep=keep.value,
+        allow_failures=allow_failures,
+    )
+    _search(options, machine)
 
 
 @app.command()

@@ -16,6 +16,15 @@ class UserError(Exception):
     """
 
 
+class DamagedAudioError(UserError):
+    """A decoded track in the cache is damaged; it can be decoded again."""
+
+
+def printable(text: str) -> str:
+    """Text of unknown origin as a terminal may show it: line breaks, control characters and their like as escapes."""
+    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
+
+
 def explain(error: ValidationError, where: str) -> UserError:
     """Turns what pydantic found wrong into one sentence.
 

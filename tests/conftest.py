@@ -20,6 +20,7 @@ torch.set_num_threads(1)
 
 # The same examples every time; `pytest --hypothesis-profile default` looks for others.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("fuzz", max_examples=3000, deadline=None)
 hypothesis.settings.load_profile("same")
 
 

@@ -6,6 +6,9 @@ import os
 import pwd
 import socket
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,15 +79,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def serve(home: Path) -> Server:
-    """Makes and starts a server."""
+@contextmanager
+def serve() -> Iterator[Server]:
+    """A server that runs until it is left."""
     programs = binaries()
     assert programs is not None
-    server = Server(programs, home, free_port())
-    server._own(home)
-    server.create()
-    server.start()
-    return server
+    # Not below pytest's folder, which PostgreSQL's user may not enter.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        server = Server(programs, Path(home), free_port())
+        server._own(server.home)
+        server.create()
+        server.start()
+        yield server
+        server.stop()
 
 
 def why_not() -> str | None:

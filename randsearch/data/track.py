@@ -1,12 +1,13 @@
 """One track of the cache, or a part of one that was carved out by time."""
 
-import errno
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from randsearch.errors import DamagedAudioError
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -17,8 +18,8 @@ def _memory_map(path: Path) -> FloatArray:
     try:
         stems: FloatArray = np.load(path, mmap_mode="r")
     except (ValueError, EOFError) as error:
-        # The next command decodes the track anew.
-        raise OSError(errno.EIO, f"the cached track is damaged: {error}", str(path)) from error
+        sentence = f"the cached track {path} is damaged ({error}): the next command decodes it again."
+        raise DamagedAudioError(sentence) from error
     return stems
 
 

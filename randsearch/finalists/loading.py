@@ -30,7 +30,8 @@ def load_network(finalist: Finalist, signal: Signal) -> WaveUNet:
         weights = load_file(path)
     except OSError as error:
         raise UserError(
-            f"{path} cannot be read ({error.strerror or 'no such file'}): the study's folder `measured` holds weights."
+            f"{path} cannot be read ({error.strerror or 'no such file'}): weights lie in the study's folder "
+            "`measured`, unless --keep left them out."
         ) from None
     except SafetensorError as error:
         raise UserError(f"{path} is damaged ({error}): take it from where the study was run.") from None

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from randsearch.architecture import Architecture
-from randsearch.errors import UserError
+from randsearch.errors import DamagedAudioError, UserError
 from randsearch.measurement import Measurement
 from randsearch.measures.base import Measure, Outcome, Setting, UnmeasurableError
 from randsearch.measures.catalogue import MEASURES, find
@@ -51,6 +51,7 @@ def measure(setting: Setting, job: Job) -> Measurement:
 
     Raises:
         UserError: the machine failed, not the architecture (a full disk, a file that is gone): the search stops.
+        DamagedAudioError: a decoded track is damaged: the search decodes it again and goes on.
         StoppedError: the search is to stop, and the measurement was left unfinished.
     """
     import torch
@@ -78,7 +79,7 @@ def _attempt(setting: Setting, job: Job) -> Measurement:
         outcome = _run(setting, job)
     except (DivergedError, UnmeasurableError) as error:
         return job.failed(setting, str(error))
-    except (OSError, StoppedError):
+    except (OSError, StoppedError, DamagedAudioError):
         raise
     except Exception as error:  # A measure may be anybody's code: its error is a result of this measurement alone.
         if _is_out_of_memory(error):

@@ -127,7 +127,7 @@ def log_agreement(found: Findings, folder: Path, storage: str | None = None) -> 
     """Writes every coefficient, interval, p and n into the study, and the pairs of scores as `NAME/agreement`."""
     config = found.config.model_copy(update={"storage": storage or found.config.storage})
     scores = means(found.table).reindex(columns=[config.proxy, "trained"]).dropna()
-    studies = open_studies(config, folder)
+    studies = open_studies(config, folder, refill=False)
     known = {str(name): (float(proxy), float(trained)) for name, proxy, trained in scores.itertuples()}
     pairs = [
         (candidate, *known[candidate.architecture.hash])

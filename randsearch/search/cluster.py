@@ -8,6 +8,9 @@ from __future__ import annotations
 import logging
 import signal
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -45,7 +48,8 @@ class RayCluster:
         self._time_limit = machine.time_limit
         _check_address(machine.address)
         try:
-            ray.init(machine.address, logging_level=logging.ERROR, log_to_driver=False)
+            with _own_sigterm():
+                ray.init(machine.address, logging_level=logging.ERROR, log_to_driver=False)
         except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
             reason = " ".join(str(error).split())
             raise UserError(f"no Ray cluster answers at {machine.address} ({reason}).") from None
@@ -99,7 +103,7 @@ class RayCluster:
             return job.failed(self._setting, f"it took longer than the time limit of {self._time_limit:g} s")
         except errors.RayTaskError as error:
             if isinstance(error.cause, UserError):
-                raise UserError(str(error.cause)) from None
+                raise type(error.cause)(str(error.cause)) from None
             raise
         except errors.RayError as error:  # WorkerCrashedError, NodeDiedError, OutOfMemoryError
             return job.failed(self._setting, f"killed its worker {DEATHS} times ({_first_line(error)})")
@@ -114,6 +118,15 @@ class RayCluster:
         for reference in self._jobs:
             self._ray.cancel(reference, force=True)
         self._ray.shutdown()
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keeps our handler where Ray sets one that ends the process at once."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if threading.current_thread() is threading.main_thread():  # Python allows handlers nowhere else
+        signal.signal(signal.SIGTERM, before)
 
 
 def _check_address(address: str) -> None:

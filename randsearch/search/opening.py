@@ -88,27 +88,29 @@ def with_grid(config: StudyConfig, space: BoundSpace, *, limited: bool) -> Study
     return config.model_copy(update={"trials": trials, "whole": count.exact and trials == count.number})
 
 
-def open_studies(config: StudyConfig, folder: Path) -> Studies:
+def open_studies(config: StudyConfig, folder: Path, *, refill: bool = True) -> Studies:
     """The Optuna studies of a study; what its table holds and they do not is added to them.
 
     Args:
         config: resolved.
         folder: of the study.
+        refill: whether a file is compared with the table too, which takes reading all of both; it is written first
+            and lacks something only if it was damaged or put back from a copy.
 
     Raises:
         UserError: the storage cannot be opened, or the table cannot be read.
     """
     table, file = folder / "measurements.csv", folder / STUDY_FILE
-    if table.exists() and config.storage is not None:
-        studies = Studies(config, folder)
-        _rebuild(studies, config, table)
-        return studies
-    if table.exists() and not file.exists():
+    if table.exists() and config.storage is None and not file.exists():
         # Built aside, for half a study in its place would be taken for a whole one, and the table be cut to it.
         with TemporaryDirectory(prefix=".rebuild-", dir=folder) as aside:
             _rebuild(Studies(config, Path(aside)), config, table)
             (Path(aside) / STUDY_FILE).replace(file)
-    return Studies(config, folder)
+        return Studies(config, folder)
+    studies = Studies(config, folder)
+    if table.exists() and (refill or config.storage is not None):
+        _rebuild(studies, config, table)
+    return studies
 
 
 def _rebuild(studies: Studies, config: StudyConfig, table: Path) -> None:

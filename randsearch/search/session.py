@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from rich.console import Console
 from randsearch import stopping
 from randsearch.config import StudyConfig
 from randsearch.data import Crops, Dataset, Track, open_dataset
-from randsearch.errors import UserError
+from randsearch.errors import DamagedAudioError, UserError
 from randsearch.folders import load_config
 from randsearch.measures import MEASURES, Setting, find
 from randsearch.measures.base import Lazy
@@ -28,6 +29,9 @@ from randsearch.search.opening import bind_space, open_studies, planned_candidat
 from randsearch.search.progress import SearchProgress
 from randsearch.training import Recipe
 from randsearch.validation import affordable_seconds, take_excerpts
+
+REPAIRS = 3
+"""How often a search decodes damaged tracks again until it gives up."""
 
 
 @dataclass(frozen=True)
@@ -91,15 +95,7 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     for device in machine.devices or (asked.device,):
         if machine.executor == "local":
             _check_device(device)
-    dataset = open_dataset(
-        asked.data,
-        task=asked.task,
-        sample_rate=asked.sample_rate,
-        channels=asked.channels,
-        upmix_mono=asked.upmix_mono,
-        cache=machine.cache,
-        progress=True,
-    )
+    dataset = _open_data(asked, machine)
     # Refuses tracks shorter than a segment.
     Crops(dataset.train, asked.batch, asked.segment, asked.segment, seed=0, pads=dataset.task.pads)
     asked = asked.model_copy(update={"sample_rate": dataset.sample_rate, "data_digest": dataset.digest})
@@ -108,6 +104,19 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     if asked.sampler == "grid":
         asked = with_grid(asked, bind_space(asked), limited=stored is not None or "trials" in options)
     return (asked if stored is None else stored.continued_by(asked)), dataset
+
+
+def _open_data(config: StudyConfig, machine: Machine) -> Dataset:
+    """The data of a study; decodes what the cache lacks or holds damaged."""
+    return open_dataset(
+        config.data,
+        task=config.task,
+        sample_rate=config.sample_rate,
+        channels=config.channels,
+        upmix_mono=config.upmix_mono,
+        cache=machine.cache,
+        progress=True,
+    )
 
 
 def _affordable(config: StudyConfig, dataset: Dataset) -> int | str:
@@ -198,15 +207,32 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
         if dataset.note:
             studies.annotate("note", dataset.note)
             machine.console.print(f"note: {dataset.note}", highlight=False, markup=False)
-        progress = SearchProgress(machine.console, config.proxy)
-        keeper = Keeper(setting.folder, machine.keep)
-        with open_executor(setting, machine, stop) as executor, progress:
-            driver = Driver(config, setting, space, studies, executor, progress, keeper, folder / "measurements.csv")
-            try:
+
+        def drive() -> None:
+            progress = SearchProgress(machine.console, config.proxy)
+            keeper = Keeper(setting.folder, machine.keep)
+            with open_executor(setting, machine, stop) as executor, progress:
+                driver = Driver(
+                    config, setting, space, studies, executor, progress, keeper, folder / "measurements.csv"
+                )
                 driver.run(allow_failures=machine.allow_failures)
-            except stopping.StoppedError:
-                raise stopping.StoppedError(*came[:1]) from None
+
+        try:
+            _mending(drive, config, machine)
+        except stopping.StoppedError:
+            raise stopping.StoppedError(*came[:1]) from None
     return folder
+
+
+def _mending(drive: Callable[[], None], config: StudyConfig, machine: Machine) -> None:
+    """Drives a study; tracks that turn out to be damaged in the cache are decoded again, and it goes on."""
+    for _ in range(REPAIRS):
+        try:
+            return drive()
+        except DamagedAudioError:
+            machine.console.print("a track in the cache is damaged: decoding it again", highlight=False)
+            _open_data(config, machine)
+    drive()
 
 
 def open_executor(setting: Setting, machine: Machine, stop: stopping.SharedFlag) -> Executor:

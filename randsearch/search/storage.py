@@ -28,6 +28,10 @@ STUDY_FILE = "study.db"
 PATIENCE_SECONDS = 600.0
 """How long a search waits for a database that does not answer."""
 
+_DAMAGE = ("malformed", "not a database")  # as SQLite says it
+_SIGNS_OF_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, AssertionError, OverflowError)
+"""What Optuna raises where it reads what it never wrote."""
+
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 
@@ -172,8 +176,22 @@ class PatientStorage(_CachedStorage):
     def __init__(self, backend: RDBStorage, place: str) -> None:
         super().__init__(backend)
         self._place = place
+        away = "move it away" if backend.engine.dialect.name == "sqlite" else "delete the study there"
+        self._remedy = f"{away}, and the same command makes it anew from measurements.csv"
         self._sessions = backend.scoped_session
         event.listen(backend.engine, "handle_error", _translate)
+
+    @contextmanager
+    def undamaged(self) -> Iterator[None]:
+        """Takes what reading raises for damage: the database holds what neither Optuna nor randsearch ever wrote.
+
+        Raises:
+            UserError: in its place.
+        """
+        try:
+            yield
+        except (*_SIGNS_OF_DAMAGE, exc.SQLAlchemyError) as error:
+            raise UserError(f"{self._place} is damaged ({_reason(error)}): {self._remedy}.") from None
 
     def guard(self, check: Callable[[Session], None]) -> None:
         """Has every transaction checked, in that transaction itself, before it is committed.
@@ -205,6 +223,8 @@ class PatientStorage(_CachedStorage):
                 return result
 
     def _sentence(self, refusal: _RefusedError) -> str:
+        if any(sign in refusal.reason for sign in _DAMAGE):
+            return f"{self._place} is damaged ({refusal.reason}): {self._remedy}."
         waited = f" for {PATIENCE_SECONDS / 60:.0f} minutes" if refusal.passes else ""
         return (
             f"{self._place} cannot be used{waited} ({refusal.reason}): "

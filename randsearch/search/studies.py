@@ -8,8 +8,9 @@ immutable in Optuna, hence several studies. Nothing here imports torch.
 from __future__ import annotations
 
 import json
+import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,8 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 # Metric names have been called experimental since Optuna 3.2; the dashboard shows them.
 warnings.filterwarnings("ignore", message=".*set_metric_names.*", category=optuna.exceptions.ExperimentalWarning)
 
-_ATTRIBUTES = (
-    *("baseline", "seconds", "steps", "multiply_adds", "validation_seconds", "data_seconds", "threads", "device"),
-)
+_COSTS = ("seconds", "multiply_adds", "validation_seconds", "data_seconds")
+_ATTRIBUTES = ("baseline", *_COSTS, "steps", "threads", "device")
 
 
 @dataclass(frozen=True)
@@ -66,16 +66,17 @@ class Studies:
     def __init__(self, config: StudyConfig, folder: Path) -> None:
         self._config = config
         self._storage = open_storage(database_url(config, folder))
-        self._names = set(optuna.get_all_study_names(self._storage))
         self._opened: dict[str, optuna.Study] = {}
         directions = ["maximize", "minimize"] if config.sampler == "nsga2" else ["maximize"]
-        self.main = self._study(config.study, directions)
-        if not self.main.user_attrs:
-            self.main.set_user_attr("proxy", config.proxy)
-            self.main.set_user_attr("data", config.data)
-            self.main.set_user_attr("sampler", config.sampler)
-            names = [config.proxy, "macs"] if config.sampler == "nsga2" else [config.proxy]
-            self.main.set_metric_names(names)
+        with self._storage.undamaged():
+            self._names = set(optuna.get_all_study_names(self._storage))
+            self.main = self._study(config.study, directions)
+            if not self.main.user_attrs:
+                self.main.set_user_attr("proxy", config.proxy)
+                self.main.set_user_attr("data", config.data)
+                self.main.set_user_attr("sampler", config.sampler)
+                names = [config.proxy, "macs"] if config.sampler == "nsga2" else [config.proxy]
+                self.main.set_metric_names(names)
         if config.storage is not None:
             self._check_config()
 
@@ -114,7 +115,8 @@ class Studies:
         """A number of the whole study, computed once."""
         if name not in self.main.user_attrs:
             self.main.set_user_attr(name, compute())
-        return float(self.main.user_attrs[name])
+        with self._storage.undamaged():
+            return _finite(self.main.user_attrs[name])
 
     def annotate(self, name: str, text: str) -> None:
         """Writes what a reader must know into the study itself."""
@@ -122,40 +124,49 @@ class Studies:
             self.main.set_user_attr(name, text)
 
     def candidates(self) -> list[Candidate]:
-        """The architectures of the study, in the order in which they joined it."""
-        return [
-            Candidate(
-                trial.number,
-                Architecture.create(json.loads(trial.user_attrs["options"]), f"trial {trial.number}"),
-                trial.params,
-                trial.distributions,
-                trial.state.is_finished(),
-            )
-            for trial in self.main.get_trials(deepcopy=False)
-            if "options" in trial.user_attrs and "repeats" not in trial.user_attrs
-        ]
+        """The architectures of the study, in the order in which they joined it.
+
+        Raises:
+            UserError: the storage is damaged.
+        """
+        with self._storage.undamaged():
+            trials = self.main.get_trials(deepcopy=False)
+            if [trial.number for trial in trials] != list(range(len(trials))):
+                raise ValueError("a trial is missing")
+            return [
+                Candidate(
+                    trial.number,
+                    Architecture.create(json.loads(trial.user_attrs["options"]), f"trial {trial.number}"),
+                    trial.params,
+                    trial.distributions,
+                    trial.state.is_finished(),
+                )
+                for trial in trials
+                if "options" in trial.user_attrs and "repeats" not in trial.user_attrs
+            ]
 
     def add(
         self, architecture: Architecture, params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
     ) -> Candidate:
         """Adds an architecture that the driver drew; its trial runs until the primary proxy's score is told."""
         number = len(self.main.get_trials(deepcopy=False))
-        self.main.add_trial(
-            create_trial(
-                state=TrialState.RUNNING,
-                params=dict(params),
-                distributions=dict(distributions),
-                user_attrs=describe(architecture),
-            )
+        trial = create_trial(
+            state=TrialState.RUNNING,
+            params=dict(params),
+            distributions=dict(distributions),
+            user_attrs=describe(architecture),
         )
+        with self._storage.undamaged():
+            self.main.add_trial(trial)
         return Candidate(number, architecture, params, distributions, told=False)
 
     def tell(self, candidate: Candidate, values: list[float] | None) -> None:
         """Tells Optuna what the primary proxy made of an architecture; None if it failed."""
-        if values is None:
-            self.main.tell(candidate.number, state=TrialState.FAIL)
-        else:
-            self.main.tell(candidate.number, values)
+        with self._storage.undamaged():
+            if values is None:
+                self.main.tell(candidate.number, state=TrialState.FAIL)
+            else:
+                self.main.tell(candidate.number, values)
 
     def record(self, measurement: Measurement, candidate: Candidate) -> None:
         """Adds a measurement, in one transaction, so that it is in the study wholly or not at all."""
@@ -164,22 +175,29 @@ class Studies:
         attributes |= {"architecture": measurement.architecture.hash, "seed": measurement.seed}
         if measurement.reason:
             attributes["reason"] = measurement.reason
-        self._measure_study(measurement.measure).add_trial(
-            create_trial(
-                state=TrialState.COMPLETE if complete else TrialState.FAIL,
-                value=measurement.score if complete else None,
-                params=dict(candidate.params),
-                distributions=dict(candidate.distributions),
-                user_attrs=attributes,
-                intermediate_values=dict(measurement.curve),
-            )
+        trial = create_trial(
+            state=TrialState.COMPLETE if complete else TrialState.FAIL,
+            value=measurement.score if complete else None,
+            params=dict(candidate.params),
+            distributions=dict(candidate.distributions),
+            user_attrs=attributes,
+            intermediate_values=dict(measurement.curve),
         )
+        with self._storage.undamaged():
+            self._measure_study(measurement.measure).add_trial(trial)
 
     def measurements(self, candidates: Iterable[Candidate]) -> list[Measurement]:
-        """Every measurement of these architectures."""
+        """Every measurement of these architectures.
+
+        Raises:
+            UserError: the storage is damaged.
+        """
+        with self._storage.undamaged():
+            return list(self._read_measurements(candidates))
+
+    def _read_measurements(self, candidates: Iterable[Candidate]) -> Iterator[Measurement]:
         architectures = {candidate.architecture.hash: candidate.architecture for candidate in candidates}
         prefix = f"{self._config.study}/"
-        found = []
         for name in sorted(self._names):
             measure = name.removeprefix(prefix)
             if not name.startswith(prefix) or measure == "agreement":
@@ -187,8 +205,7 @@ class Studies:
             for trial in self._measure_study(measure).get_trials(deepcopy=False):
                 architecture = architectures.get(trial.user_attrs.get("architecture", ""))
                 if architecture is not None:
-                    found.append(_measurement(trial, measure, architecture))
-        return found
+                    yield _measurement(trial, measure, architecture)
 
     def log_agreement(self, coefficients: Mapping[str, Any], pairs: Iterable[tuple[Candidate, float, float]]) -> None:
         """Writes the agreement into the study: coefficients as user attributes of `NAME`, scores as `NAME/agreement`.
@@ -196,12 +213,19 @@ class Studies:
         Args:
             coefficients: name to number (None where there is none).
             pairs: architecture, primary proxy's score, trained score.
+
+        Raises:
+            UserError: the storage is damaged.
         """
+        with self._storage.undamaged():
+            self._log_agreement(coefficients, list(pairs))
+
+    def _log_agreement(self, coefficients: Mapping[str, Any], pairs: Sequence[tuple[Candidate, float, float]]) -> None:
         logged = self.main.user_attrs
         for name, value in coefficients.items():
             if name not in logged or logged[name] != value:
                 self.main.set_user_attr(name, value)
-        name, pairs = f"{self._config.study}/agreement", list(pairs)
+        name = f"{self._config.study}/agreement"
         if name in self._names:
             known = self._study(name, ["maximize", "maximize"]).get_trials(deepcopy=False)
             told = [(trial.user_attrs.get("architecture"), tuple(trial.values or ())) for trial in known]
@@ -231,14 +255,29 @@ def describe(architecture: Architecture) -> dict[str, str]:
 
 
 def _measurement(trial: FrozenTrial, measure: str, architecture: Architecture) -> Measurement:
-    attributes = trial.user_attrs
+    """A trial as the measurement that it was recorded for.
+
+    Raises:
+        ValueError: it never was one; TypeError and KeyError say the same.
+    """
+    attributes, complete = trial.user_attrs, trial.state == TrialState.COMPLETE
     return Measurement(
         architecture,
         measure,
-        attributes["seed"],
-        "complete" if trial.state == TrialState.COMPLETE else "failed",
-        score=trial.value,
-        reason=attributes.get("reason", ""),
-        curve=tuple(sorted(trial.intermediate_values.items())),
-        **{name: attributes[name] for name in _ATTRIBUTES},
+        int(attributes["seed"]),
+        "complete" if complete else "failed",
+        score=_finite(trial.value) if complete else None,
+        baseline=None if attributes["baseline"] is None else _finite(attributes["baseline"]),
+        device=str(attributes["device"]),
+        reason=str(attributes.get("reason", "")),
+        curve=tuple((int(step), _finite(score)) for step, score in sorted(trial.intermediate_values.items())),
+        steps=int(attributes["steps"]),
+        threads=int(attributes["threads"]),
+        **{name: _finite(attributes[name]) for name in _COSTS},
     )
+
+
+def _finite(value: Any) -> float:
+    if isinstance(value, str) or not math.isfinite(value):
+        raise ValueError(f"{value!r} where a number should be")
+    return float(value)

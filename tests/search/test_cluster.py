@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -9,23 +11,24 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from processes import recorded, start, wait_until
 from tiny import without_times
 
 ray = pytest.importorskip("ray", reason="Ray is not installed (pip install '.[cluster]')")
 
 
-@pytest.fixture
-def cluster(monkeypatch) -> Iterator[object]:
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[object]:
     """Two nodes on this machine, each with one core; the first is the head."""
     from ray.cluster_utils import Cluster
 
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     node = {"num_cpus": 1, "object_store_memory": 10**8, "include_dashboard": False}
-    nodes = Cluster(initialize_head=True, head_node_args=node)
-    nodes.add_node(**node)
-    nodes.wait_for_nodes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        nodes = Cluster(initialize_head=True, head_node_args=node)
+        nodes.add_node(**node)
+        nodes.wait_for_nodes()
     yield nodes
-    ray.shutdown()
     nodes.shutdown()
 
 
@@ -35,6 +38,22 @@ def on(cluster: object) -> tuple[str, ...]:
 
 def rows(table: Path) -> int:
     return len(pd.read_csv(table)) if table.exists() else 0
+
+
+def test_a_stop_saves_what_runs_there_and_it_goes_on_here(cluster, run_cli, tiny_search, tmp_path):
+    arguments = tiny_search(tmp_path, trials=1, measures=[], steps=800, proxy_steps=20, validate_every=400)
+    said = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "text": True}
+    with start([*arguments, *on(cluster)], **said) as driver:
+        wait_until(lambda: recorded(tmp_path / "tiny" / "study.db") >= 2)  # the proxies
+        time.sleep(0.5)
+        driver.send_signal(signal.SIGTERM)
+        answer = driver.stderr.read()
+    assert driver.returncode == 128 + signal.SIGTERM
+    assert answer.endswith("randsearch: stopped; the same command continues where it stood.\n")
+    assert "Traceback" not in answer
+    assert len([*tmp_path.rglob("trained-0/checkpoint.safetensors")]) == 1
+    assert run_cli(*arguments).code == 0
+    assert not [*tmp_path.rglob("checkpoint.*")]
 
 
 def test_a_node_that_goes_away_in_mid_search_changes_no_score(cluster, run_cli, tiny_search, tmp_path):

@@ -12,13 +12,10 @@ from processes import SILENT, recorded, session_members, start, wait_until
 from rich.console import Console
 
 from randsearch.architecture import Architecture
-from randsearch.data import open_dataset
-from randsearch.measures import Job, Setting, measure
-from randsearch.models.sizing import Signal
+from randsearch.measures import Job, measure
 from randsearch.search.executors import InProcess, LocalProcesses
 from randsearch.search.session import Machine, open_executor
 from randsearch.stopping import SharedFlag
-from randsearch.training import Recipe
 
 
 class Deadly(Architecture):
@@ -33,26 +30,6 @@ class Deadly(Architecture):
         if Path(self.tally).stat().st_size <= self.deaths:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().filters(level)
-
-
-@pytest.fixture
-def setting(tiny_corpus, tmp_path) -> Setting:
-    dataset = open_dataset(f"musdbhq:{tiny_corpus}")
-    return Setting(
-        dataset=dataset,
-        validation=dataset.validation,
-        signal=Signal(),
-        recipe=Recipe(learning_rate=5e-3, batch=2, segment=256, validate_every=2),
-        steps=4,
-        proxy_steps=2,
-        proxy_half="decoder",
-        baseline=0.0,
-        device="cpu",
-        threads=1,
-        folder=tmp_path / "measured",
-        study="tiny",
-        proxy_batch=2,
-    )
 
 
 def test_one_worker_needs_no_process_unless_it_must_be_ended_or_bound_to_a_device(setting, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -11,14 +12,14 @@ from tiny import without_times
 
 from randsearch import training
 from randsearch.architecture import Architecture
-from randsearch.data import open_dataset, track
+from randsearch.data import track
 from randsearch.measures import MEASURES, Job, Setting, measure
 from randsearch.measures.base import Measure
 from randsearch.models.sizing import Signal
 from randsearch.models.wave_unet import build
 from randsearch.search import executors
 from randsearch.search.executors import LocalProcesses
-from randsearch.training import DivergedError, Recipe, take_step
+from randsearch.training import DivergedError, take_step
 
 SMALL = Architecture(levels=1, first_filters=2)
 
@@ -32,23 +33,8 @@ class Slow(Architecture):
 
 
 @pytest.fixture
-def setting(tiny_corpus, tmp_path) -> Setting:
-    dataset = open_dataset(f"musdbhq:{tiny_corpus}")
-    return Setting(
-        dataset=dataset,
-        validation=dataset.validation,
-        signal=Signal(),
-        recipe=Recipe(learning_rate=5e-3, batch=4, segment=256, validate_every=1),
-        steps=3,
-        proxy_steps=2,
-        proxy_half="decoder",
-        baseline=0.0,
-        device="cpu",
-        threads=1,
-        folder=tmp_path / "measured",
-        study="tiny",
-        proxy_batch=2,
-    )
+def setting(setting) -> Setting:
+    return replace(setting, recipe=replace(setting.recipe, batch=4, validate_every=1), steps=3)
 
 
 @pytest.mark.parametrize(
@@ -158,30 +144,44 @@ def test_a_study_in_which_more_than_a_third_fails_stops_with_a_diagnosis(search,
     assert len(pd.read_csv(table)) == 24
 
 
-def test_audio_that_is_damaged_late_stops_the_search_and_is_decoded_again(
-    search, tmp_path, monkeypatch, finished_study
-):
-    done = []
-
-    def damaging(setting, job):
-        done.append(job)
-        if len(done) == 3:
-            track._memory_map.cache_clear()
-            for each in setting.dataset.train:
-                each.path.write_bytes(each.path.read_bytes()[:50])
-        return measure(setting, job)
-
+@pytest.fixture
+def damaging(tmp_path, monkeypatch):
+    """Cuts all cached tracks short before the measurements of these numbers; the cache is the test's own."""
     monkeypatch.setenv("RANDSEARCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(executors, "measure", damaging)
-    stopped = search(trials=4, seeds=[0, 1])
-    assert stopped.code == 1
-    assert "the cached track is damaged" in stopped.err
-    assert stopped.err.count("randsearch:") == 1  # beside the bars of the cache
-    track._memory_map.cache_clear()
-    assert search(trials=4, seeds=[0, 1]).code == 0
+
+    def damage(*numbers: int) -> None:
+        done = []
+
+        def damaging_measure(setting, job):
+            done.append(job)
+            if len(done) in numbers:
+                track._memory_map.cache_clear()
+                for each in setting.dataset.train:
+                    each.path.write_bytes(each.path.read_bytes()[:50])
+            return measure(setting, job)
+
+        monkeypatch.setattr(executors, "measure", damaging_measure)
+
+    return damage
+
+
+def test_audio_that_is_damaged_late_is_decoded_again_and_the_search_goes_on(search, tmp_path, damaging, finished_study):
+    damaging(3, 8)
+    answer = search(trials=4, seeds=[0, 1])
+    assert answer.code == 0
+    assert answer.out.count("a track in the cache is damaged: decoding it again") == 2
     pd.testing.assert_frame_equal(
         without_times(tmp_path / "tiny" / "measurements.csv"), without_times(finished_study / "measurements.csv")
     )
+
+
+def test_audio_that_is_damaged_again_and_again_stops_the_search_with_one_sentence(search, tmp_path, damaging):
+    damaging(*range(3, 40))
+    answer = search(trials=4, seeds=[0, 1])
+    assert answer.code == 1
+    said = next(line for line in answer.err.splitlines() if "is damaged" in line)
+    assert said.startswith("randsearch: the cached track")
+    assert 2 <= len(pd.read_csv(tmp_path / "tiny" / "measurements.csv")) < 40
 
 
 @pytest.mark.parametrize(("keep", "kept"), [("all", {"trained", "early", "fixed_decoder"}), ("trained", {"trained"})])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -32,11 +31,8 @@ pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[postgres.Server]:
-    # Not below pytest's folder, which PostgreSQL's user may not enter.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        server = postgres.serve(Path(home))
+    with postgres.serve() as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture
