@@ -214,11 +214,7 @@ def train(
             _validate(network, validate, done)
             done.validation_seconds += time.perf_counter() - stepped
         if checkpoint is not None and done.step < steps:
-            stop = stopping.requested()
-            if stop or checkpoint.due():
-                checkpoint.save(done, network, optimiser)
-            if stop:
-                raise stopping.StoppedError
+            _save(checkpoint, done, network, optimiser)
     return Trained(
         tuple(done.curve),
         tuple(done.losses),
@@ -227,6 +223,15 @@ def train(
         done.validation_seconds,
         done.data_seconds,
     )
+
+
+def _save(checkpoint: Checkpoint, done: Progress, network: WaveUNet, optimiser: torch.optim.Optimizer) -> None:
+    """Saves a checkpoint if one is due, and before the training is left because the search is to stop."""
+    stop = stopping.requested()
+    if stop or checkpoint.due():
+        checkpoint.save(done, network, optimiser)
+    if stop:
+        raise stopping.StoppedError
 
 
 def _timed(fetched: Iterator[tuple[Tensor, Tensor]], done: Progress) -> Iterator[tuple[Tensor, Tensor]]:

@@ -14,6 +14,10 @@ from sqlalchemy.engine import Engine
 from tiny import FINISHED, SEGMENT, SPACE, Answer, Cli, write_tracks
 
 from randsearch import cli
+from randsearch.data import open_dataset
+from randsearch.measures import Setting
+from randsearch.models.sizing import Signal
+from randsearch.training import Recipe
 
 # Networks of the tests are tiny: a second thread costs more than it brings, and far more on a busy machine.
 torch.set_num_threads(1)
@@ -76,6 +80,27 @@ def tiny_options(tiny_corpus, tiny_space) -> dict[str, object]:
         "segment": SEGMENT,
         "threads": 1,
     }
+
+
+@pytest.fixture(scope="session")
+def tiny_setting(tiny_corpus) -> Setting:
+    """What workers know of a tiny study; its folder is to be replaced."""
+    dataset = open_dataset(f"musdbhq:{tiny_corpus}")
+    return Setting(
+        dataset=dataset,
+        validation=dataset.validation,
+        signal=Signal(),
+        recipe=Recipe(learning_rate=5e-3, batch=2, segment=SEGMENT, validate_every=2),
+        steps=4,
+        proxy_steps=2,
+        proxy_half="decoder",
+        baseline=0.0,
+        device="cpu",
+        threads=1,
+        folder=Path("unused"),
+        study="tiny",
+        proxy_batch=2,
+    )
 
 
 @pytest.fixture(scope="session")

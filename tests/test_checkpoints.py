@@ -62,7 +62,7 @@ def whole(crops) -> tuple[Trained, dict[str, torch.Tensor]]:
     return run(crops, None)
 
 
-def same(one: tuple[Trained, dict[str, torch.Tensor]], other: tuple[Trained, dict[str, torch.Tensor]]) -> None:
+def assert_same(one: tuple[Trained, dict[str, torch.Tensor]], other: tuple[Trained, dict[str, torch.Tensor]]) -> None:
     assert one[0].curve == other[0].curve
     assert one[0].losses == other[0].losses
     for weights, others in ((one[0].best_weights, other[0].best_weights), (one[1], other[1])):
@@ -78,13 +78,13 @@ def stop_after(steps: int, crops: Crops, path: Path) -> None:
 @pytest.mark.parametrize("steps", range(1, STEPS))
 def test_stopped_after_any_step_it_goes_on_bit_identically(crops, whole, tmp_path, steps):
     stop_after(steps, crops, tmp_path / "c.safetensors")
-    same(run(crops, Checkpoint(tmp_path / "c.safetensors", {"run": 1})), whole)
+    assert_same(run(crops, Checkpoint(tmp_path / "c.safetensors", {"run": 1})), whole)
 
 
 def test_stopped_again_and_again(crops, whole, tmp_path):
     for _ in range(4):
         stop_after(3, crops, tmp_path / "c.safetensors")
-    same(run(crops, Checkpoint(tmp_path / "c.safetensors", {"run": 1})), whole)
+    assert_same(run(crops, Checkpoint(tmp_path / "c.safetensors", {"run": 1})), whole)
 
 
 def test_killed_without_a_word_it_goes_on_from_the_last_one(crops, whole, tmp_path):
@@ -98,7 +98,9 @@ def test_killed_without_a_word_it_goes_on_from_the_last_one(crops, whole, tmp_pa
     with pytest.raises(KeyboardInterrupt):
         run(crops, Checkpoint(tmp_path / "c.safetensors", {}, every=0), killed)
     validated = []
-    same(run(crops, Checkpoint(tmp_path / "c.safetensors", {}), lambda n: validated.append(0) or loudness(n)), whole)
+    assert_same(
+        run(crops, Checkpoint(tmp_path / "c.safetensors", {}), lambda n: validated.append(0) or loudness(n)), whole
+    )
     assert len(validated) == 2  # at steps 12 and 14; those of 4 and 8 came from the checkpoint
 
 
@@ -107,9 +109,9 @@ def test_a_damaged_one_is_passed_over(crops, whole, tmp_path, damage):
     path = tmp_path / "c.safetensors"
     stop_after(5, crops, path)
     path.write_bytes(damage(path.read_bytes()))
-    same(run(crops, Checkpoint(path, {"run": 1})), whole)
+    assert_same(run(crops, Checkpoint(path, {"run": 1})), whole)
 
 
 def test_that_of_another_run_is_passed_over(crops, whole, tmp_path):
     stop_after(5, crops, tmp_path / "c.safetensors")
-    same(run(crops, Checkpoint(tmp_path / "c.safetensors", {"run": 2})), whole)
+    assert_same(run(crops, Checkpoint(tmp_path / "c.safetensors", {"run": 2})), whole)

@@ -70,10 +70,10 @@ def run_training(
         checkpoint=_checkpoint(setting, architecture, measure, seed, steps),
     )
     network.load_state_dict(trained.best_weights)
-    if trained.score not in best:  # It was found before this run went on from a checkpoint.
-        validate(network)
+    # A best validation from before this run went on from its checkpoint is made again; a GPU may round it differently.
+    found = trained.score if trained.score in best else validate(network)
     _keep(network, setting, architecture, home)
-    write_segments(home, data.source_names, best[trained.score])
+    write_segments(home, data.source_names, best[found])
     return Outcome(
         score=trained.score,
         baseline=setting.baseline,

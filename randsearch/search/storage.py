@@ -191,7 +191,7 @@ class PatientStorage(_CachedStorage):
         try:
             yield
         except (*_SIGNS_OF_DAMAGE, exc.SQLAlchemyError) as error:
-            raise UserError(f"{self._place} is damaged ({_reason(error)}): {self._remedy}.") from None
+            raise UserError(f"{self._place} is damaged ({_reason(error)}): {self._remedy}.") from error
 
     def guard(self, check: Callable[[Session], None]) -> None:
         """Has every transaction checked, in that transaction itself, before it is committed.

@@ -1,30 +1,23 @@
-"""The setting of jobs that are run without a search."""
+"""What tests of searches share: jobs that run without a search, and searches that must measure nothing."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from randsearch.data import open_dataset
 from randsearch.measures import Setting
-from randsearch.models.sizing import Signal
-from randsearch.training import Recipe
+from randsearch.search import executors
 
 
 @pytest.fixture
-def setting(tiny_corpus, tmp_path) -> Setting:
-    dataset = open_dataset(f"musdbhq:{tiny_corpus}")
-    return Setting(
-        dataset=dataset,
-        validation=dataset.validation,
-        signal=Signal(),
-        recipe=Recipe(learning_rate=5e-3, batch=2, segment=256, validate_every=2),
-        steps=4,
-        proxy_steps=2,
-        proxy_half="decoder",
-        baseline=0.0,
-        device="cpu",
-        threads=1,
-        folder=tmp_path / "measured",
-        study="tiny",
-        proxy_batch=2,
-    )
+def setting(tiny_setting, tmp_path) -> Setting:
+    return replace(tiny_setting, folder=tmp_path / "measured")
+
+
+@pytest.fixture
+def nothing_measured(monkeypatch) -> None:
+    def refuse(setting, job):
+        raise AssertionError(f"{job} is measured again")
+
+    monkeypatch.setattr(executors, "measure", refuse)

@@ -60,7 +60,7 @@ def disturb(arguments: list[str], made: Callable[[], int], total: int, kills: in
     assert left == [], "the study ended before all was killed"
 
 
-def same_as_undisturbed(run_cli, undisturbed: list[str], results: Path, other: Path) -> None:
+def assert_as_undisturbed(run_cli, undisturbed: list[str], results: Path, other: Path) -> None:
     assert run_cli(*undisturbed).code == 0  # by one worker, in this process
     tables = [without_times(each / "tiny" / "measurements.csv") for each in (results, other)]
     assert not tables[0].duplicated(["architecture", "measure", "seed"]).any()
@@ -73,7 +73,7 @@ def test_drivers_and_workers_killed_at_random_moments(run_cli, tiny_search, tmp_
     arguments = [*tiny_search(tmp_path / "killed", **options), "--workers", "2"]
     database = tmp_path / "killed" / "tiny" / "study.db"
     disturb(arguments, lambda: recorded(database), 4 * options["trials"] - 1, kills, seed=kills)
-    same_as_undisturbed(run_cli, tiny_search(tmp_path / "whole", **options), tmp_path / "killed", tmp_path / "whole")
+    assert_as_undisturbed(run_cli, tiny_search(tmp_path / "whole", **options), tmp_path / "killed", tmp_path / "whole")
     assert recorded(database) == 4 * options["trials"]
     assert not [*(tmp_path / "killed").rglob("checkpoint.*")]
 
@@ -114,4 +114,4 @@ def test_the_same_in_a_database_that_is_stopped_and_started(run_cli, tiny_search
     finally:
         away.set()
         thread.join()
-    same_as_undisturbed(run_cli, tiny_search(tmp_path / "whole", **LONG), tmp_path / "killed", tmp_path / "whole")
+    assert_as_undisturbed(run_cli, tiny_search(tmp_path / "whole", **LONG), tmp_path / "killed", tmp_path / "whole")

@@ -51,14 +51,6 @@ def empty(server, password) -> postgres.Server:
     return server
 
 
-@pytest.fixture
-def nothing_measured(monkeypatch) -> None:
-    def refuse(setting, job):
-        raise AssertionError(f"{job} is measured again")
-
-    monkeypatch.setattr(executors, "measure", refuse)
-
-
 def same_table(folder: Path, finished: Path) -> None:
     pd.testing.assert_frame_equal(*(without_times(each / "measurements.csv") for each in (folder, finished)))
 

@@ -38,14 +38,6 @@ def search(tiny_options):
     return run
 
 
-@pytest.fixture
-def nothing_measured(monkeypatch) -> None:
-    def refuse(setting, job):
-        raise AssertionError(f"{job} is measured again")
-
-    monkeypatch.setattr(executors, "measure", refuse)
-
-
 def contents(folder: Path) -> dict[str, list]:
     """All trials of all studies of a database, less what tells when and in which order they were added."""
     url = f"sqlite:///{folder / 'study.db'}"
