@@ -15,10 +15,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from randsearch.files import Place
+
 CHECKPOINT_FILE = "checkpoint.safetensors"
+PART_FILE = "checkpoint.part"
+"""Its name while it is being written."""
 CHECKPOINT_SECONDS = 60.0
 """Between two checkpoints of a training: what a killed worker can lose."""
 
@@ -52,12 +56,14 @@ class Checkpoint:
     """The checkpoint of one training.
 
     Args:
+        place: the study.
         path: of its file.
         run: whatever decides the training's numbers; a checkpoint of another run is passed over.
         every: seconds between two checkpoints.
     """
 
-    def __init__(self, path: Path, run: dict[str, Any], every: float = CHECKPOINT_SECONDS) -> None:
+    def __init__(self, place: Place, path: Path, run: dict[str, Any], every: float = CHECKPOINT_SECONDS) -> None:
+        self._place = place
         self._path = path
         self._run = json.dumps({**run, "torch": torch.__version__}, sort_keys=True, default=str)
         self._every = every
@@ -71,7 +77,7 @@ class Checkpoint:
         """Writes the checkpoint.
 
         Raises:
-            OSError: the file cannot be written.
+            PlaceError: the file cannot be written.
         """
         tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in progress.best_weights.items()}
@@ -81,17 +87,11 @@ class Checkpoint:
         if progress.pending:
             tensors["pending"] = torch.stack(progress.pending)
         numbers = {name: value for name, value in vars(progress).items() if name not in ("pending", "best_weights")}
-        part = self._path.with_suffix(".part")
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            save_file(
-                {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-                part,
-                metadata={"run": self._run, "progress": json.dumps(numbers)},
-            )
-        except SafetensorError as error:
-            raise OSError(f"{part} cannot be written: {error}") from error
-        part.replace(self._path)
+        content = save(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+            metadata={"run": self._run, "progress": json.dumps(numbers)},
+        )
+        self._place.write(self._path, content, part=PART_FILE)
         self._saved = time.monotonic()
 
     def load(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> Progress | None:
@@ -99,9 +99,12 @@ class Checkpoint:
 
         Returns:
             How far the training is; None if there is no checkpoint of this run that can be read.
+
+        Raises:
+            PlaceError: a link is in its place.
         """
         try:
-            with safe_open(self._path, framework="pt") as file:
+            with safe_open(self._place.checked(self._path), framework="pt") as file:
                 metadata = file.metadata() or {}
                 if metadata.get("run") != self._run:
                     return None

@@ -79,6 +79,7 @@ def analyse(
 
 def _analyse_table(path: Path, target: str, proxy: str, parameters: list[str], output: Path, resamples: int) -> None:
     from randsearch import agreement
+    from randsearch.files import Place
     from randsearch.foreign import read_foreign
     from randsearch.table import measures
     from randsearch.table import parameters as parameters_of
@@ -94,8 +95,9 @@ def _analyse_table(path: Path, target: str, proxy: str, parameters: list[str], o
     )
     # Whether scores from elsewhere are in dB is not known.
     found = agreement.analyse(table, target=target, resamples=resamples, unit="")
-    agreement.write_agreement(found, output, proxy)
-    agreement.write_effects(found.effects, output)
+    place = Place(output, own=True)
+    agreement.write_agreement(found, place, proxy)
+    agreement.write_effects(found.effects, place)
     _print_analysis(found, proxy, console)
     written = ", ".join(str(output / name) for name in ("agreement.csv", "agreement.json", "effects.csv"))
     console.print(f"written: {written}", highlight=False, markup=False)
@@ -148,6 +150,7 @@ def plot(
     results: Results = RESULTS,
 ) -> None:
     """Writes the plots of a study as PNG and SVG."""
+    from randsearch.files import Place
     from randsearch.folders import study_folder
     from randsearch.plots import save_plots
     from randsearch.search.analysis import examine, plot_data
@@ -159,8 +162,9 @@ def plot(
 
     found = examine(folder)
     data = plot_data(folder, found)
+    place, rows = Place(folder), found.analysis.rows
     for path in save_plots(
-        found.table, folder / "plots", kind, result=found.analysis.rows, data=data, on_skip=report_skip
+        found.table, folder / "plots", kind, place=place, result=rows, data=data, on_skip=report_skip
     ):
         console.print(str(path), highlight=False, markup=False)
 

@@ -91,13 +91,15 @@ def export(
 
     They go into results/NAME/exported/HASH-SEED unless told otherwise.
     """
+    from randsearch.files import Place
     from randsearch.finalists.export import export as write
     from randsearch.finalists.winner import find
     from randsearch.folders import load_config, study_folder
 
     folder = study_folder(results, name)
     finalist = find(folder, architecture, seed)
-    for path in write(load_config(folder), finalist, output or folder / "exported" / finalist.name):
+    where = (output, None) if output else (folder / "exported" / finalist.name, Place(folder))
+    for path in write(load_config(folder), finalist, *where):
         make_console().print(str(path), highlight=False, markup=False)
 
 

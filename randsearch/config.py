@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from randsearch.errors import UserError, explain
-from randsearch.files import replace_file
+from randsearch.files import Place
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -199,13 +199,13 @@ class StudyConfig(BaseModel):
             raise explain(error, where) from None
 
     def save(self, path: Path) -> None:
-        """Writes the configuration, resolved, in one piece.
+        """Writes the configuration, resolved, in one piece, into the folder of a study.
 
         Raises:
             UserError: it cannot be written.
         """
         text = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        replace_file(path, text)
+        Place(path.parent).write(path, text)
 
     def difference(self, other: Self) -> str | None:
         """The first option, beyond what may be extended, that another configuration has otherwise; None if all agree.

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from randsearch.files import replace_file
+from randsearch.files import Place, place_of
 from randsearch.table import ENSEMBLE, means, seconds
 
 FEWEST = 10
@@ -112,14 +112,15 @@ def with_ensemble(table: pd.DataFrame, found: Ensemble | None, *, target: str = 
     return pd.concat([table, *added], ignore_index=True)
 
 
-def write_ensemble(found: Ensemble, folder: Path) -> None:
+def write_ensemble(found: Ensemble, folder: Path | Place) -> None:
     """Writes `ensemble.csv`: which proxies each ensemble uses, the most useful to the ridge first.
 
     Raises:
         UserError: If the file cannot be written.
     """
     order = found.importance.sort_values(f"{ENSEMBLE}ridge", ascending=False, kind="stable")
-    replace_file(folder / "ensemble.csv", order.to_csv(index_label="proxy", lineterminator="\n"))
+    place = place_of(folder)
+    place.write(place.root / "ensemble.csv", order.to_csv(index_label="proxy", lineterminator="\n"))
 
 
 def sentences(found: Ensemble, most: int = 3) -> list[str]:

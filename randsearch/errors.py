@@ -16,6 +16,10 @@ class UserError(Exception):
     """
 
 
+class PlaceError(UserError):
+    """A file of a study cannot be written or used where it belongs, which is no result of what wanted it."""
+
+
 class DamagedAudioError(UserError):
     """A decoded track in the cache is damaged; it can be decoded again."""
 

@@ -72,7 +72,7 @@ def read_foreign(path: str | Path, target: str, parameters: Collection[str] = ()
     if unknown:
         raise UserError(f"{path}: there is no column {unknown[0]} to be a parameter; it has {_listed(sheet.columns)}.")
     if set(COLUMNS) <= set(sheet.columns):
-        table = read_measurements(path)
+        table = read_measurements(Path(path).resolve())  # what the user named may be a link
     elif set(LONG) <= set(sheet.columns):
         table = _long(sheet)
     else:

@@ -12,26 +12,29 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from randsearch.errors import UserError
-from randsearch.files import within
+from randsearch.files import Place
 
 SEGMENTS_FILE = "segments.csv"
 COLUMNS = ("architecture", "measure", "seed", "source", "sdr")
 
 
-def write_segments(folder: Path, source_names: Sequence[str], tracks: Iterable[NDArray[np.float64]]) -> None:
+def write_segments(
+    place: Place, folder: Path, source_names: Sequence[str], tracks: Iterable[NDArray[np.float64]]
+) -> None:
     """Writes the segments of one measurement.
 
     Args:
+        place: the study.
         folder: of the measurement.
         source_names: in the order of the arrays.
         tracks: (sources, segments) of each track, in dB.
 
     Raises:
-        OSError: If the file cannot be written.
+        PlaceError: If the file cannot be written.
     """
     values = np.concatenate(list(tracks), axis=1)
     lines = [f"{name},{value:.2f}\n" for name, row in zip(source_names, values, strict=True) for value in row]
-    (folder / SEGMENTS_FILE).write_text("source,sdr\n" + "".join(lines), encoding="utf-8")
+    place.write(folder / SEGMENTS_FILE, "source,sdr\n" + "".join(lines))
 
 
 def read_segments(measured: Path, architectures: Iterable[str], measures: Sequence[str]) -> pd.DataFrame:
@@ -49,22 +52,24 @@ def read_segments(measured: Path, architectures: Iterable[str], measures: Sequen
     Raises:
         UserError: If a file is not what `write_segments` writes.
     """
-    parts = []
+    parts, place = [], Place(measured.parent)
     for architecture in architectures:
+        files = place.files(measured / architecture, SEGMENTS_FILE)
         for measure in measures:
-            for path in within(measured, sorted((measured / architecture).glob(f"{measure}-*/{SEGMENTS_FILE}"))):
-                part = _read(path)
-                seed = path.parent.name.removeprefix(f"{measure}-")
-                if seed.isdigit():
+            for path in files:
+                before, _, seed = path.parent.name.rpartition("-")
+                if before == measure and seed.isdigit():
+                    part = _read(place, path)
                     parts.append(part.assign(architecture=architecture, measure=measure, seed=int(seed)))
     found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
     return found[list(COLUMNS)].astype({"sdr": float})
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(place: Place, path: Path) -> pd.DataFrame:
     """One file, checked."""
     try:
-        part = pd.read_csv(path, dtype={"source": str, "sdr": float}, keep_default_na=False)
+        with place.open(path) as file:
+            part = pd.read_csv(file, dtype={"source": str, "sdr": float}, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as segments: {error}.") from error
     if list(part.columns) != ["source", "sdr"]:

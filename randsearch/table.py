@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from randsearch.errors import UserError
-from randsearch.files import replace_file
+from randsearch.files import Place
 
 LEADING = ("architecture", "measure", "seed", "score", "baseline", "seconds", "steps", "state", "reason")
 TRAILING = ("multiply_adds", "validation_seconds", "data_seconds", "threads", "device", "curve")
@@ -41,7 +41,7 @@ def read_measurements(path: str | Path) -> pd.DataFrame:
     stays text otherwise.
 
     Args:
-        path: The file, UTF-8 with a header line.
+        path: The file, UTF-8 with a header line; no link, for it may belong to a study from elsewhere.
 
     Returns:
         One row a measurement, in the order of the file; a missing score or baseline is NaN.
@@ -68,7 +68,7 @@ def write_measurements(table: pd.DataFrame, path: str | Path) -> None:
 
     Args:
         table: At least `COLUMNS`; other columns are written as the architecture's parameters.
-        path: Where to write; the file appears whole or not at all.
+        path: Where to write, in the folder of a study; the file appears whole or not at all.
 
     Raises:
         UserError: If the table could not be read back, or the file cannot be written.
@@ -80,7 +80,8 @@ def write_measurements(table: pd.DataFrame, path: str | Path) -> None:
     table = checked(ordered(table).astype(types), str(path))
     columns = [[_text(cell) for cell in table[column]] for column in table.columns]
     rows = [[str(column) for column in table.columns], *zip(*columns, strict=True)]
-    replace_file(path, "".join(",".join(map(_quoted, row)) + "\n" for row in rows))
+    path = Path(path)
+    Place(path.parent).write(path, "".join(",".join(map(_quoted, row)) + "\n" for row in rows))
 
 
 def parameters(table: pd.DataFrame) -> list[str]:
@@ -130,7 +131,7 @@ def failures(table: pd.DataFrame) -> "pd.Series[int]":
 def _read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
     """The header and the rows of a CSV file as text."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = Place(path.parent, own=True).read(path).decode("utf-8-sig")
         header, *rows = filter(None, csv.reader(io.StringIO(text, newline=""), strict=True))
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist; `randsearch search` writes it.") from error

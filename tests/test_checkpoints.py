@@ -11,6 +11,7 @@ import torch
 from randsearch.architecture import Architecture
 from randsearch.checkpoints import Checkpoint
 from randsearch.data import Crops, open_dataset
+from randsearch.files import Place
 from randsearch.models.sizing import Signal
 from randsearch.models.wave_unet import WaveUNet, build
 from randsearch.stopping import StoppedError, heeding
@@ -72,19 +73,19 @@ def assert_same(one: tuple[Trained, dict[str, torch.Tensor]], other: tuple[Train
 
 def stop_after(steps: int, crops: Crops, path: Path) -> None:
     with heeding(AfterSteps(steps)), pytest.raises(StoppedError):
-        run(crops, Checkpoint(path, {"run": 1}))
+        run(crops, Checkpoint(Place(path.parent), path, {"run": 1}))
 
 
 @pytest.mark.parametrize("steps", range(1, STEPS))
 def test_stopped_after_any_step_it_goes_on_bit_identically(crops, whole, tmp_path, steps):
     stop_after(steps, crops, tmp_path / "c.safetensors")
-    assert_same(run(crops, Checkpoint(tmp_path / "c.safetensors", {"run": 1})), whole)
+    assert_same(run(crops, Checkpoint(Place(tmp_path), tmp_path / "c.safetensors", {"run": 1})), whole)
 
 
 def test_stopped_again_and_again(crops, whole, tmp_path):
     for _ in range(4):
         stop_after(3, crops, tmp_path / "c.safetensors")
-    assert_same(run(crops, Checkpoint(tmp_path / "c.safetensors", {"run": 1})), whole)
+    assert_same(run(crops, Checkpoint(Place(tmp_path), tmp_path / "c.safetensors", {"run": 1})), whole)
 
 
 def test_killed_without_a_word_it_goes_on_from_the_last_one(crops, whole, tmp_path):
@@ -96,10 +97,15 @@ def test_killed_without_a_word_it_goes_on_from_the_last_one(crops, whole, tmp_pa
 
     killed.calls = 0
     with pytest.raises(KeyboardInterrupt):
-        run(crops, Checkpoint(tmp_path / "c.safetensors", {}, every=0), killed)
+        run(crops, Checkpoint(Place(tmp_path), tmp_path / "c.safetensors", {}, every=0), killed)
     validated = []
     assert_same(
-        run(crops, Checkpoint(tmp_path / "c.safetensors", {}), lambda n: validated.append(0) or loudness(n)), whole
+        run(
+            crops,
+            Checkpoint(Place(tmp_path), tmp_path / "c.safetensors", {}),
+            lambda n: validated.append(0) or loudness(n),
+        ),
+        whole,
     )
     assert len(validated) == 2  # at steps 12 and 14; those of 4 and 8 came from the checkpoint
 
@@ -109,9 +115,9 @@ def test_a_damaged_one_is_passed_over(crops, whole, tmp_path, damage):
     path = tmp_path / "c.safetensors"
     stop_after(5, crops, path)
     path.write_bytes(damage(path.read_bytes()))
-    assert_same(run(crops, Checkpoint(path, {"run": 1})), whole)
+    assert_same(run(crops, Checkpoint(Place(path.parent), path, {"run": 1})), whole)
 
 
 def test_that_of_another_run_is_passed_over(crops, whole, tmp_path):
     stop_after(5, crops, tmp_path / "c.safetensors")
-    assert_same(run(crops, Checkpoint(tmp_path / "c.safetensors", {"run": 2})), whole)
+    assert_same(run(crops, Checkpoint(Place(tmp_path), tmp_path / "c.safetensors", {"run": 2})), whole)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from randsearch.errors import UserError
+from randsearch.files import Place
 from randsearch.segments import COLUMNS, read_segments, write_segments
 
 
@@ -9,9 +10,10 @@ def test_what_is_written_is_read(tmp_path):
     for seed in (0, 1):
         home = tmp_path / "abc" / f"fixed_decoder-{seed}"
         home.mkdir(parents=True)
-        write_segments(home, ("drums", "vocals"), [np.array([[1.004, np.inf], [-2.5, 3.0]]), np.array([[7.0], [seed]])])
+        tracks = [np.array([[1.004, np.inf], [-2.5, 3.0]]), np.array([[7.0], [seed]])]
+        write_segments(Place(tmp_path), home, ("drums", "vocals"), tracks)
     (tmp_path / "abc" / "fixed_decoder-wide-0").mkdir()
-    write_segments(tmp_path / "abc" / "fixed_decoder-wide-0", ("drums",), [np.array([[1.0]])])
+    write_segments(Place(tmp_path), tmp_path / "abc" / "fixed_decoder-wide-0", ("drums",), [np.array([[1.0]])])
     found = read_segments(tmp_path, ["abc", "unknown"], ["trained", "fixed_decoder"])
     assert tuple(found.columns) == COLUMNS
     assert found[found["seed"] == 1]["sdr"].tolist() == [1.0, np.inf, 7.0, -2.5, 3.0, 1.0]

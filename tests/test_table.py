@@ -14,7 +14,6 @@ from randsearch.table import (
     measures,
     parameters,
     read_measurements,
-    replace_file,
     scores,
     seconds,
     write_measurements,
@@ -149,17 +148,3 @@ def test_means_leave_failed_seeds_out_and_failures_counts_them():
     np.testing.assert_allclose(means(table)["early"], expected)
     assert means(table).columns.tolist() == measures(table) == ["trained", "early"]
     assert failures(table).to_dict() == {"trained": 0, "early": 1}
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
-    path = tmp_path / "m.csv"
-    replace_file(path, "old")
-
-    def full(self, target):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("pathlib.Path.replace", full)
-    with pytest.raises(UserError, match=r"m\.csv cannot be written: No space left"):
-        replace_file(path, "new")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]

@@ -23,7 +23,7 @@ from randsearch.agreement.correlations import Floats
 from randsearch.agreement.interval import FEWEST_FOR_INTERVAL, UNKNOWN, Draws, Interval
 from randsearch.agreement.permutation import doubled_ranks
 from randsearch.agreement.scores import Scores
-from randsearch.files import replace_file
+from randsearch.files import Place, place_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -124,13 +124,14 @@ def effects_frame(found: Sequence[Effect]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(EFFECT_COLUMNS))
 
 
-def write_effects(found: Sequence[Effect], folder: str | Path) -> None:
+def write_effects(found: Sequence[Effect], folder: str | Path | Place) -> None:
     """Writes `effects.csv` into a folder.
 
     Raises:
         UserError: If the file cannot be written.
     """
-    replace_file(Path(folder) / "effects.csv", effects_frame(found).to_csv(index=False, lineterminator="\n"))
+    place = place_of(folder)
+    place.write(place.root / "effects.csv", effects_frame(found).to_csv(index=False, lineterminator="\n"))
 
 
 def format_effects(found: Sequence[Effect], target: str, proxy: str) -> "Table | None":

@@ -12,7 +12,7 @@ from randsearch.agreement.analysis import Analysis, settings
 from randsearch.agreement.choice import TOP
 from randsearch.agreement.verdict import PRIMARY, verdict
 from randsearch.agreement.words import format_interval, format_p
-from randsearch.files import replace_file
+from randsearch.files import Place, place_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,7 +40,7 @@ def notes(result: pd.DataFrame) -> list[str]:
     ]
 
 
-def write_agreement(result: pd.DataFrame | Analysis, folder: str | Path, proxy: str = PRIMARY) -> None:
+def write_agreement(result: pd.DataFrame | Analysis, folder: str | Path | Place, proxy: str = PRIMARY) -> None:
     """Writes `agreement.csv` (the rows) and `agreement.json` into a folder.
 
     The JSON holds settings, notes and rows; of an Analysis also the verdict, the ceiling, differences, gaps, effects,
@@ -62,8 +62,9 @@ def write_agreement(result: pd.DataFrame | Analysis, folder: str | Path, proxy: 
     }
     if isinstance(result, Analysis):
         document |= {"verdict": asdict(verdict(result, proxy)), **result.to_dict()}
-    replace_file(Path(folder) / "agreement.csv", rows.to_csv(index=False, lineterminator="\n"))
-    replace_file(Path(folder) / "agreement.json", json.dumps(without_nan(document), indent=2, allow_nan=False) + "\n")
+    place = place_of(folder)
+    place.write(place.root / "agreement.csv", rows.to_csv(index=False, lineterminator="\n"))
+    place.write(place.root / "agreement.json", json.dumps(without_nan(document), indent=2, allow_nan=False) + "\n")
 
 
 def without_nan(value: Any) -> Any:

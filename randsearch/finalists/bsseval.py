@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from randsearch.errors import UserError
-from randsearch.files import replace_file
+from randsearch.files import Place
 
 SECONDS = 1.0
 """Of a window, and from one window to the next."""
@@ -95,23 +95,23 @@ def score_track(
     return str(store.json)
 
 
-def write_scores(path: Path, text: str) -> None:
+def write_scores(place: Place, path: Path, text: str) -> None:
     """Writes a track's file, whole or not at all.
 
     Raises:
         UserError: it cannot be written.
     """
-    replace_file(path, text)
+    place.write(path, text)
 
 
-def read_scores(path: Path, source_names: tuple[str, ...]) -> TrackScores:
+def read_scores(place: Place, path: Path, source_names: tuple[str, ...]) -> TrackScores:
     """Reads a track's file.
 
     Raises:
         UserError: it cannot be read, or is not what museval writes for these sources.
     """
     try:
-        targets = {target["name"]: target["frames"] for target in json.loads(path.read_text("utf-8"))["targets"]}
+        targets = {target["name"]: target["frames"] for target in json.loads(place.read(path))["targets"]}
         frames = [[float(frame["metrics"]["SDR"]) for frame in targets[source]] for source in source_names]
         return TrackScores(np.array(frames, dtype=np.float64).reshape(len(source_names), -1))
     except OSError as error:

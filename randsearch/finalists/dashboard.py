@@ -6,31 +6,79 @@ Nothing here imports torch.
 from __future__ import annotations
 
 import json
-import shutil
 import webbrowser
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, BinaryIO
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from filelock import FileLock, Timeout
-from optuna.artifacts import FileSystemArtifactStore, upload_artifact
+from optuna.artifacts import upload_artifact
+from optuna.artifacts.exceptions import ArtifactNotFound
 
 from randsearch.config import StudyConfig
-from randsearch.errors import UserError
-from randsearch.files import within
+from randsearch.errors import PlaceError, UserError
+from randsearch.files import Place, replace_file
 from randsearch.finalists.winner import best
 from randsearch.plots import save_plots
 from randsearch.search.analysis import examine, plot_data
+from randsearch.search.lease import LOCK_FILE
 from randsearch.search.opening import open_studies
 from randsearch.search.studies import Studies
 
 HEARD = 3
 """Networks whose excerpts are shown."""
 
+ARTIFACTS = "artifacts"
+"""Where they lie in the folder of a study."""
+
 # Optuna's own name for the attribute of a study that describes an artifact.
 _PREFIX = "artifacts:"
+
+
+class Artifacts:
+    """An artifact store of Optuna's that does not leave the folder of its study, whatever an artifact is called.
+
+    Args:
+        folder: of the study.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._place = Place(folder)
+
+    def _path(self, name: str) -> Path:
+        return self._place.root / ARTIFACTS / name
+
+    def open_reader(self, artifact_id: str) -> BinaryIO:
+        """Opens an artifact.
+
+        Raises:
+            ArtifactNotFound: there is none of that name, or a link.
+        """
+        try:
+            return self._place.open(self._path(artifact_id))
+        except (FileNotFoundError, PlaceError) as error:
+            raise ArtifactNotFound(str(error)) from error
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        """Writes an artifact, whole or not at all.
+
+        Raises:
+            PlaceError: it cannot be written, or a link is in its way.
+        """
+        self._place.copy(content_body, self._path(artifact_id))
+
+    def remove(self, artifact_id: str) -> None:
+        """Removes an artifact.
+
+        Raises:
+            ArtifactNotFound: there is none of that name.
+        """
+        path = self._path(artifact_id)
+        if not self._place.has(path):
+            raise ArtifactNotFound(artifact_id)
+        self._place.remove(path)
 
 
 def prepare(config: StudyConfig, folder: Path, on_note: Callable[[str], None]) -> Any:
@@ -51,16 +99,13 @@ def prepare(config: StudyConfig, folder: Path, on_note: Callable[[str], None]) -
         import optuna_dashboard
     except ImportError:
         raise UserError("the dashboard is not installed: `pip install 'randsearch[dashboard]'` installs it.") from None
-    store_folder = folder / "artifacts"
-    if not store_folder.resolve().is_relative_to(folder.resolve()):
-        raise UserError(f"{store_folder} leads out of the study's folder: remove that link.")
-    store_folder.mkdir(exist_ok=True)
-    store = FileSystemArtifactStore(store_folder)
+    place, store = Place(folder), Artifacts(folder)
+    place.make(folder / ARTIFACTS)
     studies = open_studies(config, folder)
     try:
         # The lock of a search, which is a study's only writer.
-        with FileLock(folder / ".lock", timeout=0):
-            _publish(config, folder, studies, store, on_note)
+        with FileLock(place.checked(folder / LOCK_FILE), timeout=0):
+            _publish(config, place, studies, store, on_note)
     except Timeout:
         on_note(f"a search is at work on {config.study}: audio and plots are those of the last time.")
     return optuna_dashboard.wsgi(studies.storage, artifact_store=store)
@@ -100,29 +145,31 @@ class _Quiet(WSGIRequestHandler):
 
 def _publish(
     config: StudyConfig,
-    folder: Path,
+    place: Place,
     studies: Studies,
-    store: FileSystemArtifactStore,
+    store: Artifacts,
     on_note: Callable[[str], None],
 ) -> None:
     """Gives the study its plots and the excerpts of its best networks, for its trials are finished and take no more."""
-    uploaded: dict[str, Path] = {}
+    folder, uploaded = place.root, dict[str, Path]()
     try:
         found = examine(folder)
         data = plot_data(folder, found)
-        plots = save_plots(found.table, folder / "plots", result=found.analysis.rows, data=data)
+        plots = save_plots(found.table, folder / "plots", place=place, result=found.analysis.rows, data=data)
         uploaded |= {path.name: path for path in plots if path.suffix == ".png"}
         for finalist in best(folder, HEARD):
-            excerpts = list(within(folder, sorted(finalist.home.glob("excerpt-*.flac"))))
+            excerpts = place.files(finalist.home, "excerpt-*.flac")
             uploaded |= {f"{finalist.name}-{path.name}": path for path in excerpts}
             if not excerpts:
                 on_note(f"without excerpts of {finalist.architecture.hash}: there are none in {finalist.home}.")
+    except PlaceError:
+        raise
     except UserError as reason:
         on_note(f"not all audio and plots are shown: {reason}")
-    _upload(uploaded, studies, store)
+    _upload(uploaded, place, studies, store)
 
 
-def _upload(files: Mapping[str, Path], studies: Studies, store: FileSystemArtifactStore) -> None:
+def _upload(files: Mapping[str, Path], place: Place, studies: Studies, store: Artifacts) -> None:
     """Uploads files under new names; one of a name that is there already takes its place."""
     storage = studies.storage
     attributes = storage.get_study_system_attrs(storage.get_study_id_from_name(studies.main.study_name))
@@ -132,9 +179,10 @@ def _upload(files: Mapping[str, Path], studies: Studies, store: FileSystemArtifa
     with TemporaryDirectory() as aside:
         for name, path in files.items():
             if name in places:
-                with path.open("rb") as content:
+                with place.open(path) as content:
                     store.write(places[name], content)
             else:
                 # Optuna names an artifact after its file.
-                renamed = shutil.copy(path, Path(aside) / name)
+                renamed = Path(aside) / name
+                replace_file(renamed, place.read(path))
                 upload_artifact(artifact_store=store, file_path=str(renamed), study_or_trial=studies.main)

@@ -24,7 +24,7 @@ import torch
 from randsearch.config import StudyConfig
 from randsearch.data import TASKS, Track, open_test
 from randsearch.errors import UserError
-from randsearch.files import replace_file
+from randsearch.files import Place
 from randsearch.finalists.bsseval import read_scores, require_museval, score_track, write_scores
 from randsearch.finalists.loading import load_network
 from randsearch.finalists.winner import Finalist, best
@@ -41,6 +41,7 @@ class Work:
     """One track to be scored for one network; travels to the workers.
 
     Attributes:
+        folder: of the study.
         finalist: the network.
         signal: its sources and channels.
         source_names: in the order of its outputs.
@@ -48,6 +49,7 @@ class Work:
         path: where the scores go.
     """
 
+    folder: Path
     finalist: Finalist
     signal: Signal
     source_names: tuple[str, ...]
@@ -93,20 +95,20 @@ def evaluate_finalists(
         cache=cache,
         progress=True,
     )
-    home = folder / "evaluation"
+    home, place = folder / "evaluation", Place(folder)
     work = [
-        Work(finalist, signal(config), names, track, home / finalist.name / f"{file_name(track.name)}.json")
+        Work(folder, finalist, signal(config), names, track, home / finalist.name / f"{file_name(track.name)}.json")
         for finalist in finalists
         for track in tracks
     ]
-    _run([each for each in work if not each.path.is_file()], workers, on_done)
+    _run([each for each in work if not place.has(each.path)], workers, on_done)
     rows = [
         row
         for finalist in finalists
-        for row in summarise(finalist, names, [each.path for each in work if each.finalist == finalist])
+        for row in summarise(place, finalist, names, [each.path for each in work if each.finalist == finalist])
     ]
     table = pd.DataFrame(rows)
-    replace_file(folder / "evaluation.csv", table.to_csv(index=False, lineterminator="\n"))
+    place.write(folder / "evaluation.csv", table.to_csv(index=False, lineterminator="\n"))
     return table
 
 
@@ -116,10 +118,13 @@ def file_name(track: str) -> str:
     return kept if kept == track else f"{kept}-{hashlib.sha256(track.encode()).hexdigest()[:8]}"
 
 
-def summarise(finalist: Finalist, source_names: Sequence[str], paths: Iterable[Path]) -> list[dict[str, object]]:
+def summarise(
+    place: Place, finalist: Finalist, source_names: Sequence[str], paths: Iterable[Path]
+) -> list[dict[str, object]]:
     """The test SDR of one network, a row a source.
 
     Args:
+        place: the study.
         finalist: the network.
         source_names: in the order of its outputs.
         paths: the scores of its tracks.
@@ -129,7 +134,7 @@ def summarise(finalist: Finalist, source_names: Sequence[str], paths: Iterable[P
         `median_of_medians` of tracks, how many windows they rest on, and how many were left out because a reference or
         an estimate is silent there.
     """
-    tracks = [read_scores(path, tuple(source_names)) for path in paths]
+    tracks = [read_scores(place, path, tuple(source_names)) for path in paths]
     counted = [track.sdr[:, track.counted] for track in tracks]
     left_out = sum(int((~track.counted).sum()) for track in tracks)
     rows: list[dict[str, object]] = []
@@ -163,7 +168,7 @@ def score(work: Work) -> str:
     network = _network(work.finalist, work.signal)
     estimates = separate(network, torch.from_numpy(references.sum(axis=0))).numpy()
     text = score_track(track.name, work.source_names, references, estimates, track.sample_rate)
-    write_scores(work.path, text)
+    write_scores(Place(work.folder), work.path, text)
     return f"{work.finalist.name} {track.name}"
 
 

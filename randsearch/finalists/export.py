@@ -15,7 +15,7 @@ from safetensors.torch import save
 
 from randsearch.config import StudyConfig
 from randsearch.data import TASKS
-from randsearch.files import replace_file
+from randsearch.files import Place
 from randsearch.finalists.loading import load_network
 from randsearch.finalists.winner import Finalist
 from randsearch.models.layers import Lengths, lengths
@@ -32,13 +32,14 @@ _HEADER = """\
 """
 
 
-def export(config: StudyConfig, finalist: Finalist, output: Path) -> list[Path]:
+def export(config: StudyConfig, finalist: Finalist, output: Path, place: Place | None = None) -> list[Path]:
     """Writes `weights.safetensors`, `network.yaml` and `network.pt2`.
 
     Args:
         config: of the study.
         finalist: the network.
         output: folder; made if it does not exist.
+        place: that it lies in, such as the study; None where the user named the folder.
 
     Returns:
         The files written.
@@ -56,8 +57,9 @@ def export(config: StudyConfig, finalist: Finalist, output: Path) -> list[Path]:
         "network.yaml": text.encode(),
         "network.pt2": _program(network, shape, text),
     }
+    place = place or Place(output, own=True)
     for name, content in files.items():
-        replace_file(output / name, content)
+        place.write(output / name, content)
     return [output / name for name in files]
 
 

@@ -19,7 +19,7 @@ def load_network(finalist: Finalist, signal: Signal) -> WaveUNet:
         signal: sources and channels of its study.
 
     Raises:
-        UserError: the weights are missing, damaged, or another network's.
+        UserError: the weights are missing, damaged, behind a link, or another network's.
     """
     path = finalist.home / "weights.safetensors"
     # All weights are replaced, so the file that a network's initial statistics came from need not be there any more.
@@ -27,7 +27,7 @@ def load_network(finalist: Finalist, signal: Signal) -> WaveUNet:
     network = build(finalist.architecture.model_copy(update=drawn_simply), signal, 0)
     network.architecture = finalist.architecture
     try:
-        weights = load_file(path)
+        weights = load_file(finalist.place.checked(path))
     except OSError as error:
         raise UserError(
             f"{path} cannot be read ({error.strerror or 'no such file'}): weights lie in the study's folder "

@@ -6,7 +6,6 @@ was trained.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from randsearch.errors import UserError
+from randsearch.files import Place
 from randsearch.models import inference
 from randsearch.models.sizing import reach
 from randsearch.models.wave_unet import WaveUNet
@@ -78,12 +78,13 @@ def separate_file(separator: Separator, song: Path, output: Path) -> list[Path]:
         raise UserError(f"{song} has {info.channels} channels, and the network was trained on two: mix it down first.")
     targets = [output / f"{source}.wav" for source in separator.source_names]
     try:
-        output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".separate-", dir=output) as aside:
-            parts = [Path(aside) / target.name for target in targets]
-            _write(parts, info, _stems(separator, song, info))
+        place = Place(output, own=True)
+        place.make(output)
+        with place.aside(".separate-") as aside:
+            parts = [aside / target.name for target in targets]
+            _write([place.checked(part) for part in parts], info, _stems(separator, song, info))
             for part, target in zip(parts, targets, strict=True):
-                part.replace(target)
+                place.rename(part, target)
     except (soundfile.LibsndfileError, OSError) as error:
         raise UserError(
             f"{output} cannot be written ({_reason(error)}): choose another folder with --output."

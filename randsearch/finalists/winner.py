@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 
 from randsearch.architecture import Architecture
 from randsearch.errors import UserError
+from randsearch.files import Place
 from randsearch.table import means, parameters, read_measurements, scores
 
 _HASH = re.compile(r"[0-9a-f]{12}")
@@ -37,6 +39,11 @@ class Finalist:
     def name(self) -> str:
         """What its files are named after."""
         return f"{self.architecture.hash}-{self.seed}"
+
+    @property
+    def place(self) -> Place:
+        """The study, in which `measured/HASH/trained-SEED` is its home."""
+        return Place(self.home.parents[2])
 
 
 def best(folder: Path, top: int) -> list[Finalist]:
@@ -97,6 +104,6 @@ def _finalist(folder: Path, table: pd.DataFrame, name: str, seed: int | None) ->
 def _home(folder: Path, name: str, seed: int) -> Path:
     """Folder of a training's files; a link in a study from elsewhere must not lead out of it."""
     home = folder / "measured" / name / f"trained-{seed}"
-    if not (home / "weights.safetensors").resolve().is_relative_to(folder.resolve()):
-        raise UserError(f"{home} leads out of the study's folder {folder}: its weights are not read.")
+    with suppress(FileNotFoundError):
+        Place(folder).checked(home / "weights.safetensors")
     return home

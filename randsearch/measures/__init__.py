@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from randsearch.architecture import Architecture
-from randsearch.errors import DamagedAudioError, UserError
+from randsearch.errors import DamagedAudioError, PlaceError, UserError
 from randsearch.measurement import Measurement
 from randsearch.measures.base import Measure, Outcome, Setting, UnmeasurableError
 from randsearch.measures.catalogue import MEASURES, find
@@ -79,14 +79,13 @@ def _attempt(setting: Setting, job: Job) -> Measurement:
         outcome = _run(setting, job)
     except (DivergedError, UnmeasurableError) as error:
         return job.failed(setting, str(error))
-    except (OSError, StoppedError, DamagedAudioError):
+    except (OSError, PlaceError, StoppedError, DamagedAudioError):
         raise
     except Exception as error:  # A measure may be anybody's code: its error is a result of this measurement alone.
         if _is_out_of_memory(error):
             return job.failed(setting, f"out of memory on {setting.device}")
         home = setting.home(job.architecture, job.measure, job.seed)
-        home.mkdir(parents=True, exist_ok=True)
-        (home / "error.txt").write_text(traceback.format_exc())
+        setting.place.write(home / "error.txt", traceback.format_exc())
         return job.failed(setting, f"{type(error).__name__}: {error}")
     if not math.isfinite(outcome.score):
         return job.failed(setting, f"the score is not finite ({outcome.score})")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from randsearch.architecture import Architecture, Half
 from randsearch.errors import UserError
+from randsearch.files import Place
 from randsearch.measurement import home
 
 if TYPE_CHECKING:
@@ -63,6 +64,11 @@ class Setting:
     def home(self, architecture: Architecture, measure: str, seed: int) -> Path:
         """Folder of one measurement's files."""
         return home(self.folder, architecture, measure, seed)
+
+    @property
+    def place(self) -> Place:
+        """The study, as the only door through which its measurements' files are written."""
+        return Place(self.folder.parent)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from randsearch.data import Dataset
+from randsearch.files import Place
 
 EXCERPTS = 3
 EXCERPT_SECONDS = 10
@@ -22,20 +24,25 @@ def excerpts(data: Dataset) -> Iterator[tuple[int, NDArray[np.float32]]]:
         yield number, track.sources(0, min(track.length, EXCERPT_SECONDS * data.sample_rate))
 
 
-def write_excerpt(folder: Path, number: int, name: str, audio: NDArray[np.float32], sample_rate: int) -> None:
+def write_excerpt(
+    place: Place, folder: Path, number: int, name: str, audio: NDArray[np.float32], sample_rate: int
+) -> None:
     """Writes one signal of one excerpt.
 
     Args:
-        folder: that exists.
+        place: the study.
+        folder: in it.
         number: of the excerpt.
         name: of the source, or `mixture`.
         audio: (channels, time); clipped to [-1, 1].
         sample_rate: in Hz.
 
     Raises:
-        soundfile.LibsndfileError: the file cannot be written.
+        PlaceError: the file cannot be written.
     """
-    soundfile.write(folder / f"excerpt-{number}-{name}.flac", audio.T.clip(-1, 1), sample_rate)
+    content = io.BytesIO()
+    soundfile.write(content, audio.T.clip(-1, 1), sample_rate, format="FLAC")
+    place.write(folder / f"excerpt-{number}-{name}.flac", content.getvalue())
 
 
 def keep_references(data: Dataset, measured: Path) -> None:
@@ -46,18 +53,16 @@ def keep_references(data: Dataset, measured: Path) -> None:
         measured: folder of the study's measurements.
 
     Raises:
+        PlaceError: a file cannot be written, or a link is in its way.
         OSError: the folder cannot be written.
     """
-    folder = measured / REFERENCE
-    if folder.exists():
+    place, folder = Place(measured.parent), measured / REFERENCE
+    if place.has(folder):
         return
     part = folder.with_suffix(".part")  # takes its name when it is whole, for its presence says that it is
-    part.mkdir(parents=True, exist_ok=True)
-    try:
-        for number, sources in excerpts(data):
-            write_excerpt(part, number, "mixture", sources.sum(axis=0), data.sample_rate)
-            for name, source in zip(data.source_names, sources, strict=True):
-                write_excerpt(part, number, name, source, data.sample_rate)
-    except soundfile.LibsndfileError as error:
-        raise OSError(f"{part} cannot be written: {error}") from error
-    part.replace(folder)
+    place.make(part)
+    for number, sources in excerpts(data):
+        write_excerpt(place, part, number, "mixture", sources.sum(axis=0), data.sample_rate)
+        for name, source in zip(data.source_names, sources, strict=True):
+            write_excerpt(place, part, number, name, source, data.sample_rate)
+    place.rename(part, folder)

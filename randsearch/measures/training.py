@@ -10,11 +10,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from randsearch.architecture import Architecture
 from randsearch.checkpoints import CHECKPOINT_FILE, Checkpoint
@@ -73,7 +71,7 @@ def run_training(
     # A best validation from before this run went on from its checkpoint is made again; a GPU may round it differently.
     found = trained.score if trained.score in best else validate(network)
     _keep(network, setting, architecture, home)
-    write_segments(home, data.source_names, best[found])
+    write_segments(setting.place, home, data.source_names, best[found])
     return Outcome(
         score=trained.score,
         baseline=setting.baseline,
@@ -112,30 +110,25 @@ def _checkpoint(setting: Setting, architecture: Architecture, measure: str, seed
         "threads": setting.threads,
         "device": torch.device(setting.device).type,
     }
-    return Checkpoint(setting.home(architecture, measure, seed) / CHECKPOINT_FILE, run)
+    return Checkpoint(setting.place, setting.home(architecture, measure, seed) / CHECKPOINT_FILE, run)
 
 
 def _keep(network: WaveUNet, setting: Setting, architecture: Architecture, home: Path) -> None:
     """Saves the weights and the estimates of the excerpts.
 
     Raises:
-        OSError: the folder cannot be written.
+        PlaceError: a file cannot be written.
     """
-    data = setting.dataset
-    home.mkdir(parents=True, exist_ok=True)
-    try:
-        save_file(
-            {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()},
-            home / "weights.safetensors",
-            metadata={"architecture": architecture.model_dump_json(exclude_defaults=True)},
-        )
-        for number, sources in excerpts(data):
-            estimates = separate(network, torch.from_numpy(sources.sum(axis=0)).to(setting.device)).cpu().numpy()
-            for source, estimate in zip(data.source_names, estimates, strict=True):
-                write_excerpt(home, number, source, estimate, data.sample_rate)
-    except (SafetensorError, soundfile.LibsndfileError) as error:
-        # Both libraries tell of a full disk by exceptions of their own.
-        raise OSError(f"{home} cannot be written: {error}") from error
+    data, place = setting.dataset, setting.place
+    content = save(
+        {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()},
+        metadata={"architecture": architecture.model_dump_json(exclude_defaults=True)},
+    )
+    place.write(home / "weights.safetensors", content)
+    for number, sources in excerpts(data):
+        estimates = separate(network, torch.from_numpy(sources.sum(axis=0)).to(setting.device)).cpu().numpy()
+        for source, estimate in zip(data.source_names, estimates, strict=True):
+            write_excerpt(place, home, number, source, estimate, data.sample_rate)
 
 
 def trained(setting: Setting, architecture: Architecture, seed: int) -> Outcome:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from randsearch.agreement import agreement
 from randsearch.errors import UserError
-from randsearch.files import replace_file
+from randsearch.files import Place
 from randsearch.plots.bump_chart import bump_chart
 from randsearch.plots.claim3 import claim3
 from randsearch.plots.effects import effects
@@ -94,6 +94,7 @@ def save_plots(
     folder: str | Path,
     kinds: Sequence[str] | None = None,
     *,
+    place: Place | None = None,
     result: pd.DataFrame | None = None,
     data: Mapping[str, pd.DataFrame] | None = None,
     on_skip: Callable[[str], None] | None = None,
@@ -104,6 +105,7 @@ def save_plots(
         table: Measurements.
         folder: Where to write; made if it does not exist.
         kinds: Names in `PLOTS`; all of them if left out.
+        place: That the folder lies in, such as the study's; its own if left out.
         result: The agreement of the table.
         data: By name, the third argument of the plots that take one.
         on_skip: Called with one sentence for each plot that the table is not enough for.
@@ -114,10 +116,10 @@ def save_plots(
     Raises:
         UserError: If a name is unknown, or a file cannot be written.
     """
-    written = []
+    written, place = [], place or Place(folder)
     for kind, figure in make_plots(table, kinds, result=result, data=data, on_skip=on_skip):
         for suffix in FORMATS:
             path = Path(folder) / f"{kind}.{suffix}"
-            replace_file(path, render(figure, suffix))
+            place.write(path, render(figure, suffix))
             written.append(path)
     return written

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from randsearch.files import within
+from randsearch.files import Place
 from randsearch.plots.style import label
 
 MEASURES = ("trained", "fixed_decoder", "fixed_encoder")
@@ -69,7 +69,10 @@ def listen(measured: Path, architecture: str, *, most_bytes: int = MOST_BYTES) -
             left_out += 1
             continue
         size += more
-        players = ((name, tuple(Player(caption, _uri(path)) for caption, path in sounds)) for name, sounds in rows)
+        read = Place(measured.parent).read
+        players = (
+            (name, tuple(Player(caption, _uri(read(path))) for caption, path in sounds)) for name, sounds in rows
+        )
         kept.append(Excerpt(number, tuple(players)))
     return Listening(architecture, tuple(kept), size, left_out)
 
@@ -86,7 +89,8 @@ def _home(folder: Path, measure: str) -> Path | None:
 
 def _files(folder: Path, measured: Path) -> dict[tuple[int, str], Path]:
     """The excerpts of a folder by number and name; a file that lies elsewhere is none of the study's."""
-    matches = ((_NAME.fullmatch(path.name), path) for path in within(measured, sorted(folder.glob("excerpt-*.flac"))))
+    found = Place(measured.parent).files(folder, "excerpt-*.flac")
+    matches = ((_NAME.fullmatch(path.name), path) for path in found)
     return {(int(match[1]), match[2]): path for match, path in matches if match}
 
 
@@ -101,5 +105,5 @@ def _rows(
         yield source, [(name, files[number, source]) for name, files in everything if (number, source) in files]
 
 
-def _uri(path: Path) -> str:
-    return "data:audio/flac;base64," + base64.b64encode(path.read_bytes()).decode()
+def _uri(audio: bytes) -> str:
+    return "data:audio/flac;base64," + base64.b64encode(audio).decode()

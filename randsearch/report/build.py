@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from randsearch.agreement import Verdict, headline, notes, verdict
 from randsearch.config import StudyConfig
-from randsearch.files import replace_file
+from randsearch.files import Place
 from randsearch.folders import load_config
 from randsearch.plots import make_plots
 from randsearch.plots.style import label, render
@@ -73,7 +73,7 @@ def write_report(folder: Path) -> Path:
     """
     config, table = load_config(folder), read_measurements(folder / "measurements.csv")
     path = folder / REPORT_FILE
-    replace_file(path, _template().render(**_context(config, table, folder)))
+    Place(folder).write(path, _template().render(**_context(config, table, folder)))
     return path
 
 

@@ -14,7 +14,7 @@ from randsearch.budgets import at_budgets, base
 from randsearch.config import StudyConfig
 from randsearch.ensemble import Ensemble, ensemble, with_ensemble, write_ensemble
 from randsearch.errors import UserError
-from randsearch.files import replace_file
+from randsearch.files import Place
 from randsearch.folders import load_config
 from randsearch.search.opening import open_studies
 from randsearch.segments import read_segments
@@ -100,7 +100,7 @@ def analyse_budgets(folder: Path, *, resamples: int = 2000) -> pd.DataFrame:
     place = {measure: number for number, measure in enumerate(curved)}
     result = result.assign(place=[place[base(proxy)] for proxy in result["proxy"].astype(str)])
     result = result.sort_values(["place", "relative_cost"], kind="stable", ignore_index=True).drop(columns="place")
-    replace_file(folder / "budgets.csv", result.to_csv(index=False, lineterminator="\n"))
+    Place(folder).write(folder / "budgets.csv", result.to_csv(index=False, lineterminator="\n"))
     return result
 
 

@@ -6,42 +6,43 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
-from randsearch.checkpoints import CHECKPOINT_FILE
+from randsearch.checkpoints import CHECKPOINT_FILE, PART_FILE
+from randsearch.files import Place
 from randsearch.measurement import Measurement, home
 
 Keep = Literal["all", "trained", "none"]
+
+_CHECKPOINTS = (CHECKPOINT_FILE, PART_FILE)
+_WEIGHTS_AND_AUDIO = ("*.safetensors", "*.flac")
 
 
 class Keeper:
     """Clears the folders of measurements.
 
     Args:
-        folder: of all measurements.
+        folder: of all measurements, in that of the study.
         keep: of which of them the weights and the audio stay; scores and segments always do.
     """
 
     def __init__(self, folder: Path, keep: Keep) -> None:
         self._folder = folder
+        self._place = Place(folder.parent)
         self._keep = keep
 
     def recorded(self, measurement: Measurement) -> None:
-        """Removes what a measurement that is in the storage needs no longer."""
-        place = home(self._folder, measurement.architecture, measurement.measure, measurement.seed)
-        _remove_checkpoint(place)
-        if self._keep == "all" or (self._keep == "trained" and measurement.measure == "trained"):
-            return
-        for path in (*place.glob("*.safetensors"), *place.glob("*.flac")):
-            path.unlink(missing_ok=True)
+        """Removes what a measurement that is in the storage needs no longer.
+
+        Raises:
+            PlaceError: the measurement's folder is a link.
+        """
+        folder = home(self._folder, measurement.architecture, measurement.measure, measurement.seed)
+        kept = self._keep == "all" or (self._keep == "trained" and measurement.measure == "trained")
+        self._place.clear(folder, _CHECKPOINTS if kept else (*_CHECKPOINTS, *_WEIGHTS_AND_AUDIO))
 
     def sweep(self, known: Collection[Measurement]) -> None:
         """Removes checkpoints of measurements that a driver recorded and was killed before it removed them."""
-        left = {path.parent for path in self._folder.glob(f"*/*/{Path(CHECKPOINT_FILE).stem}.*")}
+        left = {path.parent for path in self._place.files(self._folder, f"{Path(CHECKPOINT_FILE).stem}.*")}
         if left:
-            places = {home(self._folder, m.architecture, m.measure, m.seed) for m in known}
-            for place in left & places:
-                _remove_checkpoint(place)
-
-
-def _remove_checkpoint(place: Path) -> None:
-    for name in (CHECKPOINT_FILE, str(Path(CHECKPOINT_FILE).with_suffix(".part"))):
-        (place / name).unlink(missing_ok=True)
+            homes = {home(self._folder, m.architecture, m.measure, m.seed) for m in known}
+            for folder in left & homes:
+                self._place.clear(folder, _CHECKPOINTS)

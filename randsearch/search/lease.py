@@ -26,8 +26,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, S
 from sqlalchemy.orm import Session
 
 from randsearch.config import StudyConfig
-from randsearch.errors import UserError
-from randsearch.files import replace_file
+from randsearch.errors import PlaceError, UserError
+from randsearch.files import Place
 from randsearch.search.storage import database_url, open_engine, sentence_on
 
 LEASE_SECONDS = 120.0
@@ -67,9 +67,9 @@ class Holder:
     def of(cls, folder: Path) -> Holder | None:
         """The driver that works, or was killed at work, in a folder."""
         try:
-            found = json.loads((folder / HOLDER_FILE).read_text(encoding="utf-8"))
+            found = json.loads(Place(folder).read(folder / HOLDER_FILE))
             return cls(str(found["name"]), str(found["token"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, PlaceError, ValueError, KeyError, TypeError):
             return None
 
 
@@ -94,8 +94,9 @@ def locked(folder: Path) -> Iterator[Holder | None]:
         UserError: another process holds it, or the folder cannot be written.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK_FILE)
+        place = Place(folder)
+        place.make(folder)
+        lock = FileLock(place.checked(folder / LOCK_FILE))
         lock.acquire(timeout=0.3)  # `randsearch status` may hold it for a moment.
     except Timeout:
         other = Holder.of(folder)
@@ -129,7 +130,7 @@ def leased(config: StudyConfig, folder: Path, killed: Holder | None) -> Iterator
     Raises:
         UserError: another driver has it, or the database cannot be used.
     """
-    holder, file = Holder.here(), folder / HOLDER_FILE
+    holder, file, place = Holder.here(), folder / HOLDER_FILE, Place(folder)
     lease = None
     if config.storage is not None:
         url = database_url(config, folder)
@@ -137,13 +138,13 @@ def leased(config: StudyConfig, folder: Path, killed: Holder | None) -> Iterator
             lease = Lease(open_engine(url), config.study, holder)
             lease.take(killed)
     with lease.kept() if lease else nullcontext():
-        replace_file(file, json.dumps({"name": holder.name, "token": holder.token}))
+        place.write(file, json.dumps({"name": holder.name, "token": holder.token}))
         try:
             yield lease.check if lease else None
         finally:
             # As long as the lease stays in a database that is away, the next driver here must know whose it is.
             if lease is None or lease.give_back():
-                file.unlink(missing_ok=True)
+                place.remove(file)
 
 
 def driver_at_work(folder: Path) -> str | None:
@@ -151,7 +152,7 @@ def driver_at_work(folder: Path) -> str | None:
     if not (folder / LOCK_FILE).exists():
         return None
     try:
-        with FileLock(folder / LOCK_FILE, timeout=0):
+        with FileLock(Place(folder).checked(folder / LOCK_FILE), timeout=0):
             return None
     except Timeout:
         holder = Holder.of(folder)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from randsearch.config import StudyConfig
 from randsearch.errors import UserError
+from randsearch.files import Place
 from randsearch.folders import load_config
 from randsearch.measurement import Measurement, home
 from randsearch.measures import find
@@ -83,15 +82,16 @@ def merge(folders: Sequence[Path], into: Path) -> Merged:
         raise UserError(f"{twice} is named twice: name each study once.")
     configs = [load_config(folder) for folder in folders]
     config = merged_config(configs, [str(folder) for folder in folders], into.name)
-    into.parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack, TemporaryDirectory(prefix=".merge-", dir=into.parent) as aside:
+    results = Place(into.parent, own=True)
+    results.make(into.parent)
+    with ExitStack() as stack, results.aside(".merge-") as aside:
         sources = []
         for number, (folder, source) in enumerate(zip(folders, configs, strict=True)):
             stack.enter_context(_at_rest(folder, source))
-            sources.append(_read(folder, source, Path(aside) / str(number)))
+            sources.append(_read(folder, source, aside / str(number)))
         # Built aside: what has the study's name is the whole study.
-        built = _build(sources, config, Path(aside) / into.name)
-        built.folder.replace(into)
+        built = _build(sources, config, aside / into.name)
+        results.rename(built.folder, into)
     return Merged(into, built.config, built.architectures, built.measurements, built.identical, built.different)
 
 
@@ -172,12 +172,13 @@ def _read(folder: Path, config: StudyConfig, aside: Path) -> _Source:
     """What a study holds: from a copy of its own file, or of its table where that is gone; nothing there is changed."""
     place = folder
     if config.storage is None:
-        place = aside
-        aside.mkdir()
+        place, there, here = aside, Place(folder), Place(aside)
+        here.make(aside)
         # Without its journal the file of a driver that was killed may hold half a transaction.
         for name in (STUDY_FILE, f"{STUDY_FILE}-journal", TABLE):
-            if (folder / name).exists():
-                shutil.copyfile(folder / name, aside / name)
+            if there.has(folder / name):
+                with there.open(folder / name) as file:
+                    here.copy(file, aside / name)
     studies = open_studies(config, place)
     candidates = studies.candidates()
     if not candidates:
@@ -189,7 +190,7 @@ def _read(folder: Path, config: StudyConfig, aside: Path) -> _Source:
 
 def _build(sources: Sequence[_Source], config: StudyConfig, folder: Path) -> Merged:
     """Writes the new study."""
-    folder.mkdir()
+    Place(folder).make(folder)
     candidates: dict[str, Candidate] = {}
     kept: dict[Key, tuple[Measurement, _Source]] = {}
     fresh, different, identical = [], [], 0
@@ -235,24 +236,21 @@ def _store(
 
 def _copy_files(sources: Sequence[_Source], kept: dict[Key, tuple[Measurement, _Source]], folder: Path) -> None:
     """Copies what the kept measurements left behind, and the excerpts that all share."""
+    place = Place(folder)
     for source in sources:
         reference = source.folder / "measured" / "reference"
-        if not (folder / "measured" / "reference").exists():
-            _copy_folder(reference, folder / "measured" / "reference", within=source.folder)
+        if not place.has(folder / "measured" / "reference"):
+            _copy_folder(Place(source.folder), reference, place, folder / "measured" / "reference")
     for measurement, source in kept.values():
         here, there = (
             home(root / "measured", measurement.architecture, measurement.measure, measurement.seed)
             for root in (source.folder, folder)
         )
-        _copy_folder(here, there, within=source.folder)
+        _copy_folder(Place(source.folder), here, place, there)
 
 
-def _copy_folder(source: Path, target: Path, *, within: Path) -> None:
+def _copy_folder(there: Place, source: Path, here: Place, target: Path) -> None:
     """Copies the files of a folder; links, which in somebody else's study may lead anywhere, are left out."""
-    if not source.is_dir() or not source.resolve().is_relative_to(within.resolve()):
-        return
-    for path in sorted(source.rglob("*")):
-        if path.is_file() and path.resolve() == source.resolve() / path.relative_to(source):
-            copy = target / path.relative_to(source)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, copy)
+    for path in there.files(source):
+        with there.open(path) as file:
+            here.copy(file, target / path.relative_to(source))

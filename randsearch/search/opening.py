@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from randsearch.config import StudyConfig
 from randsearch.data import TASKS
 from randsearch.errors import UserError
+from randsearch.files import Place
 from randsearch.models.sizing import Signal
 from randsearch.search.rebuild import rebuild
 from randsearch.search.storage import STUDY_FILE
@@ -103,9 +103,10 @@ def open_studies(config: StudyConfig, folder: Path, *, refill: bool = True) -> S
     table, file = folder / "measurements.csv", folder / STUDY_FILE
     if table.exists() and config.storage is None and not file.exists():
         # Built aside, for half a study in its place would be taken for a whole one, and the table be cut to it.
-        with TemporaryDirectory(prefix=".rebuild-", dir=folder) as aside:
-            _rebuild(Studies(config, Path(aside)), config, table)
-            (Path(aside) / STUDY_FILE).replace(file)
+        place = Place(folder)
+        with place.aside(".rebuild-") as aside:
+            _rebuild(Studies(config, aside), config, table)
+            place.rename(aside / STUDY_FILE, file)
         return Studies(config, folder)
     studies = Studies(config, folder)
     if table.exists() and (refill or config.storage is not None):

@@ -22,8 +22,11 @@ from sqlalchemy.orm import Session
 
 from randsearch.config import StudyConfig, without_password
 from randsearch.errors import UserError
+from randsearch.files import Place
 
 STUDY_FILE = "study.db"
+_BESIDE = ("-journal", "-wal", "-shm")
+"""What SQLite adds to the name of a file for those that it keeps beside it."""
 
 PATIENCE_SECONDS = 600.0
 """How long a search waits for a database that does not answer."""
@@ -52,9 +55,15 @@ def database_url(config: StudyConfig, folder: Path) -> URL:
     Args:
         config: of the study.
         folder: of the study; the file `study.db` in it is the storage unless the configuration names another.
+
+    Raises:
+        UserError: that file, or one that SQLite keeps beside it, is a link.
     """
     if config.storage is None:
-        return URL.create("sqlite", database=str((folder / STUDY_FILE).resolve()))
+        place = Place(folder)
+        for end in _BESIDE:
+            place.checked(folder / f"{STUDY_FILE}{end}")
+        return URL.create("sqlite", database=str(place.checked(folder / STUDY_FILE)))
     url = make_url(config.storage)
     # SQLAlchemy 2.0 takes plain `postgresql` for a driver that is not ours, 2.1 for ours.
     return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url

@@ -23,6 +23,7 @@ from tiny import RATE, write_tracks
 
 from randsearch.architecture import Architecture
 from randsearch.errors import UserError
+from randsearch.files import Place
 from randsearch.finalists import bsseval, separation
 from randsearch.finalists.evaluation import file_name, summarise
 from randsearch.finalists.loading import load_network
@@ -64,7 +65,7 @@ def test_weights_behind_a_link_out_of_the_study_are_not_read(study, finished_stu
     home = best(study, 1)[0].home
     shutil.rmtree(home)
     home.symlink_to(finished_study / home.relative_to(study))
-    with pytest.raises(UserError, match="leads out"):
+    with pytest.raises(UserError, match="is a link, and none is followed"):
         best(study, 1)
 
 
@@ -110,8 +111,8 @@ def test_a_track_with_a_source_that_is_silent_throughout_has_windows_without_num
     references = np.random.default_rng(0).standard_normal((2, 1, 2 * RATE + 10))
     references[1] = 0
     path = tmp_path / "song.json"
-    bsseval.write_scores(path, bsseval.score_track("song", ("a", "b"), references, references, RATE))
-    scores = bsseval.read_scores(path, ("a", "b"))
+    bsseval.write_scores(Place(tmp_path), path, bsseval.score_track("song", ("a", "b"), references, references, RATE))
+    scores = bsseval.read_scores(Place(tmp_path), path, ("a", "b"))
     assert scores.sdr.shape == (2, 2)
     assert not scores.counted.any()
 
@@ -133,7 +134,7 @@ def test_the_summary_pools_windows_and_counts_what_it_leaves_out(tmp_path):
         _museval_file(tmp_path / "3.json", a=[nan], b=[nan]),
     ]
     finalist = Finalist(Architecture(), 0, 1.0, tmp_path)
-    a, b = summarise(finalist, ("a", "b"), paths)
+    a, b = summarise(Place(tmp_path), finalist, ("a", "b"), paths)
     assert (a["median"], a["mad"], a["mean"], a["median_of_medians"]) == (3.0, 1.5, 4.0, 3.0)
     assert a["sd"] == pytest.approx(np.std([1, 2, 9, 4]))
     assert (a["tracks"], a["windows"], a["windows_left_out"]) == (2, 4, 2)
