@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import io
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from jinja2 import Template
 
 import randsearch
 from randsearch.architecture import Architecture
@@ -128,3 +131,119 @@ def test_what_is_no_url_is_refused_without_being_shown(url):
     with pytest.raises(UserError, match="storage") as refusal:
         StudyConfig.create({"space": {}, "storage": url}, "options")
     assert "hush" not in str(refusal.value)
+
+
+@pytest.fixture
+def study(finished_study, tmp_path) -> Path:
+    """A copy of the finished study, as it came from somebody else."""
+    return Path(shutil.copytree(finished_study, tmp_path / "results" / "tiny"))
+
+
+@pytest.fixture
+def mine(study, tmp_path) -> Path:
+    """Files of this user's, which a study would like to be its own."""
+    folder = Path(shutil.copytree(study, tmp_path / "mine"))
+    shutil.copytree(next(folder.glob("measured/*/trained-0")), folder / "trained-0")
+    names = ("report.html", "agreement.csv", "rank_rank.png", ".lock", ".driver", "study.db-journal", "0123")
+    for name in (*names, *(f"trained-0/{file}" for file in ("checkpoint.safetensors", "checkpoint.part"))):
+        (folder / name).write_text("mine")
+    return folder
+
+
+def contents(folder: Path) -> dict[Path, tuple[bytes, int]]:
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+
+def plant(link: Path, target: Path) -> None:
+    """Puts a link in the place of a file or a folder."""
+    assert target.exists()
+    if link.is_dir():
+        shutil.rmtree(link)
+    link.unlink(missing_ok=True)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(target)
+
+
+MORE = ["search", "--study", "tiny", "--seeds", "0,1,2", "--keep", "none"]
+"""Measures what is there at another seed, and keeps neither weights nor audio."""
+
+
+@pytest.mark.parametrize(
+    ("link", "target", "words"),
+    [
+        ("measured/HASH/fixed_decoder-2", "trained-0", MORE),
+        ("measured/HASH", "measured/HASH", MORE),
+        ("measured", "measured", MORE),
+        ("measured/reference", "measured/reference", MORE),
+        ("measured/HASH/fixed_decoder-2/checkpoint.safetensors", "trained-0/checkpoint.safetensors", MORE),
+        ("measured/HASH/fixed_decoder-2/weights.safetensors", "trained-0/weights.safetensors", MORE),
+        ("measured/HASH/fixed_decoder-2/excerpt-1-vocals.flac", "trained-0/excerpt-1-vocals.flac", MORE),
+        ("measured/HASH/fixed_decoder-2/segments.csv", "trained-0/segments.csv", MORE),
+        ("study.db", "study.db", MORE),
+        ("study.db-journal", "study.db-journal", MORE),
+        (".lock", ".lock", MORE),
+        (".driver", ".driver", MORE),
+        ("", "", MORE),
+        ("", "", ["status", "tiny"]),
+        ("config.yaml", "config.yaml", MORE),
+        ("config.yaml", "config.yaml", ["status", "tiny"]),
+        ("measurements.csv", "measurements.csv", MORE),
+        ("measurements.csv", "measurements.csv", ["export-table", "tiny"]),
+        ("agreement.csv", "agreement.csv", ["analyse", "tiny", "--resamples", "10"]),
+        ("plots", "plots", ["plot", "tiny", "--kind", "rank_rank"]),
+        ("plots/rank_rank.png", "rank_rank.png", ["plot", "tiny", "--kind", "rank_rank"]),
+        ("report.html", "report.html", ["report", "tiny"]),
+        ("artifacts", "artifacts", ["dashboard", "tiny"]),
+        ("plots", "plots", ["dashboard", "tiny"]),
+        ("exported", "exported", ["export", "tiny"]),
+    ],
+)
+def test_no_link_of_a_study_leads_a_write_out_of_it(run_cli, study, mine, monkeypatch, link, target, words):
+    for folder in ("plots", "artifacts", "exported"):
+        (mine / folder).mkdir(exist_ok=True)
+    name = pd.read_csv(study / "measurements.csv")["architecture"].iloc[0]
+    plant(study / link.replace("HASH", name), mine / target.replace("HASH", name))
+    before = contents(mine)
+    # What a page and the plots of a dashboard show is not what this looks at.
+    monkeypatch.setattr("randsearch.report.build._context", lambda *_: {})
+    monkeypatch.setattr("randsearch.report.build._template", lambda: Template(""))
+    monkeypatch.setattr("randsearch.finalists.export._program", lambda *_: b"")
+    answer = run_cli(*words, "--results", study.parent)
+    assert (answer.code, answer.err.count("\n")) == (1, 1), answer
+    assert f"{study / link.replace('HASH', name)} is a link" in answer.err
+    assert "remove it" in answer.err
+    assert contents(mine) == before
+
+
+def test_no_artifact_is_written_over_a_file_elsewhere(study, mine, monkeypatch):
+    pytest.importorskip("optuna_dashboard", reason="needs the extra dashboard")
+    from optuna.artifacts.exceptions import ArtifactNotFound
+
+    from randsearch.finalists.dashboard import Artifacts, prepare
+    from randsearch.folders import load_config
+
+    monkeypatch.setattr("randsearch.finalists.dashboard.save_plots", lambda *_, **__: [])
+    prepare(load_config(study), study, lambda _: None)
+    artifact = min((study / "artifacts").iterdir())
+    plant(artifact, mine / "0123")
+    before = contents(mine)
+    with pytest.raises(UserError, match="is a link"):
+        prepare(load_config(study), study, lambda _: None)
+    store = Artifacts(study)
+    for name in (artifact.name, "../measurements.csv/../../x", "../../mine/0123", str(mine / "0123")):
+        with pytest.raises((ArtifactNotFound, UserError)):
+            store.open_reader(name)
+        with pytest.raises(UserError):
+            store.write(name, io.BytesIO(b"theirs"))
+        with pytest.raises((ArtifactNotFound, UserError)):
+            store.remove(name)
+    assert contents(mine) == before
+
+
+def test_the_root_of_all_studies_may_be_a_link(run_cli, study, tmp_path):
+    (tmp_path / "linked").symlink_to(study.parent)
+    (study / "agreement.csv").unlink()
+    for words in (["status", "tiny"], ["analyse", "tiny", "--resamples", "10"], ["search", "--study", "tiny"]):
+        answer = run_cli(*words, "--results", tmp_path / "linked")
+        assert answer.code == 0, answer.err
+    assert (study / "agreement.csv").is_file()
