@@ -29,6 +29,8 @@ def printable(text: str) -> str:
 LONGEST_QUOTE = 200
 """Characters of somebody's text that a sentence repeats."""
 
+_LONGEST_REASON = 400
+
 _FAULTS = 5  # of a configuration that one sentence tells
 
 _brief = reprlib.Repr()
@@ -43,7 +45,9 @@ def shortened(text: str, longest: int = LONGEST_QUOTE) -> str:
         text: of any length.
         longest: characters that stay.
     """
-    told = printable(" ".join(text[: 4 * longest].split()))  # cut first: a gigantic text would be copied again and again
+    told = printable(
+        " ".join(text[: 4 * longest].split())
+    )  # cut first: a gigantic text would be copied again and again
     cut = len(told) > longest or len(text) > 4 * longest
     return f"{told[:longest]}..." if cut else told
 
@@ -59,6 +63,22 @@ def quoted(value: object) -> str:
 def named(value: object) -> str:
     """A value as `quoted` has it, but text without quotation marks."""
     return shortened(value) if isinstance(value, str) else quoted(value)
+
+
+def told(error: BaseException, *, kind: bool = True) -> str:
+    """An error of somebody's code in one line that can be printed, stored and quoted, whatever it holds.
+
+    Args:
+        error: what was raised.
+        kind: whether its class is named, where it is not one of sentences for users.
+    """
+    try:
+        message = str(error)
+    except BaseException:  # Anybody's code too.
+        message = "its message cannot be printed"
+    if kind and not isinstance(error, UserError):
+        message = f"{type(error).__name__}: {message}".removesuffix(": ")
+    return shortened(message, _LONGEST_REASON)
 
 
 def explain(error: ValidationError, where: str) -> UserError:

@@ -58,14 +58,15 @@ class _Loader(yaml.SafeLoader):
         self._depth = 0
         self._sizes: dict[yaml.Node, int] = {}
 
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        mark = self.peek_event().start_mark
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
         before = self._values
         self._depth += 1
         if self._depth > _DEEPEST:
             raise _refusal(f"more than {_DEEPEST} levels inside of each other", mark)
         is_alias = self.check_event(yaml.AliasEvent)
         node = super().compose_node(parent, index)
+        assert node is not None
         self._depth -= 1
         if isinstance(node, yaml.ScalarNode) and not is_alias:
             self._values += len(node.value) // 100

@@ -51,9 +51,7 @@ def test_nor_does_a_study_s_own_file(run_cli, finished_study, tmp_path):
     assert MOST in answer.err
 
 
-MERGED = "a: &a0 {p: 1}\n" + "".join(
-    f"b{i}: &a{i + 1} {{<<: [{', '.join([f'*a{i}'] * 9)}]}}\n" for i in range(9)
-)
+MERGED = "a: &a0 {p: 1}\n" + "".join(f"b{i}: &a{i + 1} {{<<: [{', '.join([f'*a{i}'] * 9)}]}}\n" for i in range(9))
 
 
 @pytest.mark.parametrize(

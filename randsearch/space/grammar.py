@@ -253,7 +253,8 @@ def _check_value(
         companies = itertools.chain(
             _companies(parameters, {**conditions, name: value}, worked), _companies(parameters, {name: value}, worked)
         )
-        found = next(((sides, built) for sides, values in companies if (built := _try(values)) is not None), None)
+        tried = ((sides, _try(values)) for sides, values in companies)
+        found = next(((sides, good) for sides, good in tried if good is not None), None)
         if found is None:
             raise alone from None
         sides, built = found
