@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from randsearch.errors import UserError
+from randsearch.errors import UserError, quoted
 from randsearch.table import COLUMNS, checked, ordered, read_measurements, typed
 
 LONG = ("architecture", "measure", "score")
@@ -171,7 +171,7 @@ def _is_numeric(sheet: _Sheet, column: str) -> bool:
     if present and wrong and len(wrong) < len(present) / 2:
         row, cell = wrong[0]
         raise UserError(
-            f"{sheet.path}, row {row}: {column} is {cell!r}, which is no number as most of its column are; "
+            f"{sheet.path}, row {row}: {column} is {quoted(cell)}, which is no number as most of its column are; "
             f"mend it, or name {column} in --parameters."
         )
     return bool(present) and not wrong
@@ -181,7 +181,7 @@ def _score(sheet: _Sheet, column: str, row: int) -> float:
     """A score; NaN where it is missing or not finite."""
     cell = sheet.columns[column][row]
     if cell.lower() not in MISSING and not _is_number(cell):
-        raise UserError(f"{sheet.path}, row {row + 1}: {column} should be a number, not {cell!r}.")
+        raise UserError(f"{sheet.path}, row {row + 1}: {column} should be a number, not {quoted(cell)}.")
     return _number(cell)
 
 

@@ -8,6 +8,20 @@ from __future__ import annotations
 
 import hashlib
 
+LARGEST = 2**63 - 1
+"""Of the seeds that a user gives: tables and databases hold 64 bits."""
+
+
+def check_seed(seed: int) -> int:
+    """A seed that came from outside.
+
+    Raises:
+        ValueError: it is negative, or too large for a table.
+    """
+    if not 0 <= seed <= LARGEST:
+        raise ValueError("a seed is a whole number from 0 to 2^63 - 1")
+    return seed
+
 
 def derive(*names: str | int) -> int:
     """A seed of 63 bits for the stream that the names describe.

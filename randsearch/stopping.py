@@ -29,6 +29,10 @@ class StoppedError(Exception):
         self.number = number
 
 
+class OverdueError(TimeoutError):
+    """What ran took longer than the user's time limit; a class of its own, since a measure may raise any other."""
+
+
 TERMINATED = 128 + signal.SIGTERM
 """Exit code of a worker that was asked to end, and not killed by what it ran."""
 
@@ -135,6 +139,8 @@ class WorkerSignals:
     @contextmanager
     def measuring(self) -> Iterator[None]:
         """While a measurement runs, SIGTERM waits for its checkpoint; then the process ends."""
+        if self._terminated.is_set():  # The last one was done before it noticed.
+            os._exit(TERMINATED)
         if requested():
             raise StoppedError
         self._busy = True

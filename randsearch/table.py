@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from randsearch.errors import UserError
+from randsearch.errors import UserError, quoted
 from randsearch.files import Place
+from randsearch.seeds import check_seed
 
 LEADING = ("architecture", "measure", "seed", "score", "baseline", "seconds", "steps", "state", "reason")
 TRAILING = ("multiply_adds", "validation_seconds", "data_seconds", "threads", "device", "curve")
@@ -30,7 +31,7 @@ ENSEMBLE = "ensemble_"
 _INTEGERS = ("seed", "steps", "threads")
 _FLOATS = ("score", "baseline", "seconds", "multiply_adds", "validation_seconds", "data_seconds")
 # Leading zeros are no number: "011" is a pattern of skips, and reading it as 11 would lose it.
-_INTEGER = re.compile(r"-?(0|[1-9]\d*)")
+_INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")  # as many digits as 64 bits hold
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 
@@ -150,7 +151,7 @@ def _read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
 def typed(path: Path, column: str, cells: list[str]) -> "pd.Series[Any]":
     """The cells of one column in the type that the column has."""
     if column in _INTEGERS:
-        return pd.Series(_parsed(path, column, cells, int), dtype="int64")
+        return pd.Series(_parsed(path, column, cells, lambda cell: check_seed(int(cell))), dtype="int64")
     if column in _FLOATS:
         return pd.Series(_parsed(path, column, cells, lambda cell: float(cell or "nan")), dtype="float64")
     if column in COLUMNS or not any(cells):
@@ -171,8 +172,8 @@ def _parsed(path: Path, column: str, cells: list[str], parse: Callable[[str], fl
         try:
             values.append(parse(cell))
         except ValueError as error:
-            kind = "a whole number" if column in _INTEGERS else "a number"
-            raise UserError(f"{path}, row {number}: {column} should be {kind}, not {cell!r}.") from error
+            kind = "a whole number from 0 to 2^63 - 1" if column in _INTEGERS else "a number"
+            raise UserError(f"{path}, row {number}: {column} should be {kind}, not {quoted(cell)}.") from error
     return values
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from randsearch.config import EXTENDABLE, StudyConfig, load_options
 from randsearch.errors import UserError
+from randsearch.seeds import LARGEST
 
 SPACE = {"parameters": {"levels": {"int": [1, 2]}}}
 
@@ -105,7 +106,14 @@ def test_saved_and_read_it_is_the_same(tmp_path):
         ({"train": "top:0"}, "train"),
         ({"train": "some"}, "'some'"),
         ({"seeds": []}, "seeds"),
-        ({"seeds": [0, -1]}, "seeds must not be negative"),
+        ({"seed": -1}, "seed: a seed is a whole number from 0 to 2^63 - 1 (got -1)"),
+        ({"seed": 2**63}, "seed: a seed is a whole number from 0 to 2^63 - 1 (got 9223372036854775808)"),
+        ({"seeds": [0, -1]}, "seeds.1: a seed is a whole number from 0 to 2^63 - 1 (got -1)"),
+        ({"seeds": ["9223372036854775808"]}, "seeds.0: a seed is a whole number from 0 to 2^63 - 1 (got '92233720"),
+        ({"train_seeds": [2**63]}, "train_seeds.0: a seed is a whole number from 0 to 2^63 - 1"),
+        ({"seeds": list(range(1001))}, "seeds: tuple should have at most 1000 items"),
+        ({"seeds": ["x" * 10**6]}, "'xxx"),
+        ({"seeds": ["x"] * 1000}, "and 996 more"),
         ({"seeds": ["one"]}, "'one'"),
         ({"proxy": "trained"}, "proxy"),
         ({"learning_rate": 0}, "learning_rate"),
@@ -120,6 +128,11 @@ def test_impossible_options_are_named(options, named):
         config(**options)
     assert named in str(refusal.value)
     assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) < 1000
+
+
+def test_the_largest_seed_is_one():
+    assert config(seed=LARGEST, seeds=[LARGEST], train_seeds=[0]).seeds == (2**63 - 1,)
 
 
 def test_the_primary_proxy_and_its_control_are_always_measured():
@@ -144,7 +157,7 @@ def test_random_architectures_all_trained_alike_are_no_bias(train):
     ("content", "named"),
     [
         (b"trials: [1", "not valid YAML"),
-        (b"\xff\xfe\xfa", "not valid YAML"),
+        (b"\xff\xfe\xfa", "not UTF-8 text"),
         (b"- trials", "mapping"),
         (b"", "mapping"),
     ],

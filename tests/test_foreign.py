@@ -53,6 +53,9 @@ def test_rows_of_one_architecture_are_told_apart_by_their_seed(tmp_path):
     assert means(table)["acc"].tolist() == [2, 5]
     with pytest.raises(UserError, match="came before; keep one of them"):
         read_foreign(write(tmp_path, text.replace("a,1,3", "a,0,3")), "acc")
+    for seed in (-1, 2**63):
+        with pytest.raises(UserError, match=rf"row 2: seed should be a whole number from 0 to 2\^63 - 1, not '{seed}'"):
+            read_foreign(write(tmp_path, text.replace("a,1,3", f"a,{seed},3")), "acc")
 
 
 def test_a_long_table_needs_no_more_than_three_columns(tmp_path):

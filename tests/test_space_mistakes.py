@@ -9,7 +9,7 @@ import pytest
 
 from randsearch.errors import UserError
 from randsearch.models.sizing import Signal
-from randsearch.space import BoundSpace, SearchSpace, sampling
+from randsearch.space import BoundSpace, SearchSpace, grammar, sampling
 
 
 def bind(parameters: dict[str, Any], *constraints: str, segment: int = 2048) -> BoundSpace:
@@ -63,6 +63,13 @@ MISTAKES: list[tuple[Any, str]] = [
     ({"parameters": LEVELS, "constraints": ["parms <= 2"]}, "names the unknown parms: did you mean params?"),
     ({"parameters": LEVELS, "constraints": ["params + 2"]}, "compares nothing"),
     ({"parameters": LEVELS, "constraints": ["params <= " + "1" * 500]}, "at most 300 characters"),
+    ({"parameters": LEVELS, "constraints": ["levels > 1"] * 101}, "are at most 100, not 101: join them with `and`"),
+    ({"parameters": {"levels": {"choices": list(range(10**5))}}}, "at most 1,000 values, not 100,000: name fewer"),
+    ({"parameters": {"levels": {"int": [1, [[[[[9]]]]]]}}}, r"such as \[2, 5\], not \[1, \[\[\[\.\.\.\]\]\]\]"),
+    ({"parameters": {"levels": {"int": [1, 10**5000]}}}, "a number of thousands of digits holds more than 10,000"),
+    ({"parameters": {"levels": "x" * 10**6}}, r"levels: .* .got 'x+\.\.\.x+'\)"),
+    ({"parameters": {"x" * 10**6: 3}}, r"parameters: x{200}\.\.\. is not a known option"),
+    ({"parameters": LEVELS, "constraints": [["x" * 10**6] * 10**6]}, r"such as `params <= 2e6`, not \['xx"),
 ]
 
 
@@ -72,6 +79,17 @@ def test_every_mistake_has_its_sentence(raw: Any, sentence: str) -> None:
         SearchSpace.from_dict(raw, "s.yaml")
     assert str(caught.value).startswith("s.yaml: ")
     assert str(caught.value)[-1] in ".?"
+    assert len(str(caught.value)) < 600
+
+
+def test_values_that_need_company_do_not_each_try_all_companies(monkeypatch):
+    tries = []
+    attempt = grammar._try
+    monkeypatch.setattr(grammar, "_try", lambda values: tries.append(values) or attempt(values))
+    sides = {name: {"choices": [False, True]} for name in ("context", "nested")} | {"dilation": {"choices": [1, 2]}}
+    deep = [[10, 11, a, b] for a in range(10) for b in range(a)]  # of 20 levels, which come last of all companies
+    SearchSpace.from_dict({"parameters": {"levels": {"choices": [20, 1]}, **sides, "skips": {"choices": deep}}})
+    assert len(deep) < len(tries) < 2 * len(deep)
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import re
+
 import hypothesis.strategies as st
 import numpy as np
 import pandas as pd
@@ -71,7 +73,10 @@ def test_columns_are_put_in_the_order_of_the_file(tmp_path):
     ("column", "cell", "sentence"),
     [
         ("score", "high", "row 2: score should be a number, not 'high'"),
-        ("steps", "1.5", "row 2: steps should be a whole number, not '1.5'"),
+        ("steps", "1.5", "row 2: steps should be a whole number from 0 to 2^63 - 1, not '1.5'"),
+        ("seed", "-1", "row 2: seed should be a whole number from 0 to 2^63 - 1, not '-1'"),
+        ("seed", str(2**63), "row 2: seed should be a whole number from 0 to 2^63 - 1, not '9223372036854775808'"),
+        ("threads", "9" * 5000, "row 2: threads should be a whole number from 0 to 2^63 - 1, not '999"),
         ("state", "done", "the state should be complete or failed"),
         ("score", "", "a complete measurement needs a finite score"),
         ("score", "inf", "a complete measurement needs a finite score"),
@@ -79,7 +84,7 @@ def test_columns_are_put_in_the_order_of_the_file(tmp_path):
     ],
 )
 def test_a_wrong_cell_is_named(tmp_path, column, cell, sentence):
-    with pytest.raises(UserError, match=sentence):
+    with pytest.raises(UserError, match=re.escape(sentence)):
         read_measurements(edited(tmp_path, column, 1, cell))
 
 

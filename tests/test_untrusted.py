@@ -45,22 +45,24 @@ def test_nothing_that_is_read_is_run(source):
             "exec",
             "yaml.unsafe_load",
             "yaml.full_load",
+            "yaml.safe_load",
             "pd.read_pickle",
             "pandas.read_pickle",
         )
         assert options.get("allow_pickle", "False") == "False"
         if name == "torch.load":
             assert options.get("weights_only") == "True"
-        if name == "yaml.load":  # the loader of search spaces, which refuses repeated keys
+        if name == "yaml.load":  # the one loader, which keeps to bounds
+            assert source.name == "yaml_files.py"
             assert [ast.unparse(argument) for argument in call.args[1:]] == ["_Loader"]
         if name.startswith("subprocess."):
             assert options.get("shell", "False") == "False"
 
 
-def test_the_loader_of_search_spaces_is_a_safe_one():
+def test_the_loader_is_a_safe_one():
     import yaml
 
-    from randsearch.space.grammar import _Loader
+    from randsearch.yaml_files import _Loader
 
     assert issubclass(_Loader, yaml.SafeLoader)
 

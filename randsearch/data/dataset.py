@@ -17,7 +17,8 @@ from randsearch.data.split import split_tracks
 from randsearch.data.synthetic import synthetic_corpus
 from randsearch.data.task import TASKS, Task
 from randsearch.data.track import FloatArray, Track
-from randsearch.errors import UserError
+from randsearch.errors import UserError, shortened
+from randsearch.seeds import check_seed
 
 DEFAULT_SAMPLE_RATE_LIMIT = 22050
 """Wave-U-Net's own rate: data of a higher rate come down to it unless asked otherwise."""
@@ -169,9 +170,14 @@ def _locate(spec: str, cache: Path) -> tuple[Layout, Path]:
     """Returns the layout and the root folder that a specification names, and makes the songs of `synthetic`."""
     kind, _, argument = spec.partition(":")
     if kind == "synthetic":
-        if argument and not argument.isdecimal():
-            raise UserError(f"the seed in data '{spec}' is not a whole number: write synthetic or, say, synthetic:1")
-        return LAYOUTS["musdbhq"], synthetic_corpus(int(argument or 0), cache)
+        try:
+            seed = check_seed(int(argument or 0))
+        except ValueError:
+            raise UserError(
+                f"the seed in data '{shortened(spec)}' is not a whole number from 0 to 2^63 - 1: "
+                "write synthetic or, say, synthetic:1"
+            ) from None
+        return LAYOUTS["musdbhq"], synthetic_corpus(seed, cache)
     if kind not in LAYOUTS:
         raise UserError(f"unknown kind of data '{spec}': {_KNOWN}")
     if not argument:

@@ -6,9 +6,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-import yaml
-
 from randsearch.data.track import Track
+from randsearch.yaml_files import read_yaml
 
 
 @cache
@@ -17,7 +16,7 @@ def musdb_validation_names() -> frozenset[str]:
     spec = find_spec("musdb")
     if spec is None or spec.origin is None:
         return frozenset()
-    setup = yaml.safe_load((Path(spec.origin).parent / "configs" / "mus.yaml").read_text(encoding="utf-8"))
+    setup = read_yaml(Path(spec.origin).parent / "configs" / "mus.yaml", "the settings of musdb")
     return frozenset(setup["validation_tracks"])
 
 

@@ -6,21 +6,26 @@ beforehand: higher is predicted better. Importing this package does not import t
 
 from __future__ import annotations
 
-import math
+import errno
 import time
 import traceback
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from randsearch import stopping
 from randsearch.architecture import Architecture
-from randsearch.errors import DamagedAudioError, PlaceError, UserError
+from randsearch.errors import DamagedAudioError, PlaceError, UserError, told
 from randsearch.measurement import Measurement
-from randsearch.measures.base import Measure, Outcome, Setting, UnmeasurableError
+from randsearch.measures.base import Lazy, Measure, Outcome, Setting, UnmeasurableError
 from randsearch.measures.catalogue import MEASURES, find
+from randsearch.measures.own import is_own, unchanged
 from randsearch.memory import keep_freed_memory
-from randsearch.stopping import StoppedError
+from randsearch.stopping import OverdueError, StoppedError
 
 __all__ = ["MEASURES", "Job", "Measure", "Outcome", "Setting", "UnmeasurableError", "find", "measure"]
+
+_FAILURES_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+_LONGEST_TRACE = 100_000  # characters of a traceback that are kept
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ def measure(setting: Setting, job: Job) -> Measurement:
     keep_freed_memory()
     try:
         return _attempt(setting, job)
-    except TimeoutError:  # The executor's own: the job took too long.
+    except OverdueError:
         raise
     except OSError as error:
         raise UserError(
@@ -78,33 +83,59 @@ def _attempt(setting: Setting, job: Job) -> Measurement:
     try:
         outcome = _run(setting, job)
     except (DivergedError, UnmeasurableError) as error:
-        return job.failed(setting, str(error))
-    except (OSError, PlaceError, StoppedError, DamagedAudioError):
-        raise
-    except Exception as error:  # A measure may be anybody's code: its error is a result of this measurement alone.
+        return job.failed(setting, told(error, kind=False))
+    except BaseException as error:  # A measure may be anybody's code: its error is a result of this measurement alone.
+        if stopping.requested() and isinstance(error, StoppedError | KeyboardInterrupt):
+            raise StoppedError from None
+        if _is_ours(error, own=is_own(job.measure)):
+            raise
         if _is_out_of_memory(error):
             return job.failed(setting, f"out of memory on {setting.device}")
         home = setting.home(job.architecture, job.measure, job.seed)
-        setting.place.write(home / "error.txt", traceback.format_exc())
-        return job.failed(setting, f"{type(error).__name__}: {error}")
-    if not math.isfinite(outcome.score):
-        return job.failed(setting, f"the score is not finite ({outcome.score})")
+        text = "".join(traceback.format_exception(error))[:_LONGEST_TRACE]
+        setting.place.write(home / "error.txt", text.encode(errors="backslashreplace"))
+        return job.failed(setting, told(error))
     where: dict[str, Any] = {"threads": setting.threads, "device": setting.device}
     return Measurement(job.architecture, job.measure, job.seed, "complete", **asdict(outcome), **where)
+
+
+def _is_ours(error: BaseException, *, own: bool) -> bool:
+    """Whether an error is the executor's or the machine's, and no result of a measurement.
+
+    A user's own measure runs in a process of its own, where Ctrl-C raises nothing, and may raise anything itself.
+    """
+    if isinstance(error, OverdueError | DamagedAudioError | PlaceError):
+        return True
+    if own:
+        return isinstance(error, OSError) and error.errno in _FAILURES_OF_THE_MACHINE
+    return isinstance(error, OSError | StoppedError) or not isinstance(error, Exception)
 
 
 def _run(setting: Setting, job: Job) -> Outcome:
     """The outcome of a measure, completed where it returns less than one: its time, its multiply-adds."""
     entry = find(job.measure)
+    if not is_own(job.measure):
+        return _completed(entry, setting, job)
+    assert isinstance(entry.run, Lazy)
+    with (
+        unchanged()
+    ):  # Apart, so that the first measurement is not made with settings that the others are made without.
+        entry.run.load()
+    with unchanged():
+        return _completed(entry, setting, job)
+
+
+def _completed(entry: Measure, setting: Setting, job: Job) -> Outcome:
     began = time.perf_counter()
     found = entry.run(setting, job.architecture, job.seed)
     if not isinstance(found, Outcome):
-        found = Outcome(float(found), seconds=time.perf_counter() - began)
-    return found if found.multiply_adds else replace(found, multiply_adds=entry.cost(setting, job.architecture))
+        found = Outcome(found, seconds=time.perf_counter() - began)
+    plain = found.checked()
+    return plain if plain.multiply_adds else replace(plain, multiply_adds=entry.cost(setting, job.architecture))
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def _is_out_of_memory(error: BaseException) -> bool:
     import torch
 
     # On the CPU PyTorch has no exception of its own for this, only the sentence.
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in told(error)

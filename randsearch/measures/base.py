@@ -6,6 +6,7 @@ Nothing here imports torch.
 from __future__ import annotations
 
 import importlib
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from randsearch.architecture import Architecture, Half
-from randsearch.errors import UserError
+from randsearch.errors import UserError, quoted, told
 from randsearch.files import Place
 from randsearch.measurement import home
 
@@ -84,6 +85,50 @@ class Outcome:
     data_seconds: float = 0.0
     curve: tuple[tuple[int, float], ...] = ()
 
+    def checked(self) -> Outcome:
+        """The same in plain numbers, such as a table and a database can hold; a measure may be anybody's code.
+
+        Raises:
+            UnmeasurableError: one of them is none.
+        """
+        return Outcome(
+            score=_number(self.score, "score"),
+            baseline=None if self.baseline is None else _number(self.baseline, "baseline"),
+            steps=_step(self.steps, "number of steps"),
+            curve=tuple((_step(step, "step of its curve"), _number(score, "curve")) for step, score in self.curve),
+            **{name: _cost(getattr(self, name), name) for name in _COSTS},
+        )
+
+
+_COSTS = ("seconds", "multiply_adds", "validation_seconds", "data_seconds")
+_LARGEST_STEP = 2**31 - 1  # databases keep 32 bits of it
+
+
+def _number(value: Any, name: str) -> float:
+    try:
+        number = None if isinstance(value, str | bytes) else float(value)
+    except (TypeError, ValueError, ArithmeticError, RuntimeError):
+        number = None
+    if number is None:
+        raise UnmeasurableError(f"the {name} is no number ({quoted(value)})")
+    if not math.isfinite(number):
+        raise UnmeasurableError(f"the {name} is not finite ({number})")
+    return number
+
+
+def _cost(value: Any, name: str) -> float:
+    number = _number(value, name)
+    if number < 0:
+        raise UnmeasurableError(f"the {name} are negative ({number:g})")
+    return number
+
+
+def _step(value: Any, name: str) -> int:
+    number = _number(value, name)
+    if not (number.is_integer() and 0 <= number <= _LARGEST_STEP):
+        raise UnmeasurableError(f"the {name} is no whole number from 0 to 2^31 - 1 ({number:g})")
+    return int(number)
+
 
 Run = Callable[[Setting, Architecture, int], Outcome | float]
 
@@ -112,7 +157,11 @@ class Lazy:
         try:
             found = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError) as error:
-            raise UserError(f"the measure {self.path} cannot be imported: {error}.") from error
+            raise UserError(f"the measure {self.path} cannot be imported: {told(error, kind=False)}.") from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # A module may be anybody's code, and even end the process.
+            raise UserError(f"the measure {self.path} cannot be imported: {told(error)}.") from error
         if not callable(found):
             raise UserError(f"the measure {self.path} is not a function but {type(found).__name__}.")
         return found

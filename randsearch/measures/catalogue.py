@@ -11,6 +11,7 @@ from randsearch.architecture import Half
 from randsearch.errors import UserError
 from randsearch.measures import costs
 from randsearch.measures.base import Lazy, Measure
+from randsearch.measures.own import is_own
 
 
 def _at(place: str) -> Lazy:
@@ -86,7 +87,7 @@ def find(name: str) -> Measure:
     Raises:
         UserError: there is none.
     """
-    if ":" in name:
+    if is_own(name):
         return Measure(Lazy(name), needs="?", source=name, steps="?")
     try:
         return MEASURES[name]

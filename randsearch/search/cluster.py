@@ -99,7 +99,7 @@ class RayCluster:
             found: Measurement = self._ray.get(reference)
         except (stopping.StoppedError, errors.TaskCancelledError):
             return None
-        except TimeoutError:
+        except stopping.OverdueError:
             return job.failed(self._setting, f"it took longer than the time limit of {self._time_limit:g} s")
         except errors.RayTaskError as error:
             if isinstance(error.cause, UserError):
@@ -156,7 +156,7 @@ def _work(setting: Setting, job: Job, time_limit: float | None) -> Measurement:
         flag.set()
 
     def too_late(*_: Any) -> None:
-        raise TimeoutError
+        raise stopping.OverdueError
 
     handlers = {signal.SIGINT: interrupted, signal.SIGALRM: too_late}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}

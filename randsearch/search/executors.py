@@ -9,6 +9,7 @@ from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from multiprocessing.context import SpawnContext, SpawnProcess
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -19,8 +20,26 @@ from randsearch.errors import UserError
 from randsearch.measurement import Measurement
 from randsearch.measures import Job, Setting, measure
 
+
+class _Worker(SpawnProcess):
+    """A process that is never taken to have ended in peace: pebble would wait for ever for the job of one that had."""
+
+    @property
+    def exitcode(self) -> int | None:
+        code = super().exitcode
+        return ENDED if code == 0 else code
+
+
+class _Context(SpawnContext):
+    # Forking a process that has run torch's threads deadlocks; spawning does not.
+    Process = _Worker
+
+
 DEATHS = 3
 """Workers in a row that a job may kill until it is given up."""
+
+ENDED = 256
+"""Stands for the exit code 0 of a worker; no process has it."""
 
 
 class Executor(Protocol):
@@ -96,8 +115,7 @@ class LocalProcesses:
         stop: stopping.SharedFlag | None = None,
     ) -> None:
         self.capacity = workers
-        # Forking a process that has run torch's threads deadlocks; spawning does not.
-        self._context = multiprocessing.get_context("spawn")
+        self._context = _Context()
         self._setting = setting
         self._time_limit = time_limit
         self._load = Counter(dict.fromkeys(devices or (setting.device,), 0))
@@ -159,7 +177,8 @@ class LocalProcesses:
         except ProcessExpired as death:
             self._deaths[job] += death.exitcode != stopping.TERMINATED
             if self._deaths[job] >= DEATHS:
-                reason = f"killed its worker {DEATHS} times (exit code {death.exitcode})"
+                code = 0 if death.exitcode == ENDED else death.exitcode
+                reason = f"killed its worker {DEATHS} times (exit code {code})"
                 return job.failed(self._setting, reason)
         if not stopping.requested():
             self.submit(job)

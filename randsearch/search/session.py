@@ -21,6 +21,7 @@ from randsearch.measures import MEASURES, Setting, find
 from randsearch.measures.base import Lazy
 from randsearch.measures.baseline import constant_gain_score
 from randsearch.measures.excerpts import keep_references
+from randsearch.measures.own import is_own, unchanged
 from randsearch.search.driver import Driver
 from randsearch.search.executors import Executor, InProcess, LocalProcesses
 from randsearch.search.keeping import Keep, Keeper
@@ -91,7 +92,8 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     for measure in (asked.proxy, *asked.measures):
         run = find(measure).run
         if isinstance(run, Lazy):
-            run.load()
+            with unchanged():
+                run.load()
     for device in machine.devices or (asked.device,):
         if machine.executor == "local":
             _check_device(device)
@@ -211,7 +213,8 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
         def drive() -> None:
             progress = SearchProgress(machine.console, config.proxy)
             keeper = Keeper(setting.folder, machine.keep)
-            with open_executor(setting, machine, stop) as executor, progress:
+            own = any(map(is_own, config.all_measures))
+            with open_executor(setting, machine, stop, own=own) as executor, progress:
                 driver = Driver(
                     config, setting, space, studies, executor, progress, keeper, folder / "measurements.csv"
                 )
@@ -235,20 +238,21 @@ def _mending(drive: Callable[[], None], config: StudyConfig, machine: Machine) -
     drive()
 
 
-def open_executor(setting: Setting, machine: Machine, stop: stopping.SharedFlag) -> Executor:
+def open_executor(setting: Setting, machine: Machine, stop: stopping.SharedFlag, *, own: bool = False) -> Executor:
     """Where the jobs of a search run: a cluster, worker processes, or this process where one is enough.
 
     Args:
         setting: of the study.
         machine: what was asked for.
         stop: set when workers are to stop.
+        own: whether measures of the user's own are to run.
     """
     if machine.executor == "ray":
         from randsearch.search.cluster import RayCluster
 
         return RayCluster(setting, machine)
-    # A time limit takes a process that can be ended.
-    if machine.workers > 1 or machine.devices or machine.time_limit is not None:
+    # A time limit takes a process that can be ended, and anybody's code may end its process itself.
+    if machine.workers > 1 or machine.devices or machine.time_limit is not None or own:
         return LocalProcesses(setting, machine.workers, machine.devices, machine.time_limit, stop)
     return InProcess(setting)
 

@@ -24,6 +24,7 @@ from randsearch.architecture import Architecture
 from randsearch.config import StudyConfig
 from randsearch.measurement import Measurement
 from randsearch.search.storage import PatientStorage, database_url, open_storage
+from randsearch.seeds import check_seed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 # Metric names have been called experimental since Optuna 3.2; the dashboard shows them.
@@ -264,7 +265,7 @@ def _measurement(trial: FrozenTrial, measure: str, architecture: Architecture) -
     return Measurement(
         architecture,
         measure,
-        int(attributes["seed"]),
+        check_seed(int(attributes["seed"])),
         "complete" if complete else "failed",
         score=_finite(trial.value) if complete else None,
         baseline=None if attributes["baseline"] is None else _finite(attributes["baseline"]),

@@ -9,12 +9,13 @@ from __future__ import annotations
 import ast
 import difflib
 import operator
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from randsearch.architecture import Architecture
-from randsearch.errors import UserError
+from randsearch.errors import UserError, quoted
 from randsearch.space.parameters import SETS
 
 SIZES = ("params", "macs", "receptive_field")
@@ -71,11 +72,12 @@ class Constraint:
             UserError: it is no comparison, names something unknown, or holds what a constraint may not.
         """
         if not isinstance(text, str):
-            raise UserError(f"{where}: a constraint is a comparison such as `params <= 2e6`, not {text!r}.")
+            raise UserError(f"{where}: a constraint is a comparison such as `params <= 2e6`, not {quoted(text)}.")
         if len(text) > _LONGEST:
             raise UserError(f"{where}: a constraint has at most {_LONGEST} characters: split this one of {len(text)}.")
         try:
-            tree = ast.parse(text.strip(), mode="eval").body
+            with warnings.catch_warnings(action="ignore"):  # Python's own remarks on `1or` and the like
+                tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             raise UserError(f"{where}: `{text}` cannot be read: write a comparison such as `params <= 2e6`.") from None
         found: set[str] = set()
@@ -186,7 +188,7 @@ def _calculate(operation: ast.operator, left: Any, right: Any) -> Any:
     for term in (left, right):
         # `"a" * 10**9` and `(0,) * 10**9` are arithmetic to Python.
         if not isinstance(term, int | float):
-            raise TypeError(f"arithmetic takes numbers, not {term!r}")
+            raise TypeError(f"arithmetic takes numbers, not {quoted(term)}")
     if isinstance(operation, ast.Pow) and (abs(left) > _LARGEST_BASE or abs(right) > _LARGEST_EXPONENT):
-        raise OverflowError(f"a power this large ({left}**{right}) is refused")
+        raise OverflowError(f"a power this large ({quoted(left)}**{quoted(right)}) is refused")
     return _ARITHMETIC[type(operation)](left, right)

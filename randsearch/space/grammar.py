@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Any, TypeAlias
 
 from randsearch.architecture import Architecture
-from randsearch.errors import UserError
+from randsearch.errors import UserError, named, quoted
 from randsearch.models.sizing import Signal
 from randsearch.space.constraints import Constraint
 from randsearch.space.counting import JUDGED
 from randsearch.space.parameters import DEFAULTS, SETS, Choices, Fixed, Parameter, Range, Scalar, Subset, Values
 from randsearch.space.sampling import BoundSpace
+from randsearch.yaml_files import read_yaml
+
+Sides: TypeAlias = dict[str, int]  # option to -1 or 0: whether it is at its last or at its first value
 
 _KEYS = ("description", "parameters", "constraints")
 _KINDS = ("int", "log_int", "choices", "subset")
 _LONGEST = 10_000  # values of a range, each of which is tried at the door
+_MOST_CHOICES = 1_000  # no option has as many values; Optuna stores all with every trial
+_MOST_CONSTRAINTS = 100  # all are computed for every architecture that is looked at
 
 
 @dataclass(frozen=True)
@@ -47,20 +50,7 @@ class SearchSpace:
         Raises:
             UserError: the file is missing, is not YAML, or describes no search space.
         """
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            raise UserError(
-                f"{path}: cannot be read ({reason}): give the path of a search space's YAML file."
-            ) from None
-        try:
-            raw = yaml.load(text, _Loader)
-        except yaml.YAMLError as error:
-            raise UserError(f"{path}: is not valid YAML{_position(error)}: correct it there.") from None
-        except (ValueError, RecursionError):  # PyYAML lets through what int(), date() and the stack refuse
-            raise UserError(f"{path}: holds a value that YAML cannot represent: correct it.") from None
-        return cls.from_dict(raw, str(path))
+        return cls.from_dict(read_yaml(path, "a search space's YAML file"), str(path))
 
     @classmethod
     def from_dict(cls, raw: object, where: str = "search space") -> SearchSpace:
@@ -85,6 +75,10 @@ class SearchSpace:
         texts = raw.get("constraints") or []
         if not isinstance(texts, list):
             raise UserError(f"{where}: constraints must be a list of comparisons such as `- params <= 2e6`.")
+        if len(texts) > _MOST_CONSTRAINTS:
+            raise UserError(
+                f"{where}: constraints are at most {_MOST_CONSTRAINTS}, not {len(texts):,}: join them with `and`."
+            )
         parameters: dict[str, Parameter] = {}
         for name, entry in options.items():
             parameters[name] = _parameter(name, entry, parameters, f"{where}: parameters.{name}")
@@ -116,34 +110,16 @@ class SearchSpace:
         return bound
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that is given twice, of which YAML silently drops the first."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                problem = f"the key {key.value} is given twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _position(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f" in line {mark.line + 1} ({getattr(error, 'problem', '')})" if mark else ""
-
-
 def _kind(raw: object) -> str:
-    return {"NoneType": "nothing", "list": "a list", "str": "text"}.get(type(raw).__name__, f"{raw!r}")
+    return {"NoneType": "nothing", "list": "a list", "str": "text"}.get(type(raw).__name__) or quoted(raw)
 
 
 def _refuse_unknown(given: Iterable[object], known: tuple[str, ...], where: str, what: str) -> None:
     for key in given:
         if key not in known:
-            close = difflib.get_close_matches(str(key), known, 1)
+            close = difflib.get_close_matches(named(key), known, 1)
             hint = f"did you mean {close[0]}?" if close else f"use {', '.join(known)}."
-            raise UserError(f"{where}: {key} is not a known {what}: {hint}")
+            raise UserError(f"{where}: {named(key)} is not a known {what}: {hint}")
 
 
 def _parameter(name: str, entry: object, earlier: Mapping[str, Parameter], where: str) -> Parameter:
@@ -175,32 +151,35 @@ def _scalar(value: object, name: str, where: str) -> Scalar:
     if name in SETS and isinstance(value, list) and all(type(level) is int for level in value):
         return " ".join(str(level) for level in sorted(set(value))) or "none"
     if not isinstance(value, int | float | str):
-        raise UserError(f"{where}: {value!r} is not a value of {name}: write a number or a name.")
+        raise UserError(f"{where}: {quoted(value)} is not a value of {name}: write a number or a name.")
     return value
 
 
 def _range(ends: object, step: object, kind: str, where: str) -> Range:
     if not (isinstance(ends, list) and len(ends) == 2 and all(type(end) is int for end in ends)):
-        raise UserError(f"{where}: {kind} takes two whole numbers such as [2, 5], not {ends!r}.")
+        raise UserError(f"{where}: {kind} takes two whole numbers such as [2, 5], not {quoted(ends)}.")
     if type(step) is not int or step < 1:
-        raise UserError(f"{where}: step must be a whole number of at least 1, not {step!r}.")
+        raise UserError(f"{where}: step must be a whole number of at least 1, not {quoted(step)}.")
     low, high = ends
     if low > high:
-        raise UserError(f"{where}: the range [{low}, {high}] is empty: write the smaller number first.")
+        raise UserError(f"{where}: the range {quoted(ends)} is empty: write the smaller number first.")
     if (high - low) // step >= _LONGEST:
-        raise UserError(f"{where}: the range [{low}, {high}] holds more than {_LONGEST:,} values: narrow it.")
+        raise UserError(f"{where}: the range {quoted(ends)} holds more than {_LONGEST:,} values: narrow it.")
     if kind == "log_int" and low < 1:
-        raise UserError(f"{where}: a log_int starts at 1 or above, not at {low}.")
+        raise UserError(f"{where}: a log_int starts at 1 or above, not at {quoted(low)}.")
     return Range(low, low + (high - low) // step * step, step, kind == "log_int")
 
 
 def _choices(values: object, name: str, where: str) -> Choices:
     if not isinstance(values, list) or not values:
-        raise UserError(f"{where}: choices must be a list of at least one value, not {values!r}.")
-    found = [_scalar(value, name, where) for value in values]
-    for position, value in enumerate(found):
-        if value in found[:position]:
-            raise UserError(f"{where}: the choice {value} is given twice: remove one.")
+        raise UserError(f"{where}: choices must be a list of at least one value, not {quoted(values)}.")
+    if len(values) > _MOST_CHOICES:
+        raise UserError(f"{where}: choices take at most {_MOST_CHOICES:,} values, not {len(values):,}: name fewer.")
+    found: dict[Scalar, None] = {}
+    for value in (_scalar(value, name, where) for value in values):
+        if value in found:
+            raise UserError(f"{where}: the choice {named(value)} is given twice: remove one.")
+        found[value] = None
     return Choices(tuple(found))
 
 
@@ -208,7 +187,7 @@ def _subset(of: object, name: str, where: str) -> Subset:
     if name not in SETS:
         raise UserError(f"{where}: {name} is not a set of levels: subset serves {', '.join(sorted(SETS))}.")
     if of != "levels":
-        raise UserError(f"{where}: subset takes the option that counts the levels: write levels, not {of!r}.")
+        raise UserError(f"{where}: subset takes the option that counts the levels: write levels, not {quoted(of)}.")
     return Subset("levels")
 
 
@@ -218,22 +197,24 @@ def _when(raw: object, earlier: Mapping[str, Parameter], where: str) -> dict[str
         return {}
     if not isinstance(raw, Mapping) or not raw:
         raise UserError(
-            f"{where}: when maps an earlier parameter to its values, such as {{levels: [2, 3]}}, not {raw!r}."
+            f"{where}: when maps an earlier parameter to its values, such as {{levels: [2, 3]}}, not {quoted(raw)}."
         )
     found = {}
     for name, wanted in raw.items():
         if name not in earlier:
             listed = f"one of {', '.join(earlier)}" if earlier else "a parameter listed before it"
-            raise UserError(f"{where}: when names {name}, which is not listed before it: name {listed}.")
+            raise UserError(f"{where}: when names {named(name)}, which is not listed before it: name {listed}.")
         if isinstance(earlier[name].domain, Subset):
             raise UserError(
                 f"{where}: when names {name}, a subset, on which nothing can depend: name another parameter."
             )
         values = tuple(_scalar(value, name, where) for value in (wanted if isinstance(wanted, list) else [wanted]))
-        possible = earlier[name].possible()
+        possible = frozenset(earlier[name].possible())
         for value in values:
             if value not in possible:
-                raise UserError(f"{where}: when waits for {name} to be {value}, which it never is: use its own values.")
+                raise UserError(
+                    f"{where}: when waits for {name} to be {named(value)}, which it never is: use its own values."
+                )
         found[name] = values
     return found
 
@@ -247,28 +228,40 @@ def _check_values(parameters: Mapping[str, Parameter], where: str) -> None:
             raise UserError(
                 f"{where}: parameters.{name}: is a subset of {of}, which is listed after it: list {of} first."
             )
+    worked: list[Sides] = []
     for name, parameter in parameters.items():
         conditions = {option: wanted[0] for option, wanted in parameter.when.items()}
         for value in parameter.possible():
-            _check_value(name, value, parameters, conditions, f"{where}: parameters")
+            _check_value(name, value, parameters, conditions, worked, f"{where}: parameters")
 
 
 def _check_value(
-    name: str, value: Any, parameters: Mapping[str, Parameter], conditions: Mapping[str, Any], where: str
+    name: str,
+    value: Any,
+    parameters: Mapping[str, Parameter],
+    conditions: Mapping[str, Any],
+    worked: list[Sides],
+    where: str,
 ) -> None:
-    """Refuses a value that the architecture refuses, alone as well as in any company that the space has for it."""
+    """Refuses a value that the architecture refuses, alone as well as in any company that the space has for it.
+
+    What worked for one value is tried first for the next: there may be thousands of companies and of values.
+    """
     try:
         built = Architecture.create({name: value}, where)
     except UserError as alone:
         companies = itertools.chain(
-            _companies(parameters, {**conditions, name: value}), _companies(parameters, {name: value})
+            _companies(parameters, {**conditions, name: value}, worked), _companies(parameters, {name: value}, worked)
         )
-        found = next((built for built in map(_try, companies) if built is not None), None)
+        tried = ((sides, _try(values)) for sides, values in companies)
+        found = next(((sides, good) for sides, good in tried if good is not None), None)
         if found is None:
             raise alone from None
-        built = found
+        sides, built = found
+        if sides not in worked:
+            worked.append(sides)
     if name not in SETS and type(getattr(built, name)) is not type(value):
-        raise UserError(f"{where}: {name}: write {getattr(built, name)!r} instead of {value!r}.")
+        raise UserError(f"{where}: {name}: write {quoted(getattr(built, name))} instead of {quoted(value)}.")
 
 
 def _try(values: Values) -> Architecture | None:
@@ -278,11 +271,14 @@ def _try(values: Values) -> Architecture | None:
         return None
 
 
-def _companies(parameters: Mapping[str, Parameter], given: Mapping[str, Any]) -> Iterator[Values]:
+def _companies(
+    parameters: Mapping[str, Parameter], given: Mapping[str, Any], worked: Sequence[Sides]
+) -> Iterator[tuple[Sides, Values]]:
     """Points with these values, each other option that matters at its first or at its last value."""
     free = [name for name in parameters if name in JUDGED and name not in given]
-    for sides in itertools.product((-1, 0), repeat=len(free)):
-        side, values = dict(zip(free, sides, strict=True)), dict(DEFAULTS)
+    every = (dict(zip(free, sides, strict=True)) for sides in itertools.product((-1, 0), repeat=len(free)))
+    for side in itertools.chain(list(worked), every):
+        values = dict(DEFAULTS)
         for name, parameter in parameters.items():
             if name in given:
                 values[name] = given[name]
@@ -290,7 +286,7 @@ def _companies(parameters: Mapping[str, Parameter], given: Mapping[str, Any]) ->
                 values[name] = parameter.drawn()[side.get(name, -1)]
             else:
                 values[name] = parameter.otherwise
-        yield values
+        yield side, values
 
 
 def _entry(parameter: Parameter) -> Any:

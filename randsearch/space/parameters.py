@@ -125,7 +125,11 @@ class Parameter:
 
     def is_drawn(self, values: Values) -> bool:
         """Whether its condition holds, given the options before it."""
-        return all(values[name] in wanted for name, wanted in self.when.items())
+        return all(values[name] in wanted for name, wanted in self._wanted.items())
+
+    @cached_property
+    def _wanted(self) -> dict[str, frozenset[Scalar]]:
+        return {name: frozenset(wanted) for name, wanted in self.when.items()}
 
     @property
     def distribution(self) -> BaseDistribution | None:
