@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -192,6 +193,8 @@ def _stamp(file: Path) -> str:
         status = file.stat()
     except OSError as error:
         raise UserError(f"{file} cannot be read ({error.strerror}): check the file and its permissions") from error
+    if not stat.S_ISREG(status.st_mode):  # A pipe would be waited for.
+        raise UserError(f"{file} is a folder, a pipe or the like and not a file: replace or remove it")
     return json.dumps([str(file.absolute()), status.st_size, status.st_mtime_ns])
 
 

@@ -108,7 +108,10 @@ class LocalProcesses:
         self._deaths: Counter[Job] = Counter()
 
     def _open_pool(self) -> ProcessPool:
-        return ProcessPool(self.capacity, initializer=_begin, initargs=self._start, context=self._context)
+        pool = ProcessPool(self.capacity, initializer=_begin, initargs=self._start, context=self._context)
+        with stopping.deaf_offspring():
+            assert pool.active  # which starts it
+        return pool
 
     def submit(self, job: Job) -> None:
         """Queues a job, on the device with the fewest."""
