@@ -311,7 +311,7 @@ def _converted(blocks: Iterable[FloatArray], sample_rate: int, target: _Format, 
 def _mixed(samples: FloatArray, target: _Format, where: str) -> FloatArray:
     """Brings `(samples, channels)` to the target's channels."""
     if target.channels == 1:
-        return samples.mean(axis=1, keepdims=True, dtype=np.float32)
+        return np.asarray(samples.mean(axis=1, keepdims=True, dtype=np.float32))
     if samples.shape[1] == 1:
         return np.repeat(samples, 2, axis=1)
     if samples.shape[1] > 2:

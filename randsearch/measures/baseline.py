@@ -50,8 +50,8 @@ def _moments(tracks: tuple[Track, ...], role: str, sources: Sequence[str]) -> me
         affected = [track for track, part in zip(tracks, each, strict=True) if _copied(part).any()]
         raise UserError(
             f"in the {role} tracks ({_listed(affected)}) {' and '.join(copies)} {'is' if len(copies) == 1 else 'are'} "
-            "nothing but the mixture at a constant gain in half of the seconds or more, so that a volume knob separates "
-            "them: replace these tracks."
+            "nothing but the mixture at a constant gain in half of the seconds or more, so that a volume knob "
+            "separates them: replace these tracks."
         )
     return moments
 
