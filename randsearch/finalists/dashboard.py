@@ -14,13 +14,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 
 from randsearch.config import StudyConfig
 from randsearch.errors import UserError
 from randsearch.files import within
 from randsearch.finalists.winner import best
+from randsearch.locks import file_lock
 from randsearch.plots import save_plots
 from randsearch.search.analysis import examine, plot_data
 from randsearch.search.opening import open_studies
@@ -59,7 +60,7 @@ def prepare(config: StudyConfig, folder: Path, on_note: Callable[[str], None]) -
     studies = open_studies(config, folder)
     try:
         # The lock of a search, which is a study's only writer.
-        with FileLock(folder / ".lock", timeout=0):
+        with file_lock(folder / ".lock", timeout=0):
             _publish(config, folder, studies, store, on_note)
     except Timeout:
         on_note(f"a search is at work on {config.study}: audio and plots are those of the last time.")
