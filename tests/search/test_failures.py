@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -106,6 +107,19 @@ def test_a_job_that_takes_too_long_fails_and_the_next_one_runs(setting):
             made += executor.finished()
     assert (made[0].key, made[0].reason) == (slow.key, "it took longer than the time limit of 3 s")
     assert made[1] == measure(setting, healthy)
+
+
+@pytest.mark.long
+def test_a_clock_that_is_set_forward_is_no_time_limit(setting, monkeypatch):
+    """As where a laptop wakes up."""
+    jumps = iter([0.0, 7200.0])  # the job's beginning, and the first look at it
+    clock = SimpleNamespace(time=lambda: time.time() + next(jumps, 7200.0), sleep=time.sleep)
+    monkeypatch.setattr("pebble.pool.process.time", clock)
+    job = Job(SMALL, "params", 0)
+    with LocalProcesses(setting, 1, time_limit=600.0) as executor:
+        executor.submit(job)
+        assert executor.finished() == [measure(setting, job)]
+    assert next(jumps, None) is None
 
 
 def test_jobs_are_spread_over_the_devices(setting):
