@@ -109,18 +109,17 @@ class LocalProcesses:
         self._deaths: Counter[Job] = Counter()
 
     def _open_pool(self) -> ProcessPool:
-        pool = ProcessPool(self.capacity, initializer=_begin, initargs=self._start, context=self._context)
-        with stopping.deaf_offspring():
-            assert pool.active  # which starts it
-        return pool
+        return ProcessPool(self.capacity, initializer=_begin, initargs=self._start, context=self._context)
 
     def submit(self, job: Job) -> None:
         """Queues a job, on the device with the fewest."""
         device = min(self._load, key=self._load.__getitem__)
-        if not self._pool.active:
-            self._replace_pool()
+        with stopping.deaf_offspring():  # A pool begins with its first job.
+            if not self._pool.active:
+                self._replace_pool()
+            future = self._pool.schedule(_work, args=(job, device), timeout=self._time_limit)
         self._load[device] += 1
-        self._jobs[self._pool.schedule(_work, args=(job, device), timeout=self._time_limit)] = job, device, time.monotonic()
+        self._jobs[future] = job, device, time.monotonic()
 
     def _replace_pool(self) -> None:
         """A pool breaks where workers die before they have a job; it may do so a few times without a result."""
