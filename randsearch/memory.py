@@ -1,8 +1,11 @@
-"""How the C library hands out memory to the tensors of a training."""
+"""How much memory there is, and how the C library hands it out to the tensors of a training."""
 
 from __future__ import annotations
 
 import ctypes
+import re
+import sys
+from pathlib import Path
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """Names of mallopt's parameters, from glibc's malloc.h."""
@@ -23,3 +26,12 @@ def keep_freed_memory() -> bool:
     except (AttributeError, OSError, TypeError):
         return False
     return all(mallopt(name, KEPT) == 1 for name in (MMAP_THRESHOLD, TRIM_THRESHOLD))
+
+
+def available_bytes() -> int:
+    """Memory that this machine can give without swapping, as the kernel says; without bound where it says nothing."""
+    try:
+        found = re.search(r"^MemAvailable: +(\d+) kB$", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return 1024 * int(found[1]) if found else sys.maxsize

@@ -13,6 +13,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 from typing import Protocol
 
@@ -84,6 +85,26 @@ def heeding(flag: Flag) -> Iterator[None]:
         _flags.remove(flag)
 
 
+def interrupt(frame: FrameType | None) -> None:
+    """Ends what runs at once.
+
+    Args:
+        frame: that a signal came in.
+
+    Raises:
+        KeyboardInterrupt: unless the signal came in the middle of an import, whose callbacks would swallow it: then the
+            process ends, for there is nothing to clear up.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename == _IMPORTING:
+            os._exit(128 + signal.SIGINT)
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
+_IMPORTING = "<frozen importlib._bootstrap>"
+
+
 @contextmanager
 def signals(flag: Flag) -> Iterator[list[int]]:
     """Sets a flag at the first SIGINT or SIGTERM, and raises KeyboardInterrupt at the second.
@@ -98,10 +119,10 @@ def signals(flag: Flag) -> Iterator[list[int]]:
     """
     came: list[int] = []
 
-    def handle(number: int, _: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         came.append(number)
         if len(came) > 1:
-            raise KeyboardInterrupt
+            interrupt(frame)
         flag.set()
         # Not print: the signal may have come in the middle of one.
         os.write(2, b"randsearch: stopping; what runs is finished or saved first, once more stops at once\n")
@@ -115,6 +136,21 @@ def signals(flag: Flag) -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def deaf_offspring() -> Iterator[None]:
+    """Blocks SIGINT in the threads that begin within, and so in the processes that these and this thread begin.
+
+    A terminal sends Ctrl-C to workers too, and one that still imports its modules would answer with a traceback.
+    """
+    # It begins with the first worker otherwise, and unblocks the signal.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class WorkerSignals:

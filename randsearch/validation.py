@@ -66,8 +66,8 @@ def _excerpt(track: Track, seconds: int) -> Track:
     available = track.length // track.sample_rate
     if available <= seconds:
         return track
-    sources = track.sources(0, available * track.sample_rate)
-    counted = audible(energies(sources, track.sample_rate), track.sample_rate).sum(axis=0)
+    minutes = [energies(sources, track.sample_rate) for sources in track.minutes()]
+    counted = audible(np.concatenate(minutes, axis=2), track.sample_rate).sum(axis=0)
     within = np.convolve(counted, np.ones(seconds, dtype=np.int64), mode="valid")
     start = track.start + int(within.argmax()) * track.sample_rate
     return replace(track, start=start, stop=start + seconds * track.sample_rate)

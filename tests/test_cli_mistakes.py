@@ -139,6 +139,15 @@ def test_tracks_without_a_second_to_score(search, results, tmp_path):
     assert not (results / "tiny" / "config.yaml").exists()
 
 
+def test_stems_that_are_copies_of_each_other(search, results, tmp_path):
+    for vocals in write_tracks(tmp_path / "corpus", 3).rglob("vocals.wav"):
+        stems = [soundfile.read(vocals.with_stem(stem), dtype="float32")[0] for stem in ("bass", "drums", "other")]
+        soundfile.write(vocals, sum(stems), RATE, subtype="FLOAT")
+    said = "accompaniment and vocals are nothing but the mixture at a constant gain"
+    refused(search(data=f"musdbhq:{tmp_path / 'corpus'}"), "training tracks", "track 0, track 2", said)
+    assert not (results / "tiny" / "config.yaml").exists()
+
+
 def test_a_rate_or_channels_that_the_data_do_not_have(search):
     refused(search(sample_rate=8000), "8000 Hz were asked for", "1000 Hz")
     refused(search(channels=2), "mono", "--upmix-mono")

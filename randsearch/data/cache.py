@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,12 +18,12 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import numpy as np
-from filelock import FileLock
 from platformdirs import user_cache_dir
 
 from randsearch.data.layouts import Header
 from randsearch.data.track import FloatArray
 from randsearch.errors import UserError
+from randsearch.locks import LOCKLESS, file_lock
 
 FORMAT_VERSION = 1
 """Raise it when the same source files should give different samples: old files are then left alone, new ones built."""
@@ -56,6 +57,10 @@ def writing(folder: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise UserError(f"the disk of the cache folder {folder} is full: free some space, or {advice}") from error
         reason = error.strerror or str(error)
+        if error.errno in LOCKLESS:
+            raise UserError(
+                f"the file system of the cache folder {folder} has no file locks ({reason}): {advice}"
+            ) from error
         raise UserError(f"the cache folder {folder} cannot be written ({reason}): {advice}") from error
 
 
@@ -64,7 +69,7 @@ def locked(folder: Path, name: str) -> Iterator[None]:
     """Holds the lock `name` of a cache folder; it falls with the process that holds it."""
     with writing(folder):
         (folder / "locks").mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "locks" / f"{name}.lock")
+        lock = file_lock(folder / "locks" / f"{name}.lock")
         lock.acquire()
     try:
         yield
@@ -192,6 +197,8 @@ def _stamp(file: Path) -> str:
         status = file.stat()
     except OSError as error:
         raise UserError(f"{file} cannot be read ({error.strerror}): check the file and its permissions") from error
+    if not stat.S_ISREG(status.st_mode):  # A pipe would be waited for.
+        raise UserError(f"{file} is a folder, a pipe or the like and not a file: replace or remove it")
     return json.dumps([str(file.absolute()), status.st_size, status.st_mtime_ns])
 
 

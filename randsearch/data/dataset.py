@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from randsearch.data.synthetic import synthetic_corpus
 from randsearch.data.task import TASKS, Task
 from randsearch.data.track import FloatArray, Track
 from randsearch.errors import UserError, shortened
+from randsearch.memory import available_bytes
 from randsearch.seeds import check_seed
 
 DEFAULT_SAMPLE_RATE_LIMIT = 22050
@@ -182,6 +183,10 @@ def _locate(spec: str, cache: Path) -> tuple[Layout, Path]:
         raise UserError(f"unknown kind of data '{spec}': {_KNOWN}")
     if not argument:
         raise UserError(f"data '{spec}' lacks a path: write {kind}:PATH")
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        raise UserError(f"the path in data '{spec}' holds bytes that are no UTF-8: rename the folder") from None
     return LAYOUTS[kind], Path(argument).expanduser()
 
 
@@ -247,40 +252,77 @@ def _fill_cache(
 ) -> None:
     """Decodes the tracks that are not stored yet, one at a time so that memory holds one track at most."""
     pending = [
-        (key, partial(_decode, layout, recording, header, target))
+        (key, recording, header)
         for recording, header, key in zip(recordings, headers, keys, strict=True)
         if store.stored_shape(store.track_path(folder, key)) is None
     ]
+    for _, recording, header in pending:
+        if _decoding_bytes(layout, header, target) > available_bytes():
+            raise _too_long(layout, recording, header, target)
     if pending:
         store.remove_leftovers(folder)
-    for key, build in store.shown(pending, "decoding tracks", progress):
-        store.store_track(folder, key, build)
+    for key, recording, header in store.shown(pending, "decoding tracks", progress):
+        try:
+            store.store_track(folder, key, partial(_decode, layout, recording, header, target))
+        except MemoryError:
+            raise _too_long(layout, recording, header, target) from None
+
+
+def _decoding_bytes(layout: Layout, header: Header, target: _Format) -> int:
+    """Memory that decoding a track takes: all stems as they will be stored, and one of them twice more."""
+    stem = target.channels * header.frames * target.sample_rate // header.sample_rate
+    return 4 * stem * (len(layout.stems) + 2)
+
+
+def _too_long(layout: Layout, recording: Recording, header: Header, target: _Format) -> UserError:
+    hours = header.frames / header.sample_rate / 3600
+    return UserError(
+        f"track '{recording.name}' ({recording.files[0].parent}) is {hours:.1f} hours long and takes "
+        f"{_decoding_bytes(layout, header, target) / 1e9:.1f} GB of memory to decode, more than is free: cut it into "
+        "tracks of some minutes, or ask for a lower --sample-rate"
+    )
 
 
 def _decode(layout: Layout, recording: Recording, header: Header, target: _Format) -> FloatArray:
     """Decodes and converts a track, shape `(stems, channels, samples)`."""
-    stems = []
-    for stem, samples in zip(layout.stems, layout.decode(recording), strict=True):
+    whole: FloatArray | None = None
+    for number, (stem, blocks) in enumerate(zip(layout.stems, layout.decode(recording), strict=True)):
         where = f"stem '{stem}' of track '{recording.name}' ({recording.files[0].parent})"
-        if not np.isfinite(samples).all():
-            raise UserError(f"{where} holds NaN or infinite samples: replace the file")
-        stems.append(_convert(samples, header.sample_rate, target, where))
-    if stems[0].shape[-1] == 0:
-        raise UserError(f"track '{recording.name}' is shorter than one sample at {target.sample_rate} Hz: remove it")
-    return np.stack(stems)
+        samples = np.concatenate(list(_converted(blocks, header.sample_rate, target, where)))
+        if len(samples) == 0:
+            raise UserError(
+                f"track '{recording.name}' is shorter than one sample at {target.sample_rate} Hz: remove it"
+            )
+        if whole is None:
+            whole = np.empty((len(layout.stems), *samples.T.shape), dtype=np.float32)
+        whole[number] = samples.T
+    assert whole is not None
+    return whole
 
 
-def _convert(samples: FloatArray, sample_rate: int, target: _Format, where: str) -> FloatArray:
-    """Brings `(samples, channels)` to the target's rate and channels, shape `(channels, samples)`."""
-    if target.channels == 1:
-        samples = samples.mean(axis=1, keepdims=True, dtype=np.float32)
-    elif samples.shape[1] == 1:
-        samples = np.repeat(samples, 2, axis=1)
-    elif samples.shape[1] > 2:
-        raise UserError(f"{where} has {samples.shape[1]} channels: ask for one channel, or make it stereo")
+def _converted(blocks: Iterable[FloatArray], sample_rate: int, target: _Format, where: str) -> Iterator[FloatArray]:
+    """Brings blocks of `(samples, channels)` to the target's rate and channels; the same however long they are."""
+    resampler = None
     if sample_rate != target.sample_rate:
-        samples = soxr.resample(samples, sample_rate, target.sample_rate, quality="VHQ")
-    return samples.T
+        resampler = soxr.ResampleStream(sample_rate, target.sample_rate, target.channels, quality="VHQ")
+    for block in blocks:
+        if not np.isfinite(block).all():
+            raise UserError(f"{where} holds NaN or infinite samples: replace the file")
+        channels = _mixed(block, target, where)
+        yield channels if resampler is None else resampler.resample_chunk(channels)
+    if resampler is not None:
+        yield resampler.resample_chunk(np.empty((0, target.channels), dtype=np.float32), last=True)
+
+
+def _mixed(samples: FloatArray, target: _Format, where: str) -> FloatArray:
+    """Brings `(samples, channels)` to the target's channels."""
+    if target.channels == 1:
+        return np.asarray(samples.mean(axis=1, keepdims=True, dtype=np.float32))
+    if samples.shape[1] == 1:
+        return np.repeat(samples, 2, axis=1)
+    if samples.shape[1] > 2:
+        raise UserError(f"{where} has {samples.shape[1]} channels: ask for one channel, or make it stereo")
+    return samples
 
 
 def _track(folder: Path, recording: Recording, key: str, target: _Format, task: Task) -> Track:

@@ -1,7 +1,10 @@
 """How corpora lie on disk: MUSDB18-HQ's folders of WAV files and MUSDB18's stem files."""
 
+import os
+import re
 import shutil
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +15,9 @@ import soundfile
 from randsearch.data.task import STEMS
 from randsearch.data.track import FloatArray
 from randsearch.errors import UserError
+
+BLOCK = 2**18
+"""Samples that are decoded at a time."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +48,8 @@ class Layout(Protocol):
     def header(self, file: Path) -> Header:
         """Reads what a file says about itself."""
 
-    def decode(self, recording: Recording) -> Iterator[FloatArray]:
-        """Yields every stem in the order of `stems`, each of shape `(samples, channels)`."""
+    def decode(self, recording: Recording) -> Iterator[Iterable[FloatArray]]:
+        """Yields every stem in the order of `stems`, in blocks of shape `(samples, channels)`; memory holds a few."""
 
 
 def wav_header(file: Path) -> Header:
@@ -52,16 +58,33 @@ def wav_header(file: Path) -> Header:
         info = soundfile.info(file)
     except soundfile.LibsndfileError as error:
         raise UserError(f"{file} cannot be read as audio ({error.error_string}): replace the file") from error
+    cut = _CUT_SHORT.search(info.extra_info)
+    if cut and int(cut["held"]) < int(cut["announced"]) < _NEVER_SAID:
+        raise UserError(
+            f"{file} announces {cut['announced']} bytes of samples and holds {cut['held']}, as if its copying was cut "
+            "short: replace the file"
+        )
     return Header(info.samplerate, info.channels, info.frames)
 
 
-def read_wav(file: Path) -> FloatArray:
-    """Decodes a WAV file, shape `(samples, channels)`."""
+_CUT_SHORT = re.compile(r"^data : (?P<announced>\d+) \(should be (?P<held>\d+)\)", re.MULTILINE)
+"""As libsndfile takes note of it."""
+_NEVER_SAID = 0x7FFFF000
+"""From here on a length is none, but what programs write that do not know it beforehand."""
+
+
+def read_wav(file: Path) -> Iterator[FloatArray]:
+    """Decodes a WAV file in blocks, shape `(samples, channels)` each."""
     try:
-        samples, _ = soundfile.read(file, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(file) as opened:
+            missing = opened.frames
+            while len(block := opened.read(BLOCK, dtype="float32", always_2d=True)):
+                missing -= len(block)
+                yield np.asarray(block)
     except soundfile.LibsndfileError as error:
         raise UserError(f"{file} cannot be decoded ({error.error_string}): replace the file") from error
-    return np.asarray(samples)
+    if missing:
+        raise UserError(f"{file} lacks {missing} of the samples that it announces: replace the damaged file")
 
 
 class WavFolders:
@@ -72,7 +95,7 @@ class WavFolders:
     def find(self, root: Path, subset: str) -> tuple[Recording, ...]:
         """Lists the folders of a subset; see `Layout.find`."""
         folder = _subset_folder(root, subset, f"TRACK/{{{','.join(self.stems)}}}.wav")
-        names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        names = [entry.name for entry in sound_entries(folder, lambda entry: not entry.is_file()) if entry.is_dir()]
         if not names:
             hint = "; it has .stem.mp4 files, which musdb:PATH reads" if any(folder.glob("*.stem.mp4")) else ""
             raise UserError(f"{folder} has no tracks: musdbhq:PATH expects a folder a track there{hint}")
@@ -80,7 +103,11 @@ class WavFolders:
 
     def _recording(self, folder: Path) -> Recording:
         files = tuple(folder / f"{stem}.wav" for stem in self.stems)
-        missing = [file.name for file in files if not file.is_file()]
+        missing = [
+            f"{file.name} (what bears the name is no file)" if os.path.lexists(file) else file.name
+            for file in files
+            if not file.is_file()
+        ]
         if missing:
             raise UserError(f"track folder {folder} lacks {', '.join(missing)}: add the missing stems or move it away")
         return Recording(folder.name, files)
@@ -89,7 +116,7 @@ class WavFolders:
         """Reads a WAV header; see `Layout.header`."""
         return wav_header(file)
 
-    def decode(self, recording: Recording) -> Iterator[FloatArray]:
+    def decode(self, recording: Recording) -> Iterator[Iterable[FloatArray]]:
         """Reads the WAV files one by one; see `Layout.decode`."""
         yield from map(read_wav, recording.files)
 
@@ -113,7 +140,7 @@ class StemFiles:
                 "package ffmpeg (apt install ffmpeg), or use MUSDB18-HQ with musdbhq:PATH"
             )
         folder = _subset_folder(root, subset, f"TRACK{self._suffix}")
-        files = sorted(file for file in folder.glob(f"*{self._suffix}") if not file.name.startswith("."))
+        files = sound_entries(folder, lambda entry: entry.name.endswith(self._suffix))
         if not files:
             hint = "; it has folders with vocals.wav, which musdbhq:PATH reads" if any(folder.glob("*/*.wav")) else ""
             raise UserError(f"{folder} has no tracks: musdb:PATH expects TRACK{self._suffix} files there{hint}")
@@ -129,7 +156,7 @@ class StemFiles:
             )
         return Header(info.sample_rate(0), min(info.channels_streams), min(info.nb_samples_streams))
 
-    def decode(self, recording: Recording) -> Iterator[FloatArray]:
+    def decode(self, recording: Recording) -> Iterator[Iterable[FloatArray]]:
         """Decodes stem by stem, then cuts all to the shortest, as musdb does; see `Layout.decode`."""
         (file,) = recording.files
         header, track = self.header(file), _open_stem_file(file)
@@ -144,7 +171,30 @@ class StemFiles:
                     "replace the damaged file"
                 )
         shortest = min(map(len, stems))
-        yield from (samples[:shortest] for samples in stems)
+        yield from ([samples[:shortest]] for samples in stems)
+
+
+def sound_entries(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
+    """What of a folder is wanted and not hidden, sorted by name.
+
+    Args:
+        folder: That is there.
+        wanted: Says of an entry whether it may be a track.
+
+    Raises:
+        UserError: An entry is a link that leads nowhere, or its name cannot be written into tables and reports.
+    """
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".") and wanted(entry))
+    for entry in entries:
+        if not entry.exists():
+            raise UserError(f"{entry} is a link that leads nowhere: mend it or remove it")
+        odd = sorted({mark for mark in entry.name if unicodedata.category(mark) in ("Cc", "Cs")})
+        if odd:
+            what = (
+                "bytes that are no UTF-8" if any("\ud800" <= mark <= "\udfff" for mark in odd) else "control characters"
+            )
+            raise UserError(f"the name of {entry} holds {what}: rename it")
+    return entries
 
 
 def _subset_folder(root: Path, subset: str, expected: str) -> Path:

@@ -1,9 +1,10 @@
 """How corpora of noisy and clean speech lie on disk: VoiceBank-DEMAND's folders of equally named files."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from randsearch.data.layouts import Header, Recording, read_wav, wav_header
+from randsearch.data.layouts import Header, Recording, read_wav, sound_entries, wav_header
 from randsearch.data.task import SPEECH_STEMS
 from randsearch.data.track import FloatArray
 from randsearch.errors import UserError
@@ -22,7 +23,7 @@ class SpeechFolders:
     def find(self, root: Path, subset: str) -> tuple[Recording, ...]:
         """Pairs the files of a subset; see `Layout.find`."""
         noisy, clean = _folders(root, subset)
-        names = {folder: {file.name for file in _wavs(folder)} for folder in (noisy, clean)}
+        names = {folder: _wavs(folder) for folder in (noisy, clean)}
         for folder, other in ((noisy, clean), (clean, noisy)):
             alone = sorted(names[folder] - names[other])
             if alone:
@@ -32,23 +33,29 @@ class SpeechFolders:
                 )
         if not names[noisy]:
             raise UserError(f"{noisy} has no WAV files: speech:PATH expects NAME.wav there and in {clean}")
+        (twice, times), *_ = Counter(Path(name).stem for name in names[noisy]).most_common(1)
+        if times > 1:
+            raise UserError(f"{noisy} has {times} files named {twice} (.wav, .WAV): rename one, there and in {clean}")
         return tuple(Recording(Path(name).stem, (noisy / name, clean / name)) for name in sorted(names[noisy]))
 
     def header(self, file: Path) -> Header:
         """Reads a WAV header; see `Layout.header`."""
         return wav_header(file)
 
-    def decode(self, recording: Recording) -> Iterator[FloatArray]:
+    def decode(self, recording: Recording) -> Iterator[Iterable[FloatArray]]:
         """Yields noise and speech; see `Layout.decode`."""
-        noisy, clean = map(read_wav, recording.files)
-        if noisy.shape != clean.shape:
-            files = " and ".join(map(str, recording.files))
-            raise UserError(
-                f"{files} differ in channels ({noisy.shape[1]} and {clean.shape[1]}): make them equal, so that their "
-                "difference is the noise"
-            )
-        yield noisy - clean
-        yield clean
+        yield self._noise(recording)
+        yield read_wav(recording.files[1])
+
+    def _noise(self, recording: Recording) -> Iterator[FloatArray]:
+        for noisy, clean in zip(*map(read_wav, recording.files), strict=True):
+            if noisy.shape != clean.shape:
+                files = " and ".join(map(str, recording.files))
+                raise UserError(
+                    f"{files} differ in channels ({noisy.shape[1]} and {clean.shape[1]}): make them equal, so that "
+                    "their difference is the noise"
+                )
+            yield noisy - clean
 
 
 def _folders(root: Path, subset: str) -> tuple[Path, Path]:
@@ -74,5 +81,5 @@ def _folders(root: Path, subset: str) -> tuple[Path, Path]:
     return noisy, clean
 
 
-def _wavs(folder: Path) -> Iterator[Path]:
-    return (file for file in folder.iterdir() if file.suffix.lower() == ".wav" and not file.name.startswith("."))
+def _wavs(folder: Path) -> set[str]:
+    return {file.name for file in sound_entries(folder, lambda entry: entry.suffix.lower() == ".wav")}

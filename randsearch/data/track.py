@@ -1,5 +1,6 @@
 """One track of the cache, or a part of one that was carved out by time."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -71,3 +72,9 @@ class Track:
                 for stem in group:
                     source[:, first - start : last - start] += stems[stem]
         return out
+
+    def minutes(self) -> Iterator[FloatArray]:
+        """The sources minute by minute, so that memory never holds the whole of a long track."""
+        step = 60 * self.sample_rate
+        for start in range(0, self.length, step):
+            yield self.sources(start, min(start + step, self.length))

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from optuna.artifacts import upload_artifact
 from optuna.artifacts.exceptions import ArtifactNotFound
 
@@ -21,6 +21,7 @@ from randsearch.config import StudyConfig
 from randsearch.errors import PlaceError, UserError
 from randsearch.files import Place, replace_file
 from randsearch.finalists.winner import best
+from randsearch.locks import file_lock
 from randsearch.plots import save_plots
 from randsearch.search.analysis import examine, plot_data
 from randsearch.search.lease import LOCK_FILE
@@ -104,7 +105,7 @@ def prepare(config: StudyConfig, folder: Path, on_note: Callable[[str], None]) -
     studies = open_studies(config, folder)
     try:
         # The lock of a search, which is a study's only writer.
-        with FileLock(place.checked(folder / LOCK_FILE), timeout=0):
+        with file_lock(place.checked(folder / LOCK_FILE), timeout=0):
             _publish(config, place, studies, store, on_note)
     except Timeout:
         on_note(f"a search is at work on {config.study}: audio and plots are those of the last time.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import time
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -122,7 +123,7 @@ class LocalProcesses:
         self._start = (setting, stop or stopping.SharedFlag())
         self._pool = self._open_pool()
         self._broken = 0
-        self._jobs: dict[Future[Measurement], tuple[Job, str]] = {}
+        self._jobs: dict[Future[Measurement], tuple[Job, str, float]] = {}
         self._deaths: Counter[Job] = Counter()
 
     def _open_pool(self) -> ProcessPool:
@@ -131,10 +132,12 @@ class LocalProcesses:
     def submit(self, job: Job) -> None:
         """Queues a job, on the device with the fewest."""
         device = min(self._load, key=self._load.__getitem__)
-        if not self._pool.active:
-            self._replace_pool()
+        with stopping.deaf_offspring():  # A pool begins with its first job.
+            if not self._pool.active:
+                self._replace_pool()
+            future = self._pool.schedule(_work, args=(job, device), timeout=self._time_limit)
         self._load[device] += 1
-        self._jobs[self._pool.schedule(_work, args=(job, device), timeout=self._time_limit)] = job, device
+        self._jobs[future] = job, device, time.monotonic()
 
     def _replace_pool(self) -> None:
         """A pool breaks where workers die before they have a job; it may do so a few times without a result."""
@@ -155,14 +158,14 @@ class LocalProcesses:
             if not self._jobs:
                 raise stopping.StoppedError
             for future in wait(self._jobs, return_when=FIRST_COMPLETED).done:
-                job, device = self._jobs.pop(future)
+                job, device, began = self._jobs.pop(future)
                 self._load[device] -= 1
-                result = self._result(job, future)
+                result = self._result(job, future, began)
                 if result is not None:
                     results.append(result)
         return results
 
-    def _result(self, job: Job, future: Future[Measurement]) -> Measurement | None:
+    def _result(self, job: Job, future: Future[Measurement], began: float) -> Measurement | None:
         """What came of a job; None if it was left unfinished, or is to run again."""
         try:
             result = future.result()
@@ -171,7 +174,11 @@ class LocalProcesses:
         except stopping.StoppedError:
             return None
         except TimeoutError:
-            return job.failed(self._setting, f"it took longer than the time limit of {self._time_limit:g} s")
+            # The pool goes by the clock on the wall, which jumps where it is set, or where the machine was asleep.
+            self._deaths[job] += 1
+            overdue = self._time_limit is None or time.monotonic() - began >= self._time_limit
+            if overdue or self._deaths[job] >= DEATHS:
+                return job.failed(self._setting, f"it took longer than the time limit of {self._time_limit:g} s")
         except BrokenProcessPool:
             pass  # It runs again in another pool.
         except ProcessExpired as death:

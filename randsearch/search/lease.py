@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from sqlalchemy import Column, ColumnElement, Connection, Double, Engine, MetaData, String, Table, func, inspect, select
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session
 from randsearch.config import StudyConfig
 from randsearch.errors import PlaceError, UserError
 from randsearch.files import Place
+from randsearch.locks import LOCKLESS, file_lock
 from randsearch.search.storage import database_url, open_engine, sentence_on
 
 LEASE_SECONDS = 120.0
@@ -96,8 +97,8 @@ def locked(folder: Path) -> Iterator[Holder | None]:
     try:
         place = Place(folder)
         place.make(folder)
-        lock = FileLock(place.checked(folder / LOCK_FILE))
-        lock.acquire(timeout=0.3)  # `randsearch status` may hold it for a moment.
+        lock = file_lock(place.checked(folder / LOCK_FILE), timeout=0.3)
+        lock.acquire()  # `randsearch status` may hold it for a moment.
     except Timeout:
         other = Holder.of(folder)
         who = f" ({other.name})" if other else ""
@@ -106,6 +107,11 @@ def locked(folder: Path) -> Iterator[Holder | None]:
             "wait for it, or choose another --study."
         ) from None
     except OSError as error:
+        if error.errno in LOCKLESS:
+            raise UserError(
+                f"the file system of the results folder {folder} has no file locks ({error.strerror}), which keep two "
+                "searches from writing to one study: choose a folder on another with --results."
+            ) from None
         raise UserError(
             f"the results folder {folder} cannot be written ({error.strerror}): choose another with --results."
         ) from None
@@ -152,7 +158,7 @@ def driver_at_work(folder: Path) -> str | None:
     if not (folder / LOCK_FILE).exists():
         return None
     try:
-        with FileLock(Place(folder).checked(folder / LOCK_FILE), timeout=0):
+        with file_lock(Place(folder).checked(folder / LOCK_FILE), timeout=0):
             return None
     except Timeout:
         holder = Holder.of(folder)

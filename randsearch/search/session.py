@@ -189,7 +189,7 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
     """
     folder, space = machine.results / config.study, bind_space(config)
     validation = scored_on(config, dataset)
-    baseline = cache(partial(constant_gain_score, dataset.train, validation))
+    baseline = cache(partial(constant_gain_score, dataset.train, validation, dataset.source_names))
     list(planned_candidates(config, space))  # A space that is too small is refused before anything is written.
     stop = stopping.SharedFlag()
     with (

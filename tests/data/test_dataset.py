@@ -1,16 +1,21 @@
 """What a corpus turns into, and every way in which it can be wrong."""
 
+import contextlib
+import os
 import pickle
 import shutil
+import socket
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 import soundfile
 
-from randsearch.data import STEMS, TASKS, open_dataset, open_test
+from randsearch.data import STEMS, TASKS, dataset, open_dataset, open_test
 from randsearch.data.dataset import LAYOUTS
+from randsearch.data.layouts import BLOCK
 from randsearch.data.split import musdb_validation_names
 from randsearch.errors import UserError
 
@@ -206,6 +211,113 @@ def test_missing_stem(corpus, make_track):
     (corpus / "train" / "a" / "bass.wav").unlink()
     with pytest.raises(UserError, match=r"train/a lacks bass\.wav"):
         open_dataset(f"musdbhq:{corpus}")
+
+
+def replaced_by(make):
+    """Puts something else in the place of a stem."""
+
+    def change(train):
+        (train / "a" / "bass.wav").unlink()
+        make(train / "a" / "bass.wav")
+
+    return change
+
+
+def bind_socket(path):
+    with socket.socket(socket.AF_UNIX) as opened, contextlib.chdir(path.parent):  # such a path must be short
+        opened.bind(path.name)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda train: (train / "lost").symlink_to("/nowhere"), "train/lost is a link that leads nowhere: mend it"),
+        (lambda train: (train / "loop").symlink_to("loop"), "train/loop is a link that leads nowhere"),
+        (lambda train: (train / "new").mkdir(), r"train/new lacks bass\.wav, drums\.wav, other\.wav, vocals\.wav"),
+        (replaced_by(lambda path: path.symlink_to("/nowhere")), r"a lacks bass\.wav .what bears the name is no file"),
+        (replaced_by(lambda path: path.symlink_to(path)), r"a lacks bass\.wav .what bears the name is no file"),
+        (replaced_by(lambda path: path.mkdir()), r"a lacks bass\.wav .what bears the name is no file"),
+        (replaced_by(os.mkfifo), r"a lacks bass\.wav .what bears the name is no file"),
+        (replaced_by(bind_socket), r"a lacks bass\.wav .what bears the name is no file"),
+        (lambda train: (train / "a").rename(train / "\udce4"), "the name of .* holds bytes that are no UTF-8"),
+        (lambda train: (train / "a").rename(train / "a\nb"), "(?s)the name of .* holds control characters: rename it"),
+    ],
+    ids=["link", "loop", "empty", "stem link", "stem loop", "folder", "pipe", "socket", "not UTF-8", "control"],
+)
+def test_what_is_no_track(corpus, make_track, change, sentence):
+    for name in ("a", "b"):
+        make_track(name)
+    change(corpus / "train")
+    with pytest.raises(UserError, match=sentence):
+        open_dataset(f"musdbhq:{corpus}")
+
+
+def test_names_that_are_odd_and_can_be_told_apart(corpus, make_track):
+    names = {"x" * 255, "Song", "song", "caf\u00e9", "cafe\u0301", "\U0001f3b5 \u202ex"}
+    for name in names:
+        make_track(name)
+    (corpus / "train" / "notes.txt").write_text("not a track")
+    (corpus / "train" / "linked").symlink_to("Song")
+    assert opened(corpus).keys() == names | {"linked"}
+
+
+def test_a_corpus_in_a_folder_whose_name_is_no_text(tmp_path):
+    with pytest.raises(UserError, match=r"the path in data .* holds bytes that are no UTF-8: rename the folder"):
+        open_dataset(f"musdbhq:{tmp_path}/\udce4")
+
+
+@pytest.mark.parametrize(("announced", "refused"), [(2**20, True), (0xFFFFFFFF, False), (0x7FFFF000, False)])
+def test_a_file_that_announces_more_than_it_holds(corpus, make_track, announced, refused):
+    make_track("a")
+    file = corpus / "train" / "a" / "bass.wav"
+    soundfile.write(file, np.zeros(4000), 8000, subtype="PCM_16")
+    content = file.read_bytes()
+    file.write_bytes(content[:40] + announced.to_bytes(4, "little") + content[44:])
+    if refused:
+        with pytest.raises(UserError, match=r"bass\.wav announces 1048576 bytes of samples and holds 8000, as if its"):
+            open_dataset(f"musdbhq:{corpus}")
+    else:  # as programs write that do not know the length beforehand
+        assert opened(corpus)["a"]
+
+
+def write_sparse(file, frames, rate=96_000):
+    """A WAV file of stereo silence that takes no room on the disk."""
+    soundfile.write(file, np.zeros((0, 2)), rate, subtype="PCM_16")
+    header = bytearray(file.read_bytes())
+    header[4:8], header[40:44] = (36 + 4 * frames).to_bytes(4, "little"), (4 * frames).to_bytes(4, "little")
+    file.write_bytes(header)
+    os.truncate(file, 44 + 4 * frames)
+
+
+def test_memory_never_holds_a_stem_as_it_lies_on_disk(corpus, make_track):
+    make_track("a")
+    for stem in STEMS:
+        write_sparse(corpus / "train" / "a" / f"{stem}.wav", 1_500_000)
+    tracemalloc.start()
+    try:
+        (track, *_) = open_dataset(f"musdbhq:{corpus}", sample_rate=8000).train
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    decoded, stored = 1_500_000 * 2 * 4, 125_000 * 4 * 4
+    assert track.path.stat().st_size == stored + 128
+    assert peak < 1.5 * stored + 24 * BLOCK < decoded
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_track_too_long_for_this_machine_is_refused(corpus, make_track, monkeypatch, tmp_path, known):
+    make_track("a", samples=36_000)
+    if known:
+        monkeypatch.setattr(dataset, "available_bytes", lambda: 4 * 36_000 * 6 - 1)
+    else:  # a container may allow less than the machine has
+
+        def short(*_, **__):
+            raise MemoryError
+
+        monkeypatch.setattr(np, "concatenate", short)
+    with pytest.raises(UserError, match=r"'a' .* is 0.0 hours long and takes 0.0 GB of memory to decode, more than is"):
+        open_dataset(f"musdbhq:{corpus}")
+    assert not [*(tmp_path / "cache").rglob("*.npy*")]
 
 
 def test_stems_of_different_lengths(corpus, make_track):

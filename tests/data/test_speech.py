@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -87,4 +89,21 @@ def test_what_is_missing_is_named(tmp_path):
         open_dataset(spec, task="denoise")
     write(tmp_path, "a", folders=("train/noisy", "train/clean"))
     with pytest.raises(UserError, match=r"several folders of noisy speech for 'train' \(train/noisy, noisy_train"):
+        open_dataset(spec, task="denoise")
+
+
+def test_what_is_no_pair_of_files(tmp_path):
+    spec = f"speech:{tmp_path}"
+    write(tmp_path, "a")
+    for folder in VOICEBANK:
+        shutil.copy(tmp_path / folder / "a.wav", tmp_path / folder / "a.WAV")
+    with pytest.raises(UserError, match=r"noisy_trainset_28spk_wav has 2 files named a \(.wav, .WAV\): rename one"):
+        open_dataset(spec, task="denoise")
+    for folder in VOICEBANK:
+        (tmp_path / folder / "a.WAV").unlink()
+        os.mkfifo(tmp_path / folder / "pipe.wav")
+    with pytest.raises(UserError, match=r"pipe.wav is a folder, a pipe or the like and not a file: replace or remove"):
+        open_dataset(spec, task="denoise")
+    (tmp_path / VOICEBANK[1] / "lost.wav").symlink_to("/nowhere")
+    with pytest.raises(UserError, match=r"lost.wav is a link that leads nowhere"):
         open_dataset(spec, task="denoise")

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_info
 
 from randsearch import metrics
 from randsearch.architecture import Architecture
+from randsearch.data import Track
 from randsearch.errors import UserError
 from randsearch.measures import MEASURES, Job, Measure, Outcome, measure
 from randsearch.measures.baseline import constant_gain_score
@@ -150,7 +151,8 @@ def test_the_baseline_by_brute_force(setting):
         np.median(np.concatenate(seconds(data.validation, gains[best]), axis=1)[source])
         for source, best in enumerate(medians.argmax(axis=0))
     ]
-    assert constant_gain_score(data.train, data.validation) == pytest.approx(np.mean(on_validation), abs=1e-4)
+    found = constant_gain_score(data.train, data.validation, data.source_names)
+    assert found == pytest.approx(np.mean(on_validation), abs=1e-4)
 
 
 @pytest.mark.parametrize(("role", "named"), [("train", "training tracks"), ("validation", "validation tracks")])
@@ -158,7 +160,46 @@ def test_data_without_a_second_to_score_are_refused(setting, role, named):
     roles = {"train": setting.dataset.train, "validation": setting.dataset.validation}
     short = tuple(replace(track, stop=track.start + 999) for track in roles[role])
     with pytest.raises(UserError, match=f"the {named} .*{short[0].name}.* have no whole second"):
-        constant_gain_score(**roles | {role: short})
+        constant_gain_score(**roles | {role: short}, sources=setting.dataset.source_names)
+
+
+NOISE = np.random.default_rng(0).uniform(-0.2, 0.2, (2, 1, 3000)).astype(np.float32)
+CONSTANT = np.full((1, 3000), 0.25, dtype=np.float32)
+SILENCE = np.zeros_like(CONSTANT)
+
+
+def as_track(folder: Path, *sources: np.ndarray) -> Track:
+    """A track of three seconds, with a stem a source."""
+    np.save(folder / "audio.npy", np.stack(sources))
+    return Track("odd one", folder / "audio.npy", 0, 3000, 1000, 1, tuple((stem,) for stem in range(len(sources))))
+
+
+@pytest.mark.parametrize(
+    ("sources", "sentence"),
+    [
+        ([NOISE[0], SILENCE], "^song is silent .* in all {} tracks .odd one.*: use tracks with every source"),
+        ([SILENCE, SILENCE], "^band and song are silent .* in all {} tracks .odd one."),
+        ([NOISE[0], NOISE[0]], "^in the {} tracks .odd one. band and song are nothing but the mixture at a constant"),
+        ([NOISE[0], 0.3 * NOISE[0]], "^in the {} tracks .odd one. band and song are nothing but the mixture"),
+        ([CONSTANT, CONSTANT], "^in the {} tracks .odd one. band and song are nothing but the mixture"),
+        ([NOISE[0], np.int16(32768 * NOISE[0]) / np.float32(40000)], "band and song are nothing but the mixture"),
+        ([NOISE[0], -NOISE[0]], "^the sources of the {} tracks .odd one. cancel each other out"),
+    ],
+    ids=["one silent", "all silent", "identical", "scaled", "constant", "scaled in 16 bits", "opposite"],
+)
+@pytest.mark.parametrize(("role", "named"), [("train", "training"), ("validation", "validation")])
+def test_data_with_nothing_to_separate_are_refused(tmp_path, tmp_path_factory, role, named, sources, sentence):
+    healthy = as_track(tmp_path_factory.mktemp("healthy"), *NOISE)
+    roles = {"train": (healthy,), "validation": (healthy,), role: (as_track(tmp_path, *sources),)}
+    with pytest.raises(UserError, match=sentence.format(named)):
+        constant_gain_score(**roles, sources=("band", "song"))
+
+
+def test_a_source_as_faint_as_counts_is_none_of_those(tmp_path):
+    """Full scale beside -59 dBFS: nobody would listen to that, but it can be separated."""
+    faint = NOISE[1] * np.float32(10 ** (-59 / 20) / np.sqrt(np.mean(NOISE[1] ** 2)))
+    track = as_track(tmp_path, np.sign(NOISE[0]), faint)
+    assert 25 < constant_gain_score((track,), (track,), ("band", "song")) < 35
 
 
 def broken(error: BaseException) -> Measure:

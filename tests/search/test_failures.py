@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -27,8 +29,10 @@ SMALL = Architecture(levels=1, first_filters=2)
 class Slow(Architecture):
     """An architecture that takes its time."""
 
+    seconds: float = 60.0
+
     def filters(self, level: int) -> int:
-        time.sleep(60)
+        time.sleep(self.seconds)
         return super().filters(level)
 
 
@@ -106,6 +110,20 @@ def test_a_job_that_takes_too_long_fails_and_the_next_one_runs(setting):
             made += executor.finished()
     assert (made[0].key, made[0].reason) == (slow.key, "it took longer than the time limit of 3 s")
     assert made[1] == measure(setting, healthy)
+
+
+@pytest.mark.long
+def test_a_clock_that_is_set_forward_is_no_time_limit(setting, monkeypatch):
+    """As where a laptop wakes up."""
+    looks = itertools.count()
+    clock = SimpleNamespace(time=lambda: time.time() + (7200 if next(looks) else 0), sleep=time.sleep)
+    monkeypatch.setattr("pebble.pool.process.time", clock)
+    slow = Job(Slow(levels=1, first_filters=2, seconds=1.0), "params", 0)
+    with LocalProcesses(setting, 1, time_limit=600.0) as executor:
+        executor.submit(slow)
+        (made,) = executor.finished()
+    assert made.score == measure(setting, Job(SMALL, "params", 0)).score
+    assert next(looks) > 2
 
 
 def test_jobs_are_spread_over_the_devices(setting):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import threading
 import time
 from pathlib import Path
@@ -12,6 +15,7 @@ from filelock import FileLock
 from optuna.trial import create_trial
 from sqlalchemy import URL
 
+from randsearch.data import cache
 from randsearch.errors import UserError
 from randsearch.search.lease import Holder, Lease, driver_at_work, locked, read_lease
 from randsearch.search.storage import open_engine, open_storage
@@ -107,6 +111,24 @@ def test_the_lock_of_a_folder(tmp_path):
         with pytest.raises(UserError, match="another randsearch process is at work on the study study"), locked(folder):
             pass
     assert driver_at_work(folder) is None
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS])
+def test_a_file_system_without_locks_is_refused(tmp_path, monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    folder = tmp_path / "study"
+    with pytest.raises(UserError, match=r"study has no file locks \(.+\), which keep two searches"), locked(folder):
+        pass
+    assert driver_at_work(folder) is None
+    assert [path.name for path in folder.iterdir()] in ([], [".lock"])
+    with (
+        pytest.raises(UserError, match=r"of the cache folder .* has no file locks .*--cache"),
+        cache.locked(tmp_path, "x"),
+    ):
+        pass
 
 
 def driver_file(folder: Path, text: str) -> Path:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import random
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from processes import ended, recorded, start, wait_until
+from processes import SILENT, ended, recorded, start, wait_until
 from tiny import without_times
 
 from randsearch import training
@@ -83,3 +86,41 @@ def test_twice_stops_at_once(tiny_search, tmp_path):
     assert said.endswith("randsearch: stopped; the same command continues where it stood.\n")
     assert "Traceback" not in said
     wait_until(lambda: ended(driver))  # going on from any such moment is what test_chaos.py is about
+
+
+def as_shells_say(code: int) -> int:
+    """Exit code of a process that may have ended by a signal."""
+    return 128 - code if code < 0 else code
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_twice_at_any_moment_whoever_of_them_hears_it(tiny_search, run_cli, tmp_path):
+    """As a terminal sends it: to the driver and to its workers alike, while they start too."""
+    options = {"trials": 4, "steps": 40, "proxy_steps": 40, "validate_every": 20}
+    whole = undisturbed(run_cli, tiny_search(tmp_path / "whole", **options), tmp_path / "whole" / "tiny")
+    began = time.monotonic()
+    with start([*tiny_search(tmp_path / "timed", **options), "--workers", "2"], **SILENT) as driver:
+        pass
+    takes, moments, stopped = time.monotonic() - began, random.Random(0), 0
+    for number in range(50):
+        arguments = tiny_search(tmp_path / f"{number}", **options)
+        with start([*arguments, "--workers", "2"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as driver:
+            # Python itself needs a moment until it runs a line of ours.
+            for pause in (moments.uniform(0.3, takes), moments.choice([0, moments.uniform(0, 0.5)])):
+                time.sleep(pause)
+                with suppress(ProcessLookupError):  # it ended meanwhile
+                    os.killpg(driver.pid, signal.SIGINT)
+            said = driver.stderr.read().decode()
+        wait_until(lambda driver=driver: ended(driver))
+        assert "Traceback" not in said, said
+        assert "Exception ignored" not in said, said
+        assert as_shells_say(driver.returncode) in (0, 128 + signal.SIGINT), said
+        stopped += driver.returncode != 0
+        study = tmp_path / f"{number}" / "tiny"
+        assert not [path for path in study.rglob("*") if path.name.startswith((".config", ".measure", ".rebuild"))]
+        assert not [*study.rglob("*.tmp")]
+        assert run_cli(*arguments).code == 0
+        pd.testing.assert_frame_equal(without_times(study / "measurements.csv"), whole)
+        assert not [*study.rglob("checkpoint.*")]
+    assert stopped > 30, "most of the moments lay after the end"
