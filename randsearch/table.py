@@ -1,7 +1,8 @@
 """The tidy table of a study: one row a measurement, read from and written to `measurements.csv`.
 
 Everything on the analysing side starts here. Columns come in the order of `LEADING`, then the architecture's
-parameters, then `TRAILING`; the first appearance of an architecture is its place in the candidate order.
+parameters, then `TRAILING`; the first appearance of an architecture is its place in the candidate order. An empty line,
+which readers of CSV skip, closes the file: a table cut short lacks it.
 """
 
 import csv
@@ -34,6 +35,10 @@ _INTEGER = re.compile(r"-?(0|[1-9]\d*)")
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 
+class TornTableError(UserError):
+    """The table of a study was cut short."""
+
+
 def read_measurements(path: str | Path) -> pd.DataFrame:
     """Reads and checks a `measurements.csv`.
 
@@ -47,10 +52,12 @@ def read_measurements(path: str | Path) -> pd.DataFrame:
         One row a measurement, in the order of the file; a missing score or baseline is NaN.
 
     Raises:
+        TornTableError: If it is a study's and was cut short.
         UserError: If the file is missing or empty, lacks a column, or holds a cell that does not parse, a state that
             does not fit its score, or the same (architecture, measure, seed) twice.
     """
     path = Path(path)
+    _check_whole(path)
     header, rows = _read_cells(path)
     missing = [column for column in COLUMNS if column not in header]
     if missing:
@@ -80,7 +87,7 @@ def write_measurements(table: pd.DataFrame, path: str | Path) -> None:
     table = checked(ordered(table).astype(types), str(path))
     columns = [[_text(cell) for cell in table[column]] for column in table.columns]
     rows = [[str(column) for column in table.columns], *zip(*columns, strict=True)]
-    replace_file(path, "".join(",".join(map(_quoted, row)) + "\n" for row in rows))
+    replace_file(path, "".join(",".join(map(_quoted, row)) + "\n" for row in rows) + "\n")
 
 
 def parameters(table: pd.DataFrame) -> list[str]:
@@ -125,6 +132,29 @@ def failures(table: pd.DataFrame) -> "pd.Series[int]":
     """The number of failed measurements of every measure, in order of appearance."""
     failed = table.loc[table["state"] == "failed", "measure"].value_counts()
     return failed.reindex(measures(table), fill_value=0)
+
+
+def _check_whole(path: Path) -> None:
+    """Refuses a table that was cut short, which the `config.yaml` beside it makes a study's.
+
+    Tables beside a configuration without a version were written before they had an empty line at their end; those that
+    were cut at the end of a line cannot be told.
+    """
+    try:
+        with (path.parent / "config.yaml").open("rb") as config:
+            end = b"\n\n" if config.read(8) == b"version:" else b"\n"
+        with path.open("rb") as table:
+            table.seek(-min(2, table.seek(0, io.SEEK_END)), io.SEEK_END)
+            # An editor may have written other ends of lines.
+            found = table.read().replace(b"\r", b"")
+    except OSError:
+        return  # It is no study's, or reading it says what is wrong.
+    if not found.endswith(end):
+        raise TornTableError(
+            f"{path} is torn, for the empty line at its end is missing: the search command of the study, given again, "
+            "writes it anew from the study's database; where that is gone too, put one of the two back from a copy, or "
+            "delete the table to measure anew."
+        )
 
 
 def _read_cells(path: Path) -> tuple[list[str], list[list[str]]]:

@@ -19,6 +19,7 @@ from randsearch.measures.base import Measure, Outcome, Setting, UnmeasurableErro
 from randsearch.measures.catalogue import MEASURES, find
 from randsearch.memory import keep_freed_memory
 from randsearch.stopping import StoppedError
+from randsearch.trust import NotAgreedError
 
 __all__ = ["MEASURES", "Job", "Measure", "Outcome", "Setting", "UnmeasurableError", "find", "measure"]
 
@@ -53,6 +54,7 @@ def measure(setting: Setting, job: Job) -> Measurement:
         UserError: the machine failed, not the architecture (a full disk, a file that is gone): the search stops.
         DamagedAudioError: a decoded track is damaged: the search decodes it again and goes on.
         StoppedError: the search is to stop, and the measurement was left unfinished.
+        NotAgreedError: the measure is code that this user has not agreed to run.
     """
     import torch
     from threadpoolctl import threadpool_limits
@@ -79,7 +81,7 @@ def _attempt(setting: Setting, job: Job) -> Measurement:
         outcome = _run(setting, job)
     except (DivergedError, UnmeasurableError) as error:
         return job.failed(setting, str(error))
-    except (OSError, StoppedError, DamagedAudioError):
+    except (OSError, StoppedError, DamagedAudioError, NotAgreedError):
         raise
     except Exception as error:  # A measure may be anybody's code: its error is a result of this measurement alone.
         if _is_out_of_memory(error):

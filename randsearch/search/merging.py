@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,6 +22,7 @@ from randsearch.search.storage import STUDY_FILE
 from randsearch.search.studies import Candidate, Studies
 from randsearch.search.tabulate import tabulate
 from randsearch.table import write_measurements
+from randsearch.trust import NotAgreedError, agreed_storage
 
 TABLE = "measurements.csv"
 
@@ -50,6 +51,7 @@ class Merged:
         measurements: that the new study holds.
         identical: that several sources had, with the same score.
         different: (architecture, measure, seed) of those that several had with different scores; the first was kept.
+        notes: what else its user must know, in sentences.
     """
 
     folder: Path
@@ -58,6 +60,7 @@ class Merged:
     measurements: int
     identical: int
     different: tuple[Key, ...]
+    notes: tuple[str, ...] = ()
 
 
 def merge(folders: Sequence[Path], into: Path) -> Merged:
@@ -85,14 +88,16 @@ def merge(folders: Sequence[Path], into: Path) -> Merged:
     config = merged_config(configs, [str(folder) for folder in folders], into.name)
     into.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack, TemporaryDirectory(prefix=".merge-", dir=into.parent) as aside:
-        sources = []
+        sources, notes = [], []
         for number, (folder, source) in enumerate(zip(folders, configs, strict=True)):
+            source, note = _without_stranger(folder, source)
+            notes += [note] if note else []
             stack.enter_context(_at_rest(folder, source))
             sources.append(_read(folder, source, Path(aside) / str(number)))
         # Built aside: what has the study's name is the whole study.
         built = _build(sources, config, Path(aside) / into.name)
         built.folder.replace(into)
-    return Merged(into, built.config, built.architectures, built.measurements, built.identical, built.different)
+    return replace(built, folder=into, notes=tuple(notes))
 
 
 def merged_config(configs: Sequence[StudyConfig], places: Sequence[str], name: str) -> StudyConfig:
@@ -155,6 +160,20 @@ def _least_biased_truth(configs: Sequence[StudyConfig]) -> str:
     return "all" if any(config.train == "all" for config in configs) else "none"
 
 
+def _without_stranger(folder: Path, config: StudyConfig) -> tuple[StudyConfig, str | None]:
+    """A study as it can be read, and what is to be said of that: a database not agreed to is left alone, not the table."""
+    try:
+        agreed_storage(config, folder)
+    except NotAgreedError:
+        place = config.model_dump()["storage"]
+        note = (
+            f"{folder} was read from its measurements.csv, and whether somebody is at work on it elsewhere is not known: "
+            f"nobody on this machine has agreed to {place}, which `randsearch status` does with --storage"
+        )
+        return config.model_copy(update={"storage": None}), note
+    return config, None
+
+
 @contextmanager
 def _at_rest(folder: Path, config: StudyConfig) -> Iterator[None]:
     """Keeps drivers off a study that is read."""
@@ -175,7 +194,7 @@ def _read(folder: Path, config: StudyConfig, aside: Path) -> _Source:
         place = aside
         aside.mkdir()
         # Without its journal the file of a driver that was killed may hold half a transaction.
-        for name in (STUDY_FILE, f"{STUDY_FILE}-journal", TABLE):
+        for name in ("config.yaml", STUDY_FILE, f"{STUDY_FILE}-journal", TABLE):
             if (folder / name).exists():
                 shutil.copyfile(folder / name, aside / name)
     studies = open_studies(config, place)

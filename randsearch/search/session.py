@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from rich.console import Console
 
-from randsearch import stopping
+from randsearch import stopping, trust
 from randsearch.config import StudyConfig
 from randsearch.data import Crops, Dataset, Track, open_dataset
 from randsearch.errors import DamagedAudioError, UserError
@@ -88,10 +88,14 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
         threads = max(1, (os.cpu_count() or 1) // machine.workers)
         asked = StudyConfig.create({"threads": threads, **options}, "options")
     asked = asked.model_copy(update={"measures": _every(asked.measures)})
-    for measure in (asked.proxy, *asked.measures):
+    _agree(options, asked, folder)
+    whole = asked if stored is None else stored.extended_by(asked)
+    trust.agreed_storage(whole, folder)
+    agreed = trust.agreed_measures(whole, folder)
+    for measure in whole.all_measures:
         run = find(measure).run
         if isinstance(run, Lazy):
-            run.load()
+            run.load(agreed)
     for device in machine.devices or (asked.device,):
         if machine.executor == "local":
             _check_device(device)
@@ -104,6 +108,12 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     if asked.sampler == "grid":
         asked = with_grid(asked, bind_space(asked), limited=stored is not None or "trials" in options)
     return (asked if stored is None else stored.continued_by(asked)), dataset
+
+
+def _agree(options: dict[str, Any], asked: StudyConfig, folder: Path) -> None:
+    """Remembers which database and which code of their own the user named; what the study says of itself is not that."""
+    measures = (*([asked.proxy] if "proxy" in options else []), *(asked.measures if "measures" in options else []))
+    trust.agree(folder, asked.study, storage=asked.storage if "storage" in options else None, measures=measures)
 
 
 def _open_data(config: StudyConfig, machine: Machine) -> Dataset:
@@ -167,6 +177,7 @@ def make_setting(
         folder=folder / "measured",
         study=config.batch_name,
         proxy_batch=config.proxy_batch,
+        own_measures=trust.agreed_measures(config, folder),
     )
 
 
@@ -198,9 +209,10 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
     ):
         if not (folder / "config.yaml").exists():
             baseline()  # So are data that nothing can be scored on.
+        # First, for what is stored refuses other options where `config.yaml` is gone, and those must not be saved.
+        studies = open_studies(config, folder)
         config.save(folder / "config.yaml")
         _keep_references(dataset, folder)
-        studies = open_studies(config, folder)
         if check is not None:
             studies.storage.guard(check)
         setting = make_setting(config, dataset, validation, folder, studies.remembered("baseline", baseline))

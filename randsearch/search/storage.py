@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NewType
 
 import optuna
 from optuna.storages import BaseStorage, RDBStorage, _CachedStorage
@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from randsearch.config import StudyConfig, without_password
 from randsearch.errors import UserError
+from randsearch.trust import agreed_storage
 
 STUDY_FILE = "study.db"
 
@@ -46,21 +47,29 @@ _PSYCOPG = {
 }
 
 
-def database_url(config: StudyConfig, folder: Path) -> URL:
+AgreedURL = NewType("AgreedURL", URL)
+"""A database that may be opened. `database_url` alone makes one: the gate that every command passes."""
+
+
+def database_url(config: StudyConfig, folder: Path) -> AgreedURL:
     """Where a study is stored.
 
     Args:
         config: of the study.
         folder: of the study; the file `study.db` in it is the storage unless the configuration names another.
+
+    Raises:
+        NotAgreedError: the configuration names a database that this user has not agreed to.
     """
-    if config.storage is None:
-        return URL.create("sqlite", database=str((folder / STUDY_FILE).resolve()))
-    url = make_url(config.storage)
+    agreed = agreed_storage(config, folder)
+    if agreed is None:
+        return AgreedURL(URL.create("sqlite", database=str((folder / STUDY_FILE).resolve())))
+    url = make_url(agreed)
     # SQLAlchemy 2.0 takes plain `postgresql` for a driver that is not ours, 2.1 for ours.
-    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+    return AgreedURL(url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url)
 
 
-def open_engine(url: URL) -> Engine:
+def open_engine(url: AgreedURL) -> Engine:
     """Connects, at its first use, to a study's database."""
     return create_engine(url, **_engine_options(url))
 
@@ -76,7 +85,7 @@ def _engine_options(url: URL) -> dict[str, Any]:
     }
 
 
-def open_storage(url: URL) -> PatientStorage:
+def open_storage(url: AgreedURL) -> PatientStorage:
     """Opens a database as an Optuna storage; makes its tables where they are missing.
 
     Args:
@@ -112,7 +121,7 @@ def sentence_on(url: URL) -> Iterator[None]:
         raise UserError(f"{_place(url)} cannot be opened as an Optuna storage ({_reason(error, url)}).") from None
 
 
-def _connect(url: URL) -> RDBStorage:
+def _connect(url: AgreedURL) -> RDBStorage:
     # Optuna takes the URL for a template to be filled.
     text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
     return RDBStorage(text, _engine_options(url))
