@@ -28,9 +28,8 @@ def replace_file(path: str | Path, content: str | bytes, *, fsync: bool = False,
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with open(
-                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666), "wb"
-            ) as file:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
+            with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 if fsync:
                     file.flush()

@@ -167,7 +167,9 @@ def _read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} is not a CSV file in UTF-8: {error}.") from error
+        # Cut short behind an empty line within a quoted cell, it seems to end as a whole one does.
+        kind = TornTableError if "end of data" in str(error) else UserError
+        raise kind(f"{path} is not a CSV file in UTF-8: {error}.") from error
     except ValueError as error:
         raise UserError(f"{path} is empty; not even the header line is there.") from error
     for number, row in enumerate(rows, start=1):

@@ -262,13 +262,14 @@ def test_a_corrupt_study_file(search, run_cli, existing, results):
 
 
 def test_a_corrupt_table(run_cli, existing, results):
-    (existing / "measurements.csv").write_text("architecture,measure\n1,2,3\n")
+    (existing / "measurements.csv").write_text("architecture,measure\n1,2,3\n\n")
     for command in ("analyse", "plot"):
         refused(run_cli(command, "tiny", "--results", results), existing / "measurements.csv", "row 1")
 
 
 def test_a_corrupt_configuration(search, run_cli, existing, results):
-    (existing / "config.yaml").write_text("space: {}\ntrials: some\n")
+    config = existing / "config.yaml"
+    config.write_text(config.read_text().replace("\ntrials: ", "\ntrials: some"))
     refused(search(), existing / "config.yaml", "'some'")
     for command in (["analyse"], ["plot"], ["train", "--all"]):
         refused(run_cli(*command, "tiny", "--results", results), existing / "config.yaml", "'some'")

@@ -161,14 +161,14 @@ def _least_biased_truth(configs: Sequence[StudyConfig]) -> str:
 
 
 def _without_stranger(folder: Path, config: StudyConfig) -> tuple[StudyConfig, str | None]:
-    """A study as it can be read, and what is to be said of that: a database not agreed to is left alone, not the table."""
+    """A study as it can be read, and what is to be said of that: its table where its database was not agreed to."""
     try:
         agreed_storage(config, folder)
     except NotAgreedError:
         place = config.model_dump()["storage"]
         note = (
-            f"{folder} was read from its measurements.csv, and whether somebody is at work on it elsewhere is not known: "
-            f"nobody on this machine has agreed to {place}, which `randsearch status` does with --storage"
+            f"{folder} was read from its {TABLE}, and whether somebody is at work on it elsewhere is not known: nobody "
+            f"on this machine has agreed to open {place}; `randsearch status` with --storage {place} agrees"
         )
         return config.model_copy(update={"storage": None}), note
     return config, None

@@ -111,7 +111,7 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
 
 
 def _agree(options: dict[str, Any], asked: StudyConfig, folder: Path) -> None:
-    """Remembers which database and which code of their own the user named; what the study says of itself is not that."""
+    """Remembers which database and which code the user named; what the study says of itself is not that."""
     measures = (*([asked.proxy] if "proxy" in options else []), *(asked.measures if "measures" in options else []))
     trust.agree(folder, asked.study, storage=asked.storage if "storage" in options else None, measures=measures)
 
