@@ -198,8 +198,8 @@ def test_a_number_is_remembered_and_not_computed_again(config, tmp_path):
 )
 def test_a_storage_that_cannot_be_opened(config, tmp_path, storage, named):
     (tmp_path / "study.db").write_bytes(b"this is no database, and long enough to be told from one" * 20)
+    trust.agree(tmp_path, config.study, storage=storage)
     with pytest.raises(UserError, match=named) as refusal:
-        trust.agree(tmp_path, config.study, storage=storage)
         Studies(config.model_copy(update={"storage": storage}), tmp_path)
     assert "secret" not in str(refusal.value)
 
