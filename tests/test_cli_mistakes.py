@@ -269,10 +269,10 @@ def test_a_corrupt_table(run_cli, existing, results):
 
 def test_a_corrupt_configuration(search, run_cli, existing, results):
     config = existing / "config.yaml"
-    config.write_text(config.read_text().replace("\ntrials: ", "\ntrials: some"))
-    refused(search(), existing / "config.yaml", "'some'")
+    config.write_text(config.read_text().replace("\ntrials: ", "\ntrials: some "))
+    refused(search(), config, "'some ")
     for command in (["analyse"], ["plot"], ["train", "--all"]):
-        refused(run_cli(*command, "tiny", "--results", results), existing / "config.yaml", "'some'")
+        refused(run_cli(*command, "tiny", "--results", results), config, "'some ")
 
 
 @pytest.mark.parametrize("name", ["nobody", "../tiny", "", "."])
