@@ -24,6 +24,7 @@ from randsearch.cli_options import (
     Kept,
     KeptName,
     Results,
+    Storage,
     Study,
     TimeLimit,
     Workers,
@@ -191,7 +192,7 @@ def search(
 
 def _merged(space: Path | None, config: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """Options of the file, overruled by those of the command line; a space is read from its file."""
-    from randsearch.config import load_options
+    from randsearch.config_file import load_options
     from randsearch.space import SearchSpace
 
     merged = {**(load_options(config) if config else {}), **options}
@@ -237,6 +238,7 @@ def train(
     name: Study,
     top: Annotated[int | None, typer.Option(min=1, help="Train the best K by the primary proxy.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Train every architecture.")] = False,
+    storage: Storage = None,
     workers: Workers = None,
     results: Results = RESULTS,
     cache: Cache = None,
@@ -255,6 +257,8 @@ def train(
         raise typer.BadParameter("give either --top K or --all")
     study_folder(results, name)
     options = {"study": name, "train": "all" if everything else f"top:{top}"}
+    if storage is not None:
+        options["storage"] = storage
     machine = _machine(
         *(results, cache, workers, None, devices),
         executor=executor.value,

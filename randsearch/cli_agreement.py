@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from randsearch.cli_options import RESULTS, Results, Study, listed, make_console
+from randsearch.cli_options import RESULTS, Results, Storage, Study, listed, make_console
+from randsearch.errors import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,6 +30,8 @@ def print_agreement(config: StudyConfig, folder: Path, console: Console, resampl
     found = analyse_study(folder, resamples=resamples, storage=config.storage)
     used = sentences(found.ensemble) if found.ensemble is not None else []
     _print_analysis(found.analysis, config.proxy, console, used)
+    if found.unlogged:
+        console.print(printable(found.unlogged), highlight=False, markup=False)
 
 
 def _print_analysis(found: Analysis, proxy: str, console: Console, used: Sequence[str] = ()) -> None:
@@ -56,6 +59,7 @@ def analyse(
     output: Annotated[Path | None, typer.Option(metavar="DIR", help="Of --table: where to write; beside it.")] = None,
     budgets: Annotated[bool, typer.Option("--budgets", help="Also at each smaller budget of what trains.")] = False,
     resamples: Annotated[int, typer.Option(min=1, help="Of the bootstrap.")] = 2000,
+    storage: Storage = None,
     results: Results = RESULTS,
 ) -> None:
     """Says how far each proxy agrees with training, and writes agreement.csv, agreement.json and effects.csv.
@@ -70,7 +74,7 @@ def analyse(
         from randsearch.search.analysis import analyse_budgets
 
         folder, console = study_folder(results, name), make_console()
-        print_agreement(load_config(folder), folder, console, resamples)
+        print_agreement(load_config(folder, storage), folder, console, resamples)
         if budgets:
             console.print(format_agreement(analyse_budgets(folder, resamples=resamples)))
     elif table is not None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from randsearch.cli_options import RESULTS, Cache, Results, Study, Workers, make_console, workers_for
+from randsearch.cli_options import RESULTS, Cache, Results, Storage, Study, Workers, make_console, workers_for
 from randsearch.seeds import LARGEST
 
 finalists = typer.Typer()
@@ -109,6 +109,7 @@ def dashboard(
     name: Study,
     port: Annotated[int, typer.Option(min=0, max=65535, help="To listen on; 0 takes a free one.")] = 8080,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
+    storage: Storage = None,
     results: Results = RESULTS,
 ) -> None:
     """Opens optuna-dashboard on a study, with plots and what the best networks sound like."""
@@ -120,5 +121,5 @@ def dashboard(
     def tell(sentence: str) -> None:
         console.print(sentence, highlight=False, markup=False)
 
-    app = prepare(load_config(folder), folder, tell)
+    app = prepare(load_config(folder, storage), folder, tell)
     serve(app, port, browser=browser, on_ready=lambda address: tell(f"{address} (Ctrl-C ends it)"))

@@ -46,6 +46,10 @@ Kept = Annotated[KeptName, typer.Option("--keep", help="Whose weights and audio 
 AllowFailures = Annotated[
     bool, typer.Option("--allow-failures", help="Go on although more than a third of the measurements fail.")
 ]
+Storage = Annotated[
+    str | None,
+    typer.Option("--storage", metavar="URL", help="The database that the study lies in, if you trust it."),
+]
 Study = Annotated[str, typer.Argument(metavar="NAME", help="Name of the study.")]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="Worker processes; one a core by default, one on a GPU.")

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from randsearch.cli_options import RESULTS, Results, Study, make_console
+from randsearch.cli_options import RESULTS, Results, Storage, Study, make_console
 from randsearch.errors import UserError
 
 studies_app = typer.Typer()
@@ -56,7 +56,7 @@ def list_studies(results: Results = RESULTS) -> None:
 
 
 @studies_app.command()
-def status(name: Study, results: Results = RESULTS) -> None:
+def status(name: Study, storage: Storage = None, results: Results = RESULTS) -> None:
     """Says what of a study is done and missing, what failed and why, who is at work on it, and how to continue."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -64,7 +64,7 @@ def status(name: Study, results: Results = RESULTS) -> None:
     from randsearch.folders import study_folder
     from randsearch.search.standing import describe, stand
 
-    found, console = stand(study_folder(results, name)), make_console()
+    found, console = stand(study_folder(results, name), storage), make_console()
     config = found.config
     console.print(
         f"{name}: {found.state}; {found.architectures} of {config.trials} architectures by {config.sampler}, "
@@ -126,6 +126,7 @@ def merge(
         f"{into}: {sum(made.architectures)} architectures ({counts}), {made.measurements} measurements",
         f"{made.identical} measurements were there more than once with the same score",
         f"{len(made.different)} were there with different scores, of which the first was kept",
+        *made.notes,
         *(f"  {measure} of {architecture} at seed {seed}" for architecture, measure, seed in made.different[:10]),
         f"go on with it: randsearch search --study {into}{where}; randsearch analyse {into}{where}",
     ]

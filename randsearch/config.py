@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -19,10 +18,9 @@ from pydantic import (
     model_validator,
 )
 
+from randsearch.config_file import write_study
 from randsearch.errors import UserError, explain, quoted
-from randsearch.files import Place
 from randsearch.seeds import check_seed
-from randsearch.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -202,8 +200,7 @@ class StudyConfig(BaseModel):
         Raises:
             UserError: it cannot be written.
         """
-        text = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-        Place(path.parent).write(path, text)
+        write_study(path, self.model_dump(mode="json"))
 
     def difference(self, other: Self) -> str | None:
         """The first option, beyond what may be extended, that another configuration has otherwise; None if all agree.
@@ -277,15 +274,3 @@ def without_password(url: str | URL) -> str:
     shown = {key: value for key, value in parsed.query.items() if not _SECRET.search(key)}
     kept = URL.create(parsed.drivername, parsed.username, None, parsed.host, parsed.port, parsed.database, shown)
     return kept.render_as_string(hide_password=False)
-
-
-def load_options(path: Path) -> dict[str, Any]:
-    """Reads a configuration file as plain options, not yet validated.
-
-    Raises:
-        UserError: the file is missing or is not a YAML mapping.
-    """
-    raw = read_yaml(path, "a configuration's YAML file")
-    if not isinstance(raw, dict):
-        raise UserError(f"{path} must hold a mapping of options, such as `trials: 24`.")
-    return {str(name): value for name, value in raw.items()}

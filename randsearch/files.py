@@ -101,7 +101,15 @@ class Place:
         self._base = str((real or self.root).parent.resolve())
         self._name = (real or self.root).name
 
-    def write(self, path: Path, content: str | bytes, *, part: str | None = None, fsync: bool = False) -> None:
+    def write(
+        self,
+        path: Path,
+        content: str | bytes,
+        *,
+        part: str | None = None,
+        fsync: bool = False,
+        private: bool = False,
+    ) -> None:
         """Writes a file whole or not at all; a reader never sees half of it, and its folder is made where needed.
 
         Args:
@@ -109,12 +117,13 @@ class Place:
             content: Text is written as UTF-8.
             part: Its name until it is whole, for those who clear away what was left half written; any by default.
             fsync: Whether to wait until it would outlast a loss of power.
+            private: Whether nobody else on this machine may read it.
 
         Raises:
             PlaceError: If the file cannot be written, or a link is in its way.
         """
         data = content.encode() if isinstance(content, str) else content
-        self._fill(path, lambda file: file.write(data), part=part, fsync=fsync)
+        self._fill(path, lambda file: file.write(data), part=part, fsync=fsync, mode=0o600 if private else 0o666)
 
     def copy(self, source: BinaryIO, path: Path) -> None:
         """Writes what an open file holds, as `write` does.
@@ -125,7 +134,13 @@ class Place:
         self._fill(path, lambda file: shutil.copyfileobj(source, file))
 
     def _fill(
-        self, path: Path, fill: Callable[[BinaryIO], object], *, part: str | None = None, fsync: bool = False
+        self,
+        path: Path,
+        fill: Callable[[BinaryIO], object],
+        *,
+        part: str | None = None,
+        fsync: bool = False,
+        mode: int = 0o666,
     ) -> None:
         folders, name = self._split(path)
         temporary = part or f".{name}.{secrets.token_hex(4)}"
@@ -134,7 +149,7 @@ class Place:
                 self._refuse_link(folder, name, path)
                 folder.unlink(temporary)
                 try:
-                    handle = os.open(folder.named(temporary), _CREATE, 0o666, dir_fd=folder.handle)
+                    handle = os.open(folder.named(temporary), _CREATE, mode, dir_fd=folder.handle)
                     with os.fdopen(handle, "wb") as file:
                         fill(file)
                         if fsync:
@@ -374,11 +389,16 @@ def place_of(folder: str | Path | Place) -> Place:
     return folder if isinstance(folder, Place) else Place(folder)
 
 
-def replace_file(path: str | Path, content: str | bytes) -> None:
+def replace_file(path: str | Path, content: str | bytes, *, private: bool = False) -> None:
     """Writes a file that the user named, or what it leads to if it is a link, whole or not at all.
+
+    Args:
+        path: Where.
+        content: Text in UTF-8, or bytes.
+        private: Whether nobody else on this machine may read it.
 
     Raises:
         PlaceError: If the file cannot be written.
     """
     real = Path(path).resolve()
-    Place(real.parent).write(real, content)
+    Place(real.parent).write(real, content, private=private)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from randsearch.config import StudyConfig, load_options
+from randsearch import trust
+from randsearch.config import StudyConfig
+from randsearch.config_file import read_study
 from randsearch.errors import UserError
 from randsearch.files import Place
 
@@ -22,12 +24,22 @@ def study_folder(results: Path, name: str) -> Path:
     return folder
 
 
-def load_config(folder: Path) -> StudyConfig:
+def load_config(folder: Path, storage: str | None = None) -> StudyConfig:
     """The configuration that was saved with a study.
 
+    Args:
+        folder: of the study.
+        storage: URL of its database where this command names it, which agrees to it; it may bring the password.
+
     Raises:
-        UserError: it cannot be read, or is a link.
+        UserError: the file cannot be read, is torn or a link, or names another database.
     """
     path = folder / "config.yaml"
     Place(folder).checked(path)
-    return StudyConfig.create(load_options(path), str(path))
+    config = StudyConfig.create(read_study(path), str(path))
+    if storage is None:
+        return config
+    named = StudyConfig.create({**config.model_dump(), "storage": storage}, "options")
+    config.continued_by(named)
+    trust.agree(folder, config.study, storage=storage)
+    return named

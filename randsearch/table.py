@@ -1,7 +1,8 @@
 """The tidy table of a study: one row a measurement, read from and written to `measurements.csv`.
 
 Everything on the analysing side starts here. Columns come in the order of `LEADING`, then the architecture's
-parameters, then `TRAILING`; the first appearance of an architecture is its place in the candidate order.
+parameters, then `TRAILING`; the first appearance of an architecture is its place in the candidate order. An empty line,
+which readers of CSV skip, closes the file: a table cut short lacks it.
 """
 
 import csv
@@ -35,6 +36,10 @@ _INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")  # as many digits as 64 bits hold
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 
+class TornTableError(UserError):
+    """The table of a study was cut short."""
+
+
 def read_measurements(path: str | Path) -> pd.DataFrame:
     """Reads and checks a `measurements.csv`.
 
@@ -48,10 +53,12 @@ def read_measurements(path: str | Path) -> pd.DataFrame:
         One row a measurement, in the order of the file; a missing score or baseline is NaN.
 
     Raises:
+        TornTableError: If it is a study's and was cut short.
         UserError: If the file is missing or empty, lacks a column, or holds a cell that does not parse, a state that
             does not fit its score, or the same (architecture, measure, seed) twice.
     """
     path = Path(path)
+    _check_whole(path)
     header, rows = _read_cells(path)
     missing = [column for column in COLUMNS if column not in header]
     if missing:
@@ -82,7 +89,7 @@ def write_measurements(table: pd.DataFrame, path: str | Path) -> None:
     columns = [[_text(cell) for cell in table[column]] for column in table.columns]
     rows = [[str(column) for column in table.columns], *zip(*columns, strict=True)]
     path = Path(path)
-    Place(path.parent).write(path, "".join(",".join(map(_quoted, row)) + "\n" for row in rows))
+    Place(path.parent).write(path, "".join(",".join(map(_quoted, row)) + "\n" for row in rows) + "\n")
 
 
 def parameters(table: pd.DataFrame) -> list[str]:
@@ -129,6 +136,29 @@ def failures(table: pd.DataFrame) -> "pd.Series[int]":
     return failed.reindex(measures(table), fill_value=0)
 
 
+def _check_whole(path: Path) -> None:
+    """Refuses a table that was cut short, which the `config.yaml` beside it makes a study's.
+
+    Tables beside a configuration without a version were written before they had an empty line at their end; those that
+    were cut at the end of a line cannot be told.
+    """
+    try:
+        with (path.parent / "config.yaml").open("rb") as config:
+            end = b"\n\n" if config.read(8) == b"version:" else b"\n"
+        with path.open("rb") as table:
+            table.seek(-min(2, table.seek(0, io.SEEK_END)), io.SEEK_END)
+            # An editor may have written other ends of lines.
+            found = table.read().replace(b"\r", b"")
+    except OSError:
+        return  # It is no study's, or reading it says what is wrong.
+    if not found.endswith(end):
+        raise TornTableError(
+            f"{path} is torn, for the empty line at its end is missing: the search command of the study, given again, "
+            "writes it anew from the study's database; where that is gone too, put one of the two back from a copy, or "
+            "delete the table to measure anew."
+        )
+
+
 def _read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
     """The header and the rows of a CSV file as text."""
     try:
@@ -139,7 +169,9 @@ def _read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} is not a CSV file in UTF-8: {error}.") from error
+        # Cut short behind an empty line within a quoted cell, it seems to end as a whole one does.
+        kind = TornTableError if "end of data" in str(error) else UserError
+        raise kind(f"{path} is not a CSV file in UTF-8: {error}.") from error
     except ValueError as error:
         raise UserError(f"{path} is empty; not even the header line is there.") from error
     for number, row in enumerate(rows, start=1):

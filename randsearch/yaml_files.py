@@ -22,6 +22,10 @@ _LONGEST_NUMBER = 400  # reading a number takes the square of its length
 _UNREADABLE = (ValueError, ArithmeticError, LookupError, AttributeError, TypeError, RecursionError)
 
 
+class NotYamlError(UserError):
+    """A file that can be read is not YAML, or holds more than any file of ours."""
+
+
 def read_yaml(path: Path, what: str) -> Any:
     """Reads a YAML file.
 
@@ -30,7 +34,8 @@ def read_yaml(path: Path, what: str) -> Any:
         what: it should be, for the sentence that asks for another.
 
     Raises:
-        UserError: it cannot be read, is not YAML, or holds more than any file of ours.
+        UserError: it cannot be read.
+        NotYamlError: it is not YAML, or holds more than any file of ours.
     """
     try:
         with path.open("rb") as file:
@@ -40,13 +45,13 @@ def read_yaml(path: Path, what: str) -> Any:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise UserError(f"{path}: cannot be read ({reason}): give the path of {what}.") from None
     if len(data) > _LONGEST:
-        raise UserError(f"{path}: holds more than {_LONGEST:,} bytes: give the path of {what}.")
+        raise NotYamlError(f"{path}: holds more than {_LONGEST:,} bytes: give the path of {what}.")
     try:
         return yaml.load(text, _Loader)
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: is not valid YAML{_position(error)}: correct it there.") from None
+        raise NotYamlError(f"{path}: is not valid YAML{_position(error)}: correct it there.") from None
     except _UNREADABLE:
-        raise UserError(f"{path}: holds a value that YAML cannot represent: correct it.") from None
+        raise NotYamlError(f"{path}: holds a value that YAML cannot represent: correct it.") from None
 
 
 class _Loader(yaml.SafeLoader):

@@ -36,10 +36,11 @@ def _write_without_waiting(connection, _) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _cache_of_the_session(tmp_path_factory) -> Iterator[None]:
-    """No test touches the user's cache."""
+def _folders_of_the_session(tmp_path_factory) -> Iterator[None]:
+    """No test touches the user's cache, or what the user's machine has agreed to."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RANDSEARCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("RANDSEARCH_STATE", str(tmp_path_factory.mktemp("state")))
         yield
 
 

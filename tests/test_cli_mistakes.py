@@ -271,16 +271,17 @@ def test_a_corrupt_study_file(search, run_cli, existing, results):
 
 
 def test_a_corrupt_table(run_cli, existing, results):
-    (existing / "measurements.csv").write_text("architecture,measure\n1,2,3\n")
+    (existing / "measurements.csv").write_text("architecture,measure\n1,2,3\n\n")
     for command in ("analyse", "plot"):
         refused(run_cli(command, "tiny", "--results", results), existing / "measurements.csv", "row 1")
 
 
 def test_a_corrupt_configuration(search, run_cli, existing, results):
-    (existing / "config.yaml").write_text("space: {}\ntrials: some\n")
-    refused(search(), existing / "config.yaml", "'some'")
+    config = existing / "config.yaml"
+    config.write_text(config.read_text().replace("\ntrials: ", "\ntrials: some "))
+    refused(search(), config, "'some ")
     for command in (["analyse"], ["plot"], ["train", "--all"]):
-        refused(run_cli(*command, "tiny", "--results", results), existing / "config.yaml", "'some'")
+        refused(run_cli(*command, "tiny", "--results", results), config, "'some ")
 
 
 @pytest.mark.parametrize("name", ["nobody", "../tiny", "", "."])

@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 
 from randsearch.search.standing import stand
-from randsearch.table import read_measurements
+from randsearch.table import read_measurements, write_measurements
 
 
 @pytest.fixture
@@ -26,8 +26,7 @@ def study(finished_study, tmp_path) -> Path:
 
 def shortened(study: Path, rows: int) -> None:
     """Takes the last measurements away."""
-    lines = (study / "measurements.csv").read_text().splitlines(keepends=True)
-    (study / "measurements.csv").write_text("".join(lines[:-rows]))
+    write_measurements(read_measurements(study / "measurements.csv").iloc[:-rows], study / "measurements.csv")
 
 
 def row(said: str, first: str) -> list[str]:
@@ -77,10 +76,10 @@ def test_who_is_at_work(run_cli, study):
 
 
 def test_failures_are_counted_by_their_reason(run_cli, study):
-    table = pd.read_csv(study / "measurements.csv", dtype=str, keep_default_na=False)
+    table = read_measurements(study / "measurements.csv")
     failed = table.index[table["measure"] == "fixed_decoder"][:3]
-    table.loc[failed, ["score", "state", "reason"]] = ["", "failed", "[red]diverged[/red]"]
-    table.to_csv(study / "measurements.csv", index=False)
+    table.loc[failed, ["score", "state", "reason"]] = [float("nan"), "failed", "[red]diverged[/red]"]
+    write_measurements(table, study / "measurements.csv")
     said = run_cli("status", "tiny", "--results", study.parent).out
     assert "3 x fixed_decoder failed: [red]diverged[/red]" in said
     assert row(said, "fixed_decoder") == ["fixed_decoder", "5", "3", "0"]
@@ -91,8 +90,9 @@ def test_failures_are_counted_by_their_reason(run_cli, study):
 
 def test_an_unreachable_database_is_said_and_no_error(run_cli, study):
     config = study / "config.yaml"
-    config.write_text(config.read_text().replace("storage: null", "storage: postgresql://me@127.0.0.1:1/nothing"))
-    answer = run_cli("status", "tiny", "--results", study.parent)
+    url = "postgresql://me@127.0.0.1:1/nothing"
+    config.write_text(config.read_text().replace("storage: null", f"storage: {url}"))
+    answer = run_cli("status", "tiny", "--results", study.parent, "--storage", url)
     assert answer.code == 0
     assert "whether somebody is at work elsewhere is not known: the database postgresql+psycopg://me@127" in answer.out
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from randsearch.config import EXTENDABLE, StudyConfig, load_options
+from randsearch.config import EXTENDABLE, StudyConfig
+from randsearch.config_file import load_options
 from randsearch.errors import UserError
 from randsearch.seeds import LARGEST
 

@@ -96,7 +96,7 @@ def test_a_doubled_measurement_is_refused_when_read_and_when_written(tmp_path):
     assert not (tmp_path / "m.csv").exists()
     write_measurements(table, tmp_path / "m.csv")
     text = (tmp_path / "m.csv").read_text()
-    (tmp_path / "m.csv").write_text(text + text.splitlines()[-1] + "\n")
+    (tmp_path / "m.csv").write_text(text + text.splitlines()[-2] + "\n")
     with pytest.raises(UserError, match=r"row 16 .*came before"):
         read_measurements(tmp_path / "m.csv")
 

@@ -18,9 +18,10 @@ from randsearch.errors import DamagedAudioError, PlaceError, UserError, told
 from randsearch.measurement import Measurement
 from randsearch.measures.base import Lazy, Measure, Outcome, Setting, UnmeasurableError
 from randsearch.measures.catalogue import MEASURES, find
-from randsearch.measures.own import is_own, unchanged
+from randsearch.measures.own import unchanged
 from randsearch.memory import keep_freed_memory
 from randsearch.stopping import OverdueError, StoppedError
+from randsearch.trust import NotAgreedError, is_own
 
 __all__ = ["MEASURES", "Job", "Measure", "Outcome", "Setting", "UnmeasurableError", "find", "measure"]
 
@@ -58,6 +59,7 @@ def measure(setting: Setting, job: Job) -> Measurement:
         UserError: the machine failed, not the architecture (a full disk, a file that is gone): the search stops.
         DamagedAudioError: a decoded track is damaged: the search decodes it again and goes on.
         StoppedError: the search is to stop, and the measurement was left unfinished.
+        NotAgreedError: the measure is code that this user has not agreed to run.
     """
     import torch
     from threadpoolctl import threadpool_limits
@@ -104,7 +106,7 @@ def _is_ours(error: BaseException, *, own: bool) -> bool:
 
     A user's own measure runs in a process of its own, where Ctrl-C raises nothing, and may raise anything itself.
     """
-    if isinstance(error, OverdueError | DamagedAudioError | PlaceError):
+    if isinstance(error, OverdueError | DamagedAudioError | NotAgreedError | PlaceError):
         return True
     if own:
         return isinstance(error, OSError) and error.errno in _FAILURES_OF_THE_MACHINE

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from randsearch.architecture import Architecture, Half
 from randsearch.errors import UserError, quoted, told
 from randsearch.files import Place
 from randsearch.measurement import home
+from randsearch.trust import NotAgreedError
 
 if TYPE_CHECKING:
     from randsearch.data import Dataset, Track
@@ -46,6 +47,7 @@ class Setting:
         folder: where measurements keep weights and audio.
         study: its name; the batches that proxies score on derive from it.
         proxy_batch: crops in a batch of the proxies that score on single batches.
+        own_measures: functions of a user's own, as `package.module:function`, that were agreed to.
     """
 
     dataset: Dataset
@@ -61,6 +63,7 @@ class Setting:
     folder: Path
     study: str
     proxy_batch: int
+    own_measures: frozenset[str] = frozenset()
 
     def home(self, architecture: Architecture, measure: str, seed: int) -> Path:
         """Folder of one measurement's files."""
@@ -139,16 +142,27 @@ class Lazy:
 
     Attributes:
         path: `package.module:function`.
+        shipped: whether it is one of ours, which needs nobody's agreement.
     """
 
     path: str
+    shipped: bool = False
 
-    def load(self) -> Any:
-        """Imports the function; modules in the folder of the command count.
+    def load(self, agreed: Collection[str] = ()) -> Any:
+        """Imports the function, the gate that all code of a user's passes; modules in the folder of the command count.
+
+        Args:
+            agreed: functions that this user agreed to run.
 
         Raises:
+            NotAgreedError: this is none of them.
             UserError: there is no such function.
         """
+        if not self.shipped and self.path not in agreed:
+            raise NotAgreedError(
+                f"the measure {self.path} was not run, for nobody on this machine has agreed to it: if you trust it, "
+                f"name it in `randsearch search` with --measures {self.path}."
+            )
         module, _, name = self.path.partition(":")
         here = str(Path.cwd())
         if here not in sys.path:
@@ -168,7 +182,7 @@ class Lazy:
 
     def __call__(self, setting: Setting, architecture: Architecture, seed: int) -> Outcome | float:
         """Measures."""
-        found: Outcome | float = self.load()(setting, architecture, seed)
+        found: Outcome | float = self.load(setting.own_measures)(setting, architecture, seed)
         return found
 
 

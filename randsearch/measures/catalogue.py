@@ -11,11 +11,11 @@ from randsearch.architecture import Half
 from randsearch.errors import UserError
 from randsearch.measures import costs
 from randsearch.measures.base import Lazy, Measure
-from randsearch.measures.own import is_own
+from randsearch.trust import is_own
 
 
 def _at(place: str) -> Lazy:
-    return Lazy(f"randsearch.measures.{place}")
+    return Lazy(f"randsearch.measures.{place}", shipped=True)
 
 
 def _on_batches(place: str, needs: str, source: str, steps: float, sign: str = "+") -> Measure:

@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGALRM") if hasattr(signal, name)]
 
 
-def is_own(name: str) -> bool:
-    """Whether a measure's name is that of a user's own, `package.module:function`."""
-    return ":" in name
-
-
 @contextmanager
 def unchanged() -> Iterator[None]:
     """Puts back what code within may leave changed: signals, the folder, warnings, output, settings of torch and numpy.

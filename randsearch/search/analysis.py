@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from randsearch.folders import load_config
 from randsearch.search.opening import open_studies
 from randsearch.segments import read_segments
 from randsearch.table import means, measures, read_measurements
+from randsearch.trust import NotAgreedError
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,14 @@ class Findings:
         table: Its measurements with those of its ensembles.
         analysis: All statistics of the table.
         ensemble: The ensembles, where there are architectures enough for them.
+        unlogged: Why the numbers were not logged with Optuna, in a sentence; None if they were or were not to be.
     """
 
     config: StudyConfig
     table: pd.DataFrame
     analysis: Analysis
     ensemble: Ensemble | None
+    unlogged: str | None = None
 
 
 def examine(folder: Path, *, resamples: int = 2000) -> Findings:
@@ -73,7 +76,10 @@ def analyse_study(folder: Path, *, resamples: int = 2000, storage: str | None = 
     write_effects(found.analysis.effects, folder)
     if found.ensemble is not None:
         write_ensemble(found.ensemble, folder)
-    log_agreement(found, folder, storage)
+    try:
+        log_agreement(found, folder, storage)
+    except NotAgreedError as reason:
+        return replace(found, unlogged=f"the numbers are not logged in the study: {reason}")
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from randsearch.config import StudyConfig
@@ -21,6 +21,7 @@ from randsearch.search.storage import STUDY_FILE
 from randsearch.search.studies import Candidate, Studies
 from randsearch.search.tabulate import tabulate
 from randsearch.table import write_measurements
+from randsearch.trust import NotAgreedError, agreed_storage
 
 TABLE = "measurements.csv"
 
@@ -49,6 +50,7 @@ class Merged:
         measurements: that the new study holds.
         identical: that several sources had, with the same score.
         different: (architecture, measure, seed) of those that several had with different scores; the first was kept.
+        notes: what else its user must know, in sentences.
     """
 
     folder: Path
@@ -57,6 +59,7 @@ class Merged:
     measurements: int
     identical: int
     different: tuple[Key, ...]
+    notes: tuple[str, ...] = ()
 
 
 def merge(folders: Sequence[Path], into: Path) -> Merged:
@@ -85,14 +88,16 @@ def merge(folders: Sequence[Path], into: Path) -> Merged:
     results = Place(into.parent, own=True)
     results.make(into.parent)
     with ExitStack() as stack, results.aside(".merge-") as aside:
-        sources = []
+        sources, notes = [], []
         for number, (folder, source) in enumerate(zip(folders, configs, strict=True)):
+            source, note = _without_stranger(folder, source)
+            notes += [note] if note else []
             stack.enter_context(_at_rest(folder, source))
             sources.append(_read(folder, source, aside / str(number)))
         # Built aside: what has the study's name is the whole study.
         built = _build(sources, config, aside / into.name)
         results.rename(built.folder, into)
-    return Merged(into, built.config, built.architectures, built.measurements, built.identical, built.different)
+    return replace(built, folder=into, notes=tuple(notes))
 
 
 def merged_config(configs: Sequence[StudyConfig], places: Sequence[str], name: str) -> StudyConfig:
@@ -155,6 +160,20 @@ def _least_biased_truth(configs: Sequence[StudyConfig]) -> str:
     return "all" if any(config.train == "all" for config in configs) else "none"
 
 
+def _without_stranger(folder: Path, config: StudyConfig) -> tuple[StudyConfig, str | None]:
+    """A study as it can be read, and what is to be said of that: its table where its database was not agreed to."""
+    try:
+        agreed_storage(config, folder)
+    except NotAgreedError:
+        place = config.model_dump()["storage"]
+        note = (
+            f"{folder} was read from its {TABLE}, and whether somebody is at work on it elsewhere is not known: nobody "
+            f"on this machine has agreed to open {place}; `randsearch status` with --storage {place} agrees"
+        )
+        return config.model_copy(update={"storage": None}), note
+    return config, None
+
+
 @contextmanager
 def _at_rest(folder: Path, config: StudyConfig) -> Iterator[None]:
     """Keeps drivers off a study that is read."""
@@ -175,7 +194,7 @@ def _read(folder: Path, config: StudyConfig, aside: Path) -> _Source:
         place, there, here = aside, Place(folder), Place(aside)
         here.make(aside)
         # Without its journal the file of a driver that was killed may hold half a transaction.
-        for name in (STUDY_FILE, f"{STUDY_FILE}-journal", TABLE):
+        for name in ("config.yaml", STUDY_FILE, f"{STUDY_FILE}-journal", TABLE):
             if there.has(folder / name):
                 with there.open(folder / name) as file:
                     here.copy(file, aside / name)

@@ -16,9 +16,10 @@ from randsearch.files import Place
 from randsearch.models.sizing import Signal
 from randsearch.search.rebuild import rebuild
 from randsearch.search.storage import STUDY_FILE
-from randsearch.search.studies import Studies
+from randsearch.search.studies import TABLE_FILE, Studies
 from randsearch.seeds import derive
 from randsearch.space import BoundSpace, Drawn, SearchSpace
+from randsearch.table import TornTableError
 
 LARGEST_GRID = 10_000
 
@@ -98,10 +99,11 @@ def open_studies(config: StudyConfig, folder: Path, *, refill: bool = True) -> S
             and lacks something only if it was damaged or put back from a copy.
 
     Raises:
-        UserError: the storage cannot be opened, or the table cannot be read.
+        UserError: the storage cannot be opened, the table cannot be read, or both are torn.
     """
-    table, file = folder / "measurements.csv", folder / STUDY_FILE
-    if table.exists() and config.storage is None and not file.exists():
+    table, file = folder / TABLE_FILE, folder / STUDY_FILE
+    # Without `config.yaml` nothing says with which options the table was made; `Studies` says so.
+    if table.exists() and config.storage is None and not file.exists() and (folder / "config.yaml").exists():
         # Built aside, for half a study in its place would be taken for a whole one, and the table be cut to it.
         place = Place(folder)
         with place.aside(".rebuild-") as aside:
@@ -110,7 +112,13 @@ def open_studies(config: StudyConfig, folder: Path, *, refill: bool = True) -> S
         return Studies(config, folder)
     studies = Studies(config, folder)
     if table.exists() and (refill or config.storage is not None):
-        _rebuild(studies, config, table)
+        try:
+            _rebuild(studies, config, table)
+        except TornTableError:
+            # A database that holds the study is the truth, and the table will be written anew from it. Of a torn table
+            # not even what looks whole is taken: its last number may be half of one.
+            if not studies.candidates():
+                raise
     return studies
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from rich.console import Console
 
-from randsearch import stopping
+from randsearch import stopping, trust
 from randsearch.config import StudyConfig
 from randsearch.data import Crops, Dataset, Track, open_dataset
 from randsearch.errors import DamagedAudioError, UserError
@@ -21,7 +21,7 @@ from randsearch.measures import MEASURES, Setting, find
 from randsearch.measures.base import Lazy
 from randsearch.measures.baseline import constant_gain_score
 from randsearch.measures.excerpts import keep_references
-from randsearch.measures.own import is_own, unchanged
+from randsearch.measures.own import unchanged
 from randsearch.search.driver import Driver
 from randsearch.search.executors import Executor, InProcess, LocalProcesses
 from randsearch.search.keeping import Keep, Keeper
@@ -89,11 +89,15 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
         threads = max(1, (os.cpu_count() or 1) // machine.workers)
         asked = StudyConfig.create({"threads": threads, **options}, "options")
     asked = asked.model_copy(update={"measures": _every(asked.measures)})
-    for measure in (asked.proxy, *asked.measures):
+    _agree(options, asked, folder)
+    whole = asked if stored is None else stored.extended_by(asked)
+    trust.agreed_storage(whole, folder)
+    agreed = trust.agreed_measures(whole, folder)
+    for measure in whole.all_measures:
         run = find(measure).run
         if isinstance(run, Lazy):
             with unchanged():
-                run.load()
+                run.load(agreed)
     for device in machine.devices or (asked.device,):
         if machine.executor == "local":
             _check_device(device)
@@ -106,6 +110,12 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     if asked.sampler == "grid":
         asked = with_grid(asked, bind_space(asked), limited=stored is not None or "trials" in options)
     return (asked if stored is None else stored.continued_by(asked)), dataset
+
+
+def _agree(options: dict[str, Any], asked: StudyConfig, folder: Path) -> None:
+    """Remembers which database and which code the user named; what the study says of itself is not that."""
+    measures = (*([asked.proxy] if "proxy" in options else []), *(asked.measures if "measures" in options else []))
+    trust.agree(folder, asked.study, storage=asked.storage if "storage" in options else None, measures=measures)
 
 
 def _open_data(config: StudyConfig, machine: Machine) -> Dataset:
@@ -169,6 +179,7 @@ def make_setting(
         folder=folder / "measured",
         study=config.batch_name,
         proxy_batch=config.proxy_batch,
+        own_measures=trust.agreed_measures(config, folder),
     )
 
 
@@ -200,9 +211,10 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
     ):
         if not (folder / "config.yaml").exists():
             baseline()  # So are data that nothing can be scored on.
+        # First, for what is stored refuses other options where `config.yaml` is gone, and those must not be saved.
+        studies = open_studies(config, folder)
         config.save(folder / "config.yaml")
         _keep_references(dataset, folder)
-        studies = open_studies(config, folder)
         if check is not None:
             studies.storage.guard(check)
         setting = make_setting(config, dataset, validation, folder, studies.remembered("baseline", baseline))
@@ -213,7 +225,7 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
         def drive() -> None:
             progress = SearchProgress(machine.console, config.proxy)
             keeper = Keeper(setting.folder, machine.keep)
-            own = any(map(is_own, config.all_measures))
+            own = any(map(trust.is_own, config.all_measures))
             with open_executor(setting, machine, stop, own=own) as executor, progress:
                 driver = Driver(
                     config, setting, space, studies, executor, progress, keeper, folder / "measurements.csv"

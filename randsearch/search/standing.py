@@ -88,18 +88,19 @@ class Standing:
         return sum(done.complete for done in self.measures if done.measure == "trained")
 
 
-def stand(folder: Path) -> Standing:
+def stand(folder: Path, storage: str | None = None) -> Standing:
     """Looks at a study.
 
     Args:
         folder: of the study.
+        storage: URL of its database, where this command names it.
 
     Raises:
         UserError: its configuration or table cannot be read.
     """
     from randsearch.search.lease import driver_at_work
 
-    config, path = load_config(folder), folder / "measurements.csv"
+    config, path = load_config(folder, storage), folder / "measurements.csv"
     table = read_measurements(path) if path.exists() else None
     newest = max(file.stat().st_mtime for file in (path, folder / "config.yaml") if file.exists())
     failures: Counter[tuple[str, str]] = Counter()
@@ -167,7 +168,7 @@ def leaseholder(config: StudyConfig, folder: Path) -> str | None:
     """Who has the lease on a study in a database, in words; None if nobody has.
 
     Raises:
-        UserError: the database cannot be reached.
+        UserError: the database cannot be reached, or the user has not agreed to it.
     """
     from randsearch.search.lease import read_lease
     from randsearch.search.storage import database_url, open_engine, sentence_on

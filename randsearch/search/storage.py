@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NewType
 
 import optuna
 from optuna.storages import BaseStorage, RDBStorage, _CachedStorage
@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from randsearch.config import StudyConfig, without_password
 from randsearch.errors import UserError
 from randsearch.files import Place
+from randsearch.trust import agreed_storage
 
 STUDY_FILE = "study.db"
 _BESIDE = ("-journal", "-wal", "-shm")
@@ -49,7 +50,11 @@ _PSYCOPG = {
 }
 
 
-def database_url(config: StudyConfig, folder: Path) -> URL:
+AgreedURL = NewType("AgreedURL", URL)
+"""A database that may be opened. `database_url` alone makes one: the gate that every command passes."""
+
+
+def database_url(config: StudyConfig, folder: Path) -> AgreedURL:
     """Where a study is stored.
 
     Args:
@@ -58,18 +63,20 @@ def database_url(config: StudyConfig, folder: Path) -> URL:
 
     Raises:
         UserError: that file, or one that SQLite keeps beside it, is a link.
+        NotAgreedError: the configuration names a database that this user has not agreed to.
     """
-    if config.storage is None:
+    agreed = agreed_storage(config, folder)
+    if agreed is None:
         place = Place(folder)
         for end in _BESIDE:
             place.checked(folder / f"{STUDY_FILE}{end}")
-        return URL.create("sqlite", database=str(place.checked(folder / STUDY_FILE)))
-    url = make_url(config.storage)
+        return AgreedURL(URL.create("sqlite", database=str(place.checked(folder / STUDY_FILE))))
+    url = make_url(agreed)
     # SQLAlchemy 2.0 takes plain `postgresql` for a driver that is not ours, 2.1 for ours.
-    return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
+    return AgreedURL(url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url)
 
 
-def open_engine(url: URL) -> Engine:
+def open_engine(url: AgreedURL) -> Engine:
     """Connects, at its first use, to a study's database."""
     return create_engine(url, **_engine_options(url))
 
@@ -85,7 +92,7 @@ def _engine_options(url: URL) -> dict[str, Any]:
     }
 
 
-def open_storage(url: URL) -> PatientStorage:
+def open_storage(url: AgreedURL) -> PatientStorage:
     """Opens a database as an Optuna storage; makes its tables where they are missing.
 
     Args:
@@ -121,7 +128,7 @@ def sentence_on(url: URL) -> Iterator[None]:
         raise UserError(f"{_place(url)} cannot be opened as an Optuna storage ({_reason(error, url)}).") from None
 
 
-def _connect(url: URL) -> RDBStorage:
+def _connect(url: AgreedURL) -> RDBStorage:
     # Optuna takes the URL for a template to be filled.
     text = url.render_as_string(hide_password=False).replace("{", "{{").replace("}", "}}")
     return RDBStorage(text, _engine_options(url))

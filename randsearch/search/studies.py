@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from randsearch.architecture import Architecture
 from randsearch.config import StudyConfig
+from randsearch.errors import UserError
 from randsearch.measurement import Measurement
 from randsearch.search.storage import PatientStorage, database_url, open_storage
 from randsearch.seeds import check_seed
@@ -31,6 +32,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 warnings.filterwarnings("ignore", message=".*set_metric_names.*", category=optuna.exceptions.ExperimentalWarning)
 
 _COSTS = ("seconds", "multiply_adds", "validation_seconds", "data_seconds")
+TABLE_FILE = "measurements.csv"
 _ATTRIBUTES = ("baseline", *_COSTS, "steps", "threads", "device")
 
 
@@ -78,17 +80,26 @@ class Studies:
                 self.main.set_user_attr("sampler", config.sampler)
                 names = [config.proxy, "macs"] if config.sampler == "nsga2" else [config.proxy]
                 self.main.set_metric_names(names)
-        if config.storage is not None:
-            self._check_config()
+            self._check_config(folder)
 
-    def _check_config(self) -> None:
-        """Refuses a study of the same name that somebody keeps in the same database with another configuration."""
-        stored = self.main.user_attrs.get("config")
-        if stored is None:
-            self.main.set_user_attr("config", self._config.model_dump(mode="json", exclude={"storage"}))
-        else:
+    def _check_config(self, folder: Path) -> None:
+        """Refuses another configuration than that of the study, and keeps a copy of it with the study.
+
+        The copy decides in a database, where somebody may keep a study of the same name, and in the study's own file
+        where `config.yaml` is gone.
+        """
+        stored, gone = self.main.user_attrs.get("config"), not (folder / "config.yaml").exists()
+        if stored is None and gone and ((folder / TABLE_FILE).exists() or self.main.get_trials(deepcopy=False)):
+            raise UserError(
+                f"{folder} holds measurements but no config.yaml, and nothing else says with which options they were "
+                "made: put it back from a copy (report.html holds one), or choose another --study."
+            )
+        if stored is not None and (gone or self._config.storage is not None):
             where = f"the configuration of {self._config.study} in its database"
             StudyConfig.create({**stored, "storage": self._config.storage}, where).continued_by(self._config)
+        current = self._config.model_dump(mode="json", exclude={"storage"})
+        if stored is None or (self._config.storage is None and stored != current):
+            self.main.set_user_attr("config", current)
 
     def _study(self, name: str, directions: list[str]) -> optuna.Study:
         self._names.add(name)

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from randsearch.architecture import Architecture
-from randsearch.config import StudyConfig, load_options
+from randsearch.config import StudyConfig
+from randsearch.config_file import load_options
 from randsearch.measures import MEASURES, Job, find, measure
 from randsearch.measures.base import Lazy
 from randsearch.models.sizing import Signal
@@ -162,7 +163,8 @@ def test_a_measure_of_ones_own_joins_without_a_fork(run_cli, tiny_search, tmp_pa
 
 def test_a_measure_of_ones_own_that_fails_is_data(setting, tmp_path, monkeypatch):
     own(tmp_path, monkeypatch, "def nothing(setting, architecture, seed): ...\n", "hollow")
-    made = measure(setting, Job(Architecture(**SMALL), "hollow:nothing", 0))
+    agreed = replace(setting, own_measures=frozenset({"hollow:nothing"}))
+    made = measure(agreed, Job(Architecture(**SMALL), "hollow:nothing", 0))
     assert made.state == "failed"
     assert made.reason.startswith("TypeError: ")
 

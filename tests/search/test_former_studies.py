@@ -19,12 +19,19 @@ FIRST_OPTIONS = (
 """The options of the first release, as columns of its tables."""
 
 
+def unversioned(config: Path) -> str:
+    """The configuration of a study as releases wrote it before its file had a version and an end."""
+    first, *lines, end = config.read_text().splitlines(keepends=True)
+    assert (first, end) == ("version: 1\n", "end: true\n")
+    return "".join(lines)
+
+
 @pytest.fixture
 def former(finished_study, tmp_path) -> Path:
     """A finished study as the first release left it: a table with fewer columns."""
     folder = tmp_path / "former"
     folder.mkdir()
-    (folder / "config.yaml").write_text((finished_study / "config.yaml").read_text())
+    (folder / "config.yaml").write_text(unversioned(finished_study / "config.yaml"))
     with (finished_study / "measurements.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     with (folder / "measurements.csv").open("w", newline="") as file:

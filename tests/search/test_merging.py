@@ -109,7 +109,7 @@ def test_different_scores_keep_the_first_and_are_counted(merge, results, run_cli
     victims = found.index[found["measure"] == "early"][:2]
     found.loc[victims[0], "score"] = "1.5"
     found.loc[victims[1], ["score", "state", "reason"]] = ["", "failed", "it was late"]
-    found.to_csv(table, index=False)
+    table.write_text(found.to_csv(index=False) + "\n")
     answer = merge("tiny", table.parent, "--into", "both")
     assert answer.code == 0, answer.err
     assert "26 measurements were there more than once with the same score" in answer.out

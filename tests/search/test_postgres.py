@@ -15,14 +15,14 @@ from optuna.trial import TrialState
 from sqlalchemy import create_engine, make_url, text
 from tiny import FINISHED, without_times
 
-from randsearch import plots
+from randsearch import plots, trust
 from randsearch.config import StudyConfig
 from randsearch.errors import UserError
 from randsearch.measures import Job, measure
 from randsearch.plots import PLOTS
 from randsearch.search import executors, storage
 from randsearch.search.lease import Holder, Lease, read_lease
-from randsearch.search.storage import database_url, open_engine, open_storage
+from randsearch.search.storage import AgreedURL, database_url, open_engine, open_storage
 from randsearch.search.studies import Studies
 
 pytestmark = pytest.mark.skipif(postgres.why_not() is not None, reason=str(postgres.why_not()))
@@ -55,8 +55,14 @@ def same_table(folder: Path, finished: Path) -> None:
     pd.testing.assert_frame_equal(*(without_times(each / "measurements.csv") for each in (folder, finished)))
 
 
+def agreed(server: postgres.Server) -> AgreedURL:
+    """The server's address as a study may use it that this machine agreed to."""
+    trust.agree(Path(), "study", storage=server.url)
+    return database_url(StudyConfig(space={}, storage=server.url), Path())
+
+
 def trials(server: postgres.Server) -> dict[str, list[optuna.trial.FrozenTrial]]:
-    opened = open_storage(database_url(StudyConfig(space={}, storage=server.url), Path()))
+    opened = open_storage(agreed(server))
     names = optuna.get_all_study_names(opened)
     return {name: optuna.load_study(study_name=name, storage=opened).trials for name in names}
 
@@ -92,7 +98,7 @@ def test_a_database_that_was_lost_is_rebuilt_from_the_table(empty, run_cli, tiny
     (folder / "measurements.csv").write_bytes((finished_study / "measurements.csv").read_bytes())
     (folder / "config.yaml").write_text(config.read_text().replace("storage: null", f"storage: {empty.url}"))
     before = (folder / "measurements.csv").read_bytes()
-    assert run_cli("analyse", "tiny", "--results", tmp_path).code == 0
+    assert run_cli("analyse", "tiny", "--results", tmp_path, "--storage", empty.url).code == 0
     answer = run_cli(*tiny_search(tmp_path, **FINISHED))
     assert answer.code == 0, answer.err
     assert (folder / "measurements.csv").read_bytes() == before
@@ -160,7 +166,7 @@ def test_a_server_that_stays_away_ends_the_search_in_one_sentence(
 
 
 def test_of_drivers_that_start_at_once_on_an_empty_database_one_works(empty):
-    url = database_url(StudyConfig(space={}, storage=empty.url), Path())
+    url = agreed(empty)
     start, worked, refused = threading.Barrier(6), [], []
 
     def drive(number: int) -> None:
@@ -183,7 +189,7 @@ def test_of_drivers_that_start_at_once_on_an_empty_database_one_works(empty):
 
 
 def test_a_second_driver_is_refused_from_whichever_folder(empty, run_cli, tiny_search, tmp_path):
-    url = database_url(StudyConfig(space={}, storage=empty.url), Path())
+    url = agreed(empty)
     Lease(open_engine(url), "tiny", Holder("ada@elsewhere, process 7", "hers")).take()
     answer = run_cli(*tiny_search(tmp_path, storage=empty.url))
     assert answer.code == 1
@@ -193,7 +199,7 @@ def test_a_second_driver_is_refused_from_whichever_folder(empty, run_cli, tiny_s
 
 def test_a_sleeper_s_transaction_does_not_hold_up_its_successor(empty):
     """The check locks the lease until the commit; whoever takes over waits for that, and no commit comes after."""
-    url = database_url(StudyConfig(space={}, storage=empty.url), Path())
+    url = agreed(empty)
     opened = open_storage(url)
     study = optuna.create_study(storage=opened, study_name="study")
     first, second = (Lease(open_engine(url), "study", Holder(name, name), -5) for name in ("first", "second"))
@@ -219,6 +225,7 @@ def test_a_sleeper_s_transaction_does_not_hold_up_its_successor(empty):
 
 def test_a_study_of_that_name_with_another_configuration_is_refused(empty, tmp_path):
     config = StudyConfig(space={}, storage=empty.url, steps=10)
+    trust.agree(tmp_path, config.study, storage=empty.url)
     Studies(config, tmp_path)
     Studies(config.model_copy(update={"trials": 99}), tmp_path)
     with pytest.raises(UserError, match="exists with another steps"):

@@ -74,9 +74,9 @@ def test_so_does_an_analysis(study, finished_study, search):
 def test_an_interrupted_table_gets_its_missing_rows_back_in_their_place(study, finished_study, search):
     lines = (study / "measurements.csv").read_text().splitlines(keepends=True)
     first = lines[1].partition(",")[0]
-    kept = [line for line in lines if not line.startswith(first)][:-3]
-    assert len(kept) < len(lines) - 3
-    (study / "measurements.csv").write_text("".join(kept))
+    kept = [line for line in lines if not line.startswith(first)][:-4]
+    assert len(kept) < len(lines) - 4
+    (study / "measurements.csv").write_text("".join([*kept, "\n"]))
     search(study.parent, **FINISHED)
     pd.testing.assert_frame_equal(
         without_times(study / "measurements.csv"), without_times(finished_study / "measurements.csv")

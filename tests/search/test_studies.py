@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from optuna.trial import TrialState
 
+from randsearch import trust
 from randsearch.agreement import COLUMNS
 from randsearch.architecture import Architecture
 from randsearch.config import StudyConfig
@@ -197,6 +198,7 @@ def test_a_number_is_remembered_and_not_computed_again(config, tmp_path):
 )
 def test_a_storage_that_cannot_be_opened(config, tmp_path, storage, named):
     (tmp_path / "study.db").write_bytes(b"this is no database, and long enough to be told from one" * 20)
+    trust.agree(tmp_path, config.study, storage=storage)
     with pytest.raises(UserError, match=named) as refusal:
         Studies(config.model_copy(update={"storage": storage}), tmp_path)
     assert "secret" not in str(refusal.value)
@@ -204,5 +206,6 @@ def test_a_storage_that_cannot_be_opened(config, tmp_path, storage, named):
 
 def test_another_storage_than_the_study_s_own_file(config, tmp_path):
     elsewhere = config.model_copy(update={"storage": f"sqlite:///{tmp_path / 'elsewhere.db'}"})
+    trust.agree(tmp_path / "folder", config.study, storage=elsewhere.storage)
     Studies(elsewhere, tmp_path / "folder")
     assert [Path(file).name for file in tmp_path.iterdir()] == ["elsewhere.db"]
