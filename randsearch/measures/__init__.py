@@ -119,10 +119,9 @@ def _run(setting: Setting, job: Job) -> Outcome:
     if not is_own(job.measure):
         return _completed(entry, setting, job)
     assert isinstance(entry.run, Lazy)
-    with (
-        unchanged()
-    ):  # Apart, so that the first measurement is not made with settings that the others are made without.
-        entry.run.load()
+    # Apart, so that the first measurement is not made with settings that the others are made without.
+    with unchanged():
+        entry.run.load(setting.own_measures)
     with unchanged():
         return _completed(entry, setting, job)
 
