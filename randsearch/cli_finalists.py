@@ -8,12 +8,11 @@ from typing import Annotated
 import typer
 
 from randsearch.cli_options import RESULTS, Cache, Results, Storage, Study, Workers, make_console, workers_for
-from randsearch.seeds import LARGEST
 
 finalists = typer.Typer()
 
 Hash = Annotated[str | None, typer.Option("--architecture", metavar="HASH", help="Default: the best trained.")]
-Seed = Annotated[int | None, typer.Option("--seed", min=0, max=LARGEST, help="Of its training; default: its best.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Of its training; default: its best.")]
 Output = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Where to write.")]
 
 

@@ -29,6 +29,8 @@ STATES = ("complete", "failed")
 ENSEMBLE = "ensemble_"
 """How the names of measures begin that the analysis fits on the others; see `randsearch.ensemble`."""
 
+csv.field_size_limit(2**31 - 1)  # the curve of a long training is longer than the 131,072 characters of the default
+
 _INTEGERS = ("seed", "steps", "threads")
 _FLOATS = ("score", "baseline", "seconds", "multiply_adds", "validation_seconds", "data_seconds")
 # Leading zeros are no number: "011" is a pattern of skips, and reading it as 11 would lose it.

@@ -99,6 +99,24 @@ def test_data_without_tracks(search, results, tmp_path, spec, named):
     assert not results.exists()
 
 
+@pytest.mark.parametrize("option", ["--seed", "--seeds", "--train-seeds"])
+@pytest.mark.parametrize("seed", [2**63, -1])
+def test_a_seed_that_no_table_holds(search, results, option, seed):
+    name = option[2:].replace("-", "_")
+    refused(search(f"{option}={seed}"), name, seed, "a seed is a whole number from 0 to 2^63 - 1")
+    assert not results.exists()
+
+
+def test_a_seed_of_a_table_that_no_table_holds(run_cli, existing, results):
+    refused(
+        run_cli("export", "tiny", "--seed", 2**63, "--results", results), f"not trained at seed {2**63}: choose from"
+    )
+    table = existing / "measurements.csv"
+    table.write_text(table.read_text().replace(",trained,1,", f",trained,{2**63},"))
+    for command in ("analyse", "evaluate"):
+        refused(run_cli(command, "tiny", "--results", results), table, "seed", 2**63, "from 0 to 2^63 - 1")
+
+
 def damaged(root: Path, change) -> str:
     """A corpus of which one stem is changed."""
     file = write_tracks(root, 3) / "train" / "track 1" / "drums.wav"

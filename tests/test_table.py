@@ -62,6 +62,13 @@ def test_any_float_text_and_integer_survives_bit_by_bit(tmp_path_factory, cells)
     assert_frame_equal(read_measurements(folder / "b.csv"), read)
 
 
+def test_a_long_curve_is_read_back(tmp_path):
+    table = make_table(2)
+    table["curve"] = str([[step, step / 3] for step in range(20_000)])
+    write_measurements(table, tmp_path / "m.csv")
+    assert read_measurements(tmp_path / "m.csv")["curve"].tolist() == table["curve"].tolist()
+
+
 def test_columns_are_put_in_the_order_of_the_file(tmp_path):
     table = make_table(2)
     write_measurements(table[table.columns[::-1]], tmp_path / "m.csv")

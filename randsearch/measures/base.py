@@ -98,8 +98,10 @@ class Outcome:
             score=_number(self.score, "score"),
             baseline=None if self.baseline is None else _number(self.baseline, "baseline"),
             steps=_step(self.steps, "number of steps"),
-            curve=tuple((_step(step, "step of its curve"), _number(score, "curve")) for step, score in self.curve),
-            **{name: _cost(getattr(self, name), name) for name in _COSTS},
+            curve=tuple(
+                (_step(step, "step of its curve"), _number(score, "score of its curve")) for step, score in self.curve
+            ),
+            **{name: _cost(getattr(self, name), f"value of {name}") for name in _COSTS},
         )
 
 
@@ -109,7 +111,8 @@ _LARGEST_STEP = 2**31 - 1  # databases keep 32 bits of it
 
 def _number(value: Any, name: str) -> float:
     try:
-        number = None if isinstance(value, str | bytes) else float(value)
+        # A tensor or an array of one number is one.
+        number = None if isinstance(value, str | bytes) else float(getattr(value, "item", lambda: value)())
     except (TypeError, ValueError, ArithmeticError, RuntimeError):
         number = None
     if number is None:
@@ -122,7 +125,7 @@ def _number(value: Any, name: str) -> float:
 def _cost(value: Any, name: str) -> float:
     number = _number(value, name)
     if number < 0:
-        raise UnmeasurableError(f"the {name} are negative ({number:g})")
+        raise UnmeasurableError(f"the {name} is negative ({number:g})")
     return number
 
 

@@ -170,6 +170,7 @@ def test_digest_follows_content_and_not_place(corpus, make_track, tmp_path):
         ("musdbhq", "'musdbhq' lacks a path"),
         ("musdbhq:/nowhere/at/all", "there is no folder /nowhere/at/all"),
         ("synthetic:one", "the seed in data 'synthetic:one' is not a whole number"),
+        ("synthetic:9223372036854775808", "'synthetic:9223372036854775808' is not a whole number from 0 to 2"),
     ],
 )
 def test_wrong_specifications(spec, sentence):

@@ -137,6 +137,16 @@ def config(finished_study) -> StudyConfig:
     return StudyConfig(space=space, sample_rate=1000, segment=256)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_that_no_table_holds_is_damage(config, tmp_path, seed):
+    studies = Studies(config, tmp_path)
+    drawn = bind_space(config).draw(0, 0)
+    candidate = studies.add(drawn.architecture, drawn.params, drawn.distributions)
+    studies.record(Measurement(drawn.architecture, "early", seed, "failed"), candidate)
+    with pytest.raises(UserError, match=r"is damaged .a seed is a whole number from 0 to 2\^63 - 1"):
+        studies.measurements([candidate])
+
+
 def test_what_is_recorded_comes_back(config, tmp_path):
     studies = Studies(config, tmp_path)
     drawn = bind_space(config).draw(0, 0)
