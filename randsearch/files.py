@@ -223,9 +223,10 @@ class Place:
         name = f"{prefix}{secrets.token_hex(4)}"
         with self._folder(()) as folder:
             os.mkdir(folder.named(name), 0o700, dir_fd=folder.handle)
-            try:
-                yield self.root / name
-            finally:
+        try:
+            yield self.root / name
+        finally:
+            with self._folder(()) as folder:
                 shutil.rmtree(folder.named(name), ignore_errors=True, dir_fd=folder.handle)
 
     def has(self, path: Path) -> bool:
@@ -328,6 +329,11 @@ class Place:
                 folder.close()
                 folder = below
             yield folder
+        except OSError as error:
+            # Beside a handle the system knows but the last part of a path.
+            last = error.filename if isinstance(error.filename, str) else ""
+            error.filename = os.path.join(folder.path, last)  # noqa: PTH118
+            raise
         finally:
             folder.close()
 

@@ -219,6 +219,19 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.usefixtures("by_handle")
+def test_what_the_system_refuses_is_named_by_its_whole_path(study):
+    folder = study / "deep" / "er"
+    for refused in (
+        lambda: Place(study).read(study / "deep" / "none"),
+        lambda: Place(study).checked(study / "x" / "y"),
+        lambda: Place(study).rename(folder / "a.flac", study / "deep"),
+    ):
+        with pytest.raises(OSError, match=r"No such file|not empty|Is a directory") as refusal:
+            refused()
+        assert refusal.value.filename.startswith(str(study))
+
+
 def test_what_the_user_names_may_be_a_link(tmp_path):
     (tmp_path / "there").write_text("old")
     (tmp_path / "here").symlink_to(tmp_path / "there")
