@@ -225,8 +225,7 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
         def drive() -> None:
             progress = SearchProgress(machine.console, config.proxy)
             keeper = Keeper(setting.folder, machine.keep)
-            own = any(map(trust.is_own, config.all_measures))
-            with open_executor(setting, machine, stop, own=own) as executor, progress:
+            with open_executor(setting, machine, stop) as executor, progress:
                 driver = Driver(
                     config, setting, space, studies, executor, progress, keeper, folder / "measurements.csv"
                 )
@@ -250,21 +249,20 @@ def _mending(drive: Callable[[], None], config: StudyConfig, machine: Machine) -
     drive()
 
 
-def open_executor(setting: Setting, machine: Machine, stop: stopping.SharedFlag, *, own: bool = False) -> Executor:
+def open_executor(setting: Setting, machine: Machine, stop: stopping.SharedFlag) -> Executor:
     """Where the jobs of a search run: a cluster, worker processes, or this process where one is enough.
 
     Args:
         setting: of the study.
         machine: what was asked for.
         stop: set when workers are to stop.
-        own: whether measures of the user's own are to run.
     """
     if machine.executor == "ray":
         from randsearch.search.cluster import RayCluster
 
         return RayCluster(setting, machine)
     # A time limit takes a process that can be ended, and anybody's code may end its process itself.
-    if machine.workers > 1 or machine.devices or machine.time_limit is not None or own:
+    if machine.workers > 1 or machine.devices or machine.time_limit is not None or setting.own_measures:
         return LocalProcesses(setting, machine.workers, machine.devices, machine.time_limit, stop)
     return InProcess(setting)
 

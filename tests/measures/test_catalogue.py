@@ -19,6 +19,7 @@ from randsearch.measures import MEASURES, Job, find, measure
 from randsearch.measures.base import Lazy
 from randsearch.models.sizing import Signal
 from randsearch.search import session
+from randsearch.search.executors import InProcess
 from randsearch.table import read_measurements
 
 TESTS = Path(__file__).parents[1]
@@ -213,7 +214,8 @@ def test_failures_are_counted_with_their_reasons_in_the_tables(run_cli, tiny_sea
         "def choosy(setting, architecture, seed): raise UnmeasurableError('refused for its looks')\n"
     )
     own(tmp_path, monkeypatch, body, "failing")
-    monkeypatch.setattr(session, "is_own", lambda _: False)  # a process of its own would take seconds
+    # A process of its own would take seconds.
+    monkeypatch.setattr(session, "open_executor", lambda setting, *_: InProcess(setting))
     measures = "failing:nan,failing:greedy,failing:choosy"
     assert run_cli(*tiny_search(tmp_path, measures=measures, trials=3), "--allow-failures").code == 0
     table = read_measurements(tmp_path / "tiny/measurements.csv")

@@ -16,7 +16,7 @@ import torch
 
 from randsearch import stopping
 from randsearch.architecture import Architecture
-from randsearch.measures import MEASURES, Job, Measure, Outcome, measure
+from randsearch.measures import MEASURES, Job, Measure, Outcome, Setting, measure
 from randsearch.measures.own import unchanged
 from randsearch.stopping import OverdueError, StoppedError
 
@@ -64,6 +64,10 @@ REASONS = {
 }
 
 
+def agreed(setting: Setting, name: str) -> Setting:
+    return replace(setting, own_measures=frozenset({name}))
+
+
 @pytest.fixture
 def module(tmp_path, monkeypatch):
     def write(body: str, name: str) -> None:
@@ -79,7 +83,7 @@ def module(tmp_path, monkeypatch):
 def rude(module, setting):
     """Makes a measurement by one of the rude measures."""
     module(RUDE, "rude")
-    return lambda name: measure(setting, Job(SMALL, f"rude:{name}", 0))
+    return lambda name: measure(agreed(setting, f"rude:{name}"), Job(SMALL, f"rude:{name}", 0))
 
 
 @pytest.mark.parametrize("name", REASONS)
@@ -138,7 +142,7 @@ def test_what_stops_a_search_is_not_a_result_of_our_own_measures(setting, monkey
 )
 def test_a_module_that_cannot_be_imported_is_a_failure(module, setting, body, reason):
     module(body, "raising")
-    made = measure(setting, Job(SMALL, "raising:f", 0))
+    made = measure(agreed(setting, "raising:f"), Job(SMALL, "raising:f", 0))
     expected = f"the measure raising:f cannot be imported: {reason}." if reason else "KeyboardInterrupt"
     assert (made.state, made.reason) == ("failed", expected)
 
