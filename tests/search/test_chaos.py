@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pandas as pd
 import postgres
 import psycopg
 import pytest
-from processes import MADE, ended, recorded, start, wait_until, workers
+from processes import MADE, SILENT, ended, recorded, start, wait_until, workers
 from tiny import without_times
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
@@ -76,6 +77,25 @@ def test_drivers_and_workers_killed_at_random_moments(run_cli, tiny_search, tmp_
     assert_as_undisturbed(run_cli, tiny_search(tmp_path / "whole", **options), tmp_path / "killed", tmp_path / "whole")
     assert recorded(database) == 4 * options["trials"]
     assert not [*(tmp_path / "killed").rglob("checkpoint.*")]
+
+
+@pytest.mark.long
+def test_drivers_and_workers_put_to_sleep(run_cli, tiny_search, tmp_path):
+    arguments = [*tiny_search(tmp_path / "asleep", **LONG), "--workers", "2"]
+    database, slept = tmp_path / "asleep" / "tiny" / "study.db", 0
+    with start(arguments, **SILENT) as driver:
+        wait_until(lambda: recorded(database) >= 4)
+        while driver.poll() is None and slept < 6:
+            for process in ([driver.pid], workers(driver.pid))[slept % 2]:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGSTOP)
+            time.sleep(2)
+            os.killpg(driver.pid, signal.SIGCONT)
+            slept += 1
+            time.sleep(0.5)
+    assert (driver.returncode, slept) == (0, 6)
+    wait_until(partial(ended, driver))
+    assert_as_undisturbed(run_cli, tiny_search(tmp_path / "whole", **LONG), tmp_path / "asleep", tmp_path / "whole")
 
 
 @pytest.fixture

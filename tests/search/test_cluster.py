@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from processes import recorded, start, wait_until
+from processes import SILENT, recorded, start, wait_until
 from tiny import without_times
 
 ray = pytest.importorskip("ray", reason="Ray is not installed (pip install '.[cluster]')")
@@ -77,6 +77,28 @@ def test_a_node_that_goes_away_in_mid_search_changes_no_score(cluster, run_cli, 
     pd.testing.assert_frame_equal(
         without_times(table), without_times(tmp_path / "here" / "tiny" / "measurements.csv"), check_like=True
     )
+
+
+@pytest.mark.long
+def test_a_driver_that_is_killed_goes_on_elsewhere_and_its_jobs_write_nothing_more(
+    cluster, run_cli, tiny_search, tmp_path, monkeypatch
+):
+    options = {"trials": 4, "steps": 400, "proxy_steps": 100, "validate_every": 50}
+    arguments, database = tiny_search(tmp_path / "cluster", **options), tmp_path / "cluster" / "tiny" / "study.db"
+    with start([*arguments, *on(cluster)], **SILENT) as driver:
+        wait_until(lambda: recorded(database) >= 5)
+        driver.kill()
+    made = recorded(database)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    time.sleep(3)  # what ran for it has ended by now
+    assert recorded(database) == made
+    assert run_cli(*arguments, *on(cluster)).code == 0
+    assert run_cli(*tiny_search(tmp_path / "here", **options), "--workers", 1).code == 0
+    tables = [without_times(tmp_path / each / "tiny" / "measurements.csv") for each in ("cluster", "here")]
+    pd.testing.assert_frame_equal(*tables, check_like=True)
+    assert not [*tmp_path.rglob("checkpoint.*")]
+    assert not [*(tmp_path / "elsewhere").iterdir()]
 
 
 def test_a_cluster_that_is_not_there(run_cli, tiny_search, tmp_path):

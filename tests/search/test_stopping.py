@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from processes import SILENT, ended, recorded, start, wait_until
+from processes import SILENT, ended, recorded, start, wait_until, workers
 from tiny import without_times
 
 from randsearch import training
@@ -75,11 +75,12 @@ def test_workers_save_what_they_do_at_once_and_going_on_gives_the_same(tiny_sear
     assert not [*tmp_path.rglob("checkpoint.*")]
 
 
-def test_twice_stops_at_once(tiny_search, tmp_path):
+def test_twice_stops_at_once_also_while_workers_start(tiny_search, tmp_path):
     arguments = [*tiny_search(tmp_path, **OPTIONS), "--workers", "2"]
     with start(arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as driver:
-        wait_until(lambda: recorded(tmp_path / "tiny" / "study.db") >= 2)
-        driver.send_signal(signal.SIGINT)
+        wait_until(lambda: workers(driver.pid))
+        time.sleep(0.5)  # of the second or two of their imports
+        os.killpg(driver.pid, signal.SIGINT)  # as a terminal does
         driver.send_signal(signal.SIGTERM)
         said = driver.stderr.read()
     assert driver.returncode == 128 + signal.SIGINT
