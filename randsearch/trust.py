@@ -74,12 +74,14 @@ def agree(folder: Path, study: str, *, storage: str | None = None, measures: Ite
     key, known = _key(folder, study), agreement(folder, study)
     if known | named == known:
         return
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
+
+    from randsearch.locks import file_lock
 
     path = state_folder() / STATE_FILE
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with FileLock(path.with_suffix(".lock"), timeout=_PATIENCE_SECONDS):
+        with file_lock(path.with_suffix(".lock"), timeout=_PATIENCE_SECONDS):
             kept = _load(path)
             kept[key] = kept.get(key, Agreement()) | named
             plain = {

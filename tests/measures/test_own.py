@@ -242,4 +242,4 @@ def test_its_settings_hold_neither_in_nor_after_it(module, setting):
         "wide",
     )
     job = Job(SMALL, "wide:width", 0)
-    assert [measure(setting, replace(job, seed=seed)).score for seed in (0, 1)] == [4.0, 4.0]
+    assert [measure(agreed(setting, "wide:width"), replace(job, seed=seed)).score for seed in (0, 1)] == [4.0, 4.0]

@@ -41,7 +41,7 @@ def test_one_worker_needs_no_process_unless_it_must_be_ended_or_bound_to_a_devic
     for more in ({"time_limit": 60.0}, {"devices": ("cpu",)}):
         with open_executor(setting, replace(alone, **more), SharedFlag()) as executor:
             assert isinstance(executor, LocalProcesses)
-    with open_executor(setting, alone, SharedFlag(), own=True) as executor:
+    with open_executor(replace(setting, own_measures=frozenset({"mine:own"})), alone, SharedFlag()) as executor:
         assert isinstance(executor, LocalProcesses)
 
 
