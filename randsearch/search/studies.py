@@ -67,10 +67,11 @@ class Studies:
         self._config = config
         self._storage = open_storage(database_url(config, folder))
         self._opened: dict[str, optuna.Study] = {}
-        directions = ["maximize", "minimize"] if config.sampler == "nsga2" else ["maximize"]
+        self._ids: dict[str, int] = {}
+        self._directions = ["maximize", "minimize"] if config.sampler == "nsga2" else ["maximize"]
         with self._storage.undamaged():
             self._names = set(optuna.get_all_study_names(self._storage))
-            self.main = self._study(config.study, directions)
+            self.main = self._study(config.study, self._directions)
             if not self.main.user_attrs:
                 self.main.set_user_attr("proxy", config.proxy)
                 self.main.set_user_attr("data", config.data)
@@ -108,8 +109,17 @@ class Studies:
         """Where they lie."""
         return self._storage
 
-    def _measure_study(self, measure: str) -> optuna.Study:
-        return self._study(f"{self._config.study}/{measure}", ["maximize"])
+    def _add(self, trial: FrozenTrial, name: str, directions: list[str]) -> int:
+        """Adds a trial to a study; returns its number."""
+        trial_id = self._storage.create_new_trial(self._id(name, directions), trial)
+        return self._storage.get_trial_number_from_id(trial_id)
+
+    def _id(self, name: str, directions: list[str]) -> int:
+        """The storage's id of a study."""
+        if name not in self._ids:
+            self._study(name, directions)
+            self._ids[name] = self._storage.get_study_id_from_name(name)
+        return self._ids[name]
 
     def remembered(self, name: str, compute: Callable[[], float]) -> float:
         """A number of the whole study, computed once."""
@@ -149,7 +159,6 @@ class Studies:
         self, architecture: Architecture, params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
     ) -> Candidate:
         """Adds an architecture that the driver drew; its trial runs until the primary proxy's score is told."""
-        number = len(self.main.get_trials(deepcopy=False))
         trial = create_trial(
             state=TrialState.RUNNING,
             params=dict(params),
@@ -157,7 +166,7 @@ class Studies:
             user_attrs=describe(architecture),
         )
         with self._storage.undamaged():
-            self.main.add_trial(trial)
+            number = self._add(trial, self._config.study, self._directions)
         return Candidate(number, architecture, params, distributions, told=False)
 
     def tell(self, candidate: Candidate, values: list[float] | None) -> None:
@@ -169,7 +178,7 @@ class Studies:
                 self.main.tell(candidate.number, values)
 
     def record(self, measurement: Measurement, candidate: Candidate) -> None:
-        """Adds a measurement, in one transaction, so that it is in the study wholly or not at all."""
+        """Adds a measurement, which is in the study wholly or not at all."""
         complete = measurement.state == "complete"
         attributes = {name: getattr(measurement, name) for name in _ATTRIBUTES}
         attributes |= {"architecture": measurement.architecture.hash, "seed": measurement.seed}
@@ -184,7 +193,7 @@ class Studies:
             intermediate_values=dict(measurement.curve),
         )
         with self._storage.undamaged():
-            self._measure_study(measurement.measure).add_trial(trial)
+            self._add(trial, f"{self._config.study}/{measurement.measure}", ["maximize"])
 
     def measurements(self, candidates: Iterable[Candidate]) -> list[Measurement]:
         """Every measurement of these architectures.
@@ -202,7 +211,7 @@ class Studies:
             measure = name.removeprefix(prefix)
             if not name.startswith(prefix) or measure == "agreement":
                 continue
-            for trial in self._measure_study(measure).get_trials(deepcopy=False):
+            for trial in self._storage.read_without_params(self._id(name, ["maximize"])):
                 architecture = architectures.get(trial.user_attrs.get("architecture", ""))
                 if architecture is not None:
                     yield _measurement(trial, measure, architecture)
@@ -233,6 +242,7 @@ class Studies:
                 return
             optuna.delete_study(study_name=name, storage=self._storage)
             self._opened.pop(name, None)
+            self._ids.pop(name, None)
         study = self._study(name, ["maximize", "maximize"])
         study.set_metric_names([self._config.proxy, "trained"])
         study.add_trials(
