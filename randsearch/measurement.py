@@ -15,6 +15,10 @@ from randsearch.errors import UserError
 _MEASURE = re.compile(r"\w[\w.]*(:\w+)?", re.ASCII)
 
 
+Key = tuple[str, str, int]
+"""What no study holds twice: (hash, measure, seed)."""
+
+
 def home(measured: Path, architecture: Architecture, measure: str, seed: int) -> Path:
     """Folder of one measurement's files.
 
@@ -71,8 +75,8 @@ class Measurement:
     reason: str = ""
 
     @property
-    def key(self) -> tuple[str, str, int]:
-        """What no study holds twice: (hash, measure, seed)."""
+    def key(self) -> Key:
+        """What no study holds twice."""
         return self.architecture.hash, self.measure, self.seed
 
     def to_row(self) -> dict[str, Any]:

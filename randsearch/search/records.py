@@ -76,10 +76,13 @@ _CURVES = _belonging(
     Column("intermediate_value_type", Enum("FINITE", "INF_POS", "INF_NEG", "NAN", name="trialintermediatevaluetype")),
 )
 _USER, _SYSTEM = (
-    _belonging(f"trial_{kind}_attributes", f"trial_{kind}_attribute_id", Column("key", String), Column("value_json", Text))
+    _belonging(
+        f"trial_{kind}_attributes", f"trial_{kind}_attribute_id", Column("key", String), Column("value_json", Text)
+    )
     for kind in ("user", "system")
 )
 
+_INSERT = _TRIALS.insert()
 _PARTS = (_VALUES, _PARAMS, _USER, _SYSTEM, _CURVES)
 
 _Rows = dict[Table, list[dict[str, Any]]]
@@ -97,8 +100,8 @@ def insert(connection: Connection, trials: Iterable[tuple[int, FrozenTrial]]) ->
     """
     found, rows, texts = [], _Rows(), dict[int, str]()
     for study, trial in trials:
-        statement = _TRIALS.insert().values(study_id=study, number=trial.number, **_head(trial))
-        (trial_id,) = connection.execute(statement).inserted_primary_key or ()
+        head = {"study_id": study, "number": trial.number, **_head(trial)}
+        (trial_id,) = connection.execute(_INSERT, head).inserted_primary_key or ()
         found.append(int(trial_id))
         _add_parts(rows, int(trial_id), trial, texts)
     _insert_parts(connection, rows)
@@ -118,7 +121,9 @@ def rewrite(connection: Connection, trial_id: int, trial: FrozenTrial) -> None:
     rows = _Rows()
     _add_parts(rows, trial_id, trial, {})
     _insert_parts(connection, rows)
-    connection.execute(_TRIALS.update().where(_TRIALS.c.trial_id == bindparam("which")), {"which": trial_id, **_head(trial)})
+    connection.execute(
+        _TRIALS.update().where(_TRIALS.c.trial_id == bindparam("which")), {"which": trial_id, **_head(trial)}
+    )
 
 
 def holds(connection: Connection, study: int, number: int) -> bool:

@@ -351,7 +351,7 @@ class PatientStorage(BaseStorage):
         """The attributes of Optuna's own of a study."""
         return self._patiently(lambda: self._backend.get_study_system_attrs(study_id))
 
-    def get_all_studies(self) -> list[FrozenStudy]:
+    def get_all_studies(self) -> list[Any]:
         """All studies of the database, which need not be ours."""
         return self._patiently(self._backend.get_all_studies)
 
@@ -375,9 +375,7 @@ class PatientStorage(BaseStorage):
         trial.distributions = {**trial.distributions, param_name: distribution}
         self._written(trial_id)
 
-    def set_trial_state_values(
-        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
-    ) -> bool:
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """Tells a trial's result; False if it is to run and was taken already."""
         trial = self._changeable(trial_id)
         if state == TrialState.RUNNING and trial.state != TrialState.WAITING:
@@ -513,7 +511,9 @@ class _Writing:
         rows: the database's ids of those that are there.
     """
 
-    def __init__(self, sessions: scoped_session[Session], trials: Sequence[FrozenTrial], rows: Mapping[int, int]) -> None:
+    def __init__(
+        self, sessions: scoped_session[Session], trials: Sequence[FrozenTrial], rows: Mapping[int, int]
+    ) -> None:
         self._sessions = sessions
         self._new = [(t._trial_id // _STUDY, t) for t in trials if t._trial_id not in rows]
         self._changed = [(rows[t._trial_id], t) for t in trials if t._trial_id in rows]

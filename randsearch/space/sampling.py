@@ -256,8 +256,13 @@ class BoundSpace:
         return census(self.parameters, self.constraints, self._check)
 
     @cached_property
+    def points(self) -> int:
+        """How many points it has, valid or not."""
+        return points(self.parameters)
+
+    @property
     def _is_small(self) -> bool:
-        return points(self.parameters) <= LIMIT
+        return self.points <= LIMIT
 
     @cached_property
     def _cheap_first(self) -> tuple[Constraint, ...]:
