@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -79,8 +80,12 @@ class Measurement:
         """What no study holds twice."""
         return self.architecture.hash, self.measure, self.seed
 
-    def to_row(self) -> dict[str, Any]:
-        """The measurement as a row of `measurements.csv`."""
+    def to_row(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The measurement as a row of `measurements.csv`.
+
+        Args:
+            options: the architecture as cells, which many rows share.
+        """
         return {
             "architecture": self.architecture.hash,
             "measure": self.measure,
@@ -91,7 +96,7 @@ class Measurement:
             "steps": self.steps,
             "state": self.state,
             "reason": self.reason,
-            **self.architecture.to_row(),
+            **options,
             "multiply_adds": self.multiply_adds,
             "validation_seconds": self.validation_seconds,
             "data_seconds": self.data_seconds,

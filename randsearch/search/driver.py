@@ -76,6 +76,7 @@ class Driver:
         self._allow_failures = False
         self._table = table
         self._written, self._pause = -TABLE_SECONDS, TABLE_SECONDS
+        self._tabulated = studies.tabulated
         self._failures: Counter[tuple[str, str]] = Counter()
         self._candidates = {candidate.architecture.hash: candidate for candidate in studies.candidates()}
         self._known: dict[Key, Measurement] = {}
@@ -196,6 +197,7 @@ class Driver:
         candidate = self._candidates[measurement.architecture.hash]
         self._studies.record(measurement, candidate)
         self._note(measurement)
+        self._tabulated = False
         if measurement.measure == self._config.proxy:
             self._tell_primary(candidate)
         self._keeper.recorded(measurement)
@@ -300,9 +302,10 @@ class Driver:
     def _write_table(self, *, force: bool = False) -> None:
         """Writes the table, unless it was written a moment ago, or long ago only for its size."""
         began = time.monotonic()
-        if not self._known or (not force and began - self._written < self._pause):
+        if self._tabulated or not self._known or (not force and began - self._written < self._pause):
             return
         self._studies.storage.flush()
         write_measurements(tabulate(self._config, self._candidates, self._known.values()), self._table)
         self._written = time.monotonic()
         self._pause = max(TABLE_SECONDS, (self._written - began) / TABLE_SHARE)
+        self._tabulated = True

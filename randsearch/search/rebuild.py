@@ -40,7 +40,8 @@ def rebuild(studies: Studies, space: BoundSpace, table: Path, drawn: Iterable[Dr
     candidates = {candidate.architecture.hash: candidate for candidate in studies.candidates()}
     measured = {measurement.key for measurement in studies.measurements(candidates.values())}
     lacking = rows[[key not in measured for key in keys]]
-    if len(lacking):
+    studies.tabulated = lacking.empty and len(keys) == len(measured)
+    if not lacking.empty:
         with studies.storage.late():
             _add(studies, space, table, lacking, candidates, _until({*rows["architecture"]}, drawn))
 

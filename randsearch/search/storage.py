@@ -22,7 +22,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import URL, Connection, create_engine, event, exc, make_url
 from sqlalchemy.engine import Engine, ExceptionContext
-from sqlalchemy.orm import Session, scoped_session
+from sqlalchemy.orm import Session
 
 from randsearch.config import StudyConfig, without_password
 from randsearch.errors import UserError
@@ -252,7 +252,7 @@ class PatientStorage(BaseStorage):
         """
         if not self._waiting:
             return
-        writing = _Writing(self._sessions, [self._trial(which) for which in self._waiting], self._rows)
+        writing = _Writing(self._backend, [self._trial(which) for which in self._waiting], self._rows)
         try:
             self._patiently(writing.attempt, writing.again)
         except BaseException:
@@ -506,15 +506,13 @@ class _Writing:
     """One transaction that writes trials, done once however often the connection breaks.
 
     Args:
-        sessions: of the database.
+        backend: the database.
         trials: as they are to be.
         rows: the database's ids of those that are there.
     """
 
-    def __init__(
-        self, sessions: scoped_session[Session], trials: Sequence[FrozenTrial], rows: Mapping[int, int]
-    ) -> None:
-        self._sessions = sessions
+    def __init__(self, backend: RDBStorage, trials: Sequence[FrozenTrial], rows: Mapping[int, int]) -> None:
+        self._sessions, self._engine = backend.scoped_session, backend.engine
         self._new = [(t._trial_id // _STUDY, t) for t in trials if t._trial_id not in rows]
         self._changed = [(rows[t._trial_id], t) for t in trials if t._trial_id in rows]
         self._order = [t._trial_id for t in trials]
@@ -545,7 +543,7 @@ class _Writing:
         """Writes them unless they are there: all came with the first of them, and to rewrite others changes nothing."""
         if self._new:
             study_id, trial = self._new[0]
-            with self._sessions.bind.connect() as connection:
+            with self._engine.connect() as connection:
                 if records.holds(connection, study_id, trial.number):
                     return
         self.attempt()

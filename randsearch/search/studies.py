@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from randsearch.architecture import Architecture
 from randsearch.config import StudyConfig
-from randsearch.measurement import Measurement
+from randsearch.measurement import Key, Measurement
 from randsearch.search.storage import PatientStorage, database_url, open_storage
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -60,6 +61,10 @@ class Studies:
         config: of the study.
         folder: of the study; the file `study.db` in it is the storage unless the configuration names another.
 
+    Attributes:
+        main: the study `NAME`.
+        tabulated: whether its table was found to hold just what they hold.
+
     Raises:
         UserError: the storage cannot be opened, or holds a study of that name with another configuration.
     """
@@ -69,6 +74,8 @@ class Studies:
         self._storage = open_storage(database_url(config, folder))
         self._opened: dict[str, optuna.Study] = {}
         self._ids: dict[str, int] = {}
+        self._measurements: dict[str, dict[Key, Measurement]] = {}  # by study, once they were read
+        self.tabulated = False
         self._directions = ["maximize", "minimize"] if config.sampler == "nsga2" else ["maximize"]
         with self._storage.undamaged():
             self._names = set(optuna.get_all_study_names(self._storage))
@@ -147,7 +154,7 @@ class Studies:
             return [
                 Candidate(
                     trial.number,
-                    Architecture.create(json.loads(trial.user_attrs["options"]), f"trial {trial.number}"),
+                    _architecture(trial.user_attrs["options"], trial.number),
                     trial.params,
                     trial.distributions,
                     trial.state.is_finished(),
@@ -175,7 +182,7 @@ class Studies:
 
     def record(self, measurement: Measurement, candidate: Candidate) -> None:
         """Adds a measurement, which is in the study wholly or not at all."""
-        complete = measurement.state == "complete"
+        name, complete = f"{self._config.study}/{measurement.measure}", measurement.state == "complete"
         attributes = {name: getattr(measurement, name) for name in _ATTRIBUTES}
         attributes |= {"architecture": measurement.architecture.hash, "seed": measurement.seed}
         if measurement.reason:
@@ -185,7 +192,9 @@ class Studies:
         trial.value = measurement.score if complete else None
         trial.intermediate_values = dict(measurement.curve)
         with self._storage.undamaged():
-            self._add(trial, f"{self._config.study}/{measurement.measure}", ["maximize"])
+            self._add(trial, name, ["maximize"])
+        if name in self._measurements:
+            self._measurements[name][measurement.key] = measurement
 
     def measurements(self, candidates: Iterable[Candidate]) -> list[Measurement]:
         """Every measurement of these architectures.
@@ -203,10 +212,13 @@ class Studies:
             measure = name.removeprefix(prefix)
             if not name.startswith(prefix) or measure == "agreement":
                 continue
-            for trial in self._storage.read_without_params(self._id(name, ["maximize"])):
-                architecture = architectures.get(trial.user_attrs.get("architecture", ""))
-                if architecture is not None:
-                    yield _measurement(trial, measure, architecture)
+            if name not in self._measurements:
+                trials = self._storage.read_without_params(self._id(name, ["maximize"]))
+                located = ((trial, architectures.get(trial.user_attrs.get("architecture", ""))) for trial in trials)
+                found = [_measurement(trial, measure, where) for trial, where in located if where is not None]
+                self._measurements[name] = {measurement.key: measurement for measurement in found}
+            known = self._measurements[name].values()
+            yield from (measurement for measurement in known if measurement.architecture.hash in architectures)
 
     def log_agreement(self, coefficients: Mapping[str, Any], pairs: Iterable[tuple[Candidate, float, float]]) -> None:
         """Writes the agreement into the study: coefficients as user attributes of `NAME`, scores as `NAME/agreement`.
@@ -277,6 +289,11 @@ def describe(architecture: Architecture) -> dict[str, str]:
         "architecture": architecture.hash,
         "options": architecture.model_dump_json(exclude_defaults=True),
     }
+
+
+@lru_cache(maxsize=1 << 16)
+def _architecture(options: str, number: int) -> Architecture:
+    return Architecture.create(json.loads(options), f"trial {number}")
 
 
 def _measurement(trial: FrozenTrial, measure: str, architecture: Architecture) -> Measurement:

@@ -206,14 +206,14 @@ class BoundSpace:
         )
 
     def _judge(self, values: Values, dice: _Dice) -> Architecture | Invalid:
-        """`_check`, after what can be said without building the architecture: most draws of a narrow space end there."""
+        """`_check`, after what can be said before building an architecture, where most draws of a narrow space end."""
         for constraint in self._plain:
             if constraint.fails_for(values):
                 return Invalid(f"`{constraint.text}` does not hold", constraint)
         return self._check(values)
 
     def _judge_again(self, values: Values, dice: _Dice) -> Architecture | Invalid:
-        """The same for a small space, in which the same is drawn again and again; what was drawn stands for the values."""
+        """The same for a small space, in which the same is drawn again and again; what was drawn decides the values."""
         point = tuple(dice.params.values())
         if point not in self._judged:
             self._judged[point] = self._judge(values, dice)
