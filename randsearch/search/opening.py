@@ -74,13 +74,11 @@ def check_room(config: StudyConfig, space: BoundSpace) -> None:
         space: of the study.
 
     Raises:
-        UserError: the space holds fewer architectures, or none.
+        UserError: the space holds fewer architectures.
     """
     if space.points >= AMPLE * config.trials:
         return
     count = space.count()
-    if not count.number:
-        space.draw(0, 0)  # It says why none is valid.
     if count.number < config.trials:
         raise UserError(
             f"{space.where}: {config.trials:,} trials are more than there are valid architectures in it, {count}: "
