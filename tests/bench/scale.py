@@ -53,7 +53,7 @@ def scale() -> Iterator[Row]:
             took = run(*command, "--results", str(root))
             yield Row(GROUP, f"randsearch {command[0]} of it", took, "s", note="start-up included")
         searched(root / "another", SIZES[-1])
-        took = run("merge", str(large), str(root / "another"), "--into", str(root / "merged"))
+        took = run("merge", large.name, "another", "--into", "merged", "--results", str(root))
         yield Row(GROUP, "merge of two such", took, "s", note="start-up included")
         found = searched(root / "tpe", 1000, "tpe")
         each = 1e3 * (found["seconds"] - found["apart"]) / (MEASURES * 1000)
