@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -170,11 +171,7 @@ class Architecture(BaseModel):
     @property
     def hash(self) -> str:
         """Twelve hexadecimal digits that name the architecture; options at their default do not enter."""
-        options = self.model_dump(mode="json", exclude_defaults=True)
-        if "init_statistics" in options:
-            options["init_statistics"] = options["init_statistics"].rpartition("@")[2]
-        text = json.dumps(options, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return _digest(self)
 
     def filters(self, level: int) -> int:
         """Channels of a level; the bottleneck's is `filters(levels)`."""
@@ -216,6 +213,15 @@ class Architecture(BaseModel):
             raise explain(error, where) from None
         except ValueError as error:
             raise UserError(f"{where}: {error}.") from None
+
+
+@lru_cache(maxsize=1 << 16)  # It is asked for at every turn.
+def _digest(architecture: Architecture) -> str:
+    options = architecture.model_dump(mode="json", exclude_defaults=True)
+    if "init_statistics" in options:
+        options["init_statistics"] = options["init_statistics"].rpartition("@")[2]
+    text = json.dumps(options, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _cell(value: Any) -> Any:

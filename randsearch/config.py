@@ -84,7 +84,7 @@ class StudyConfig(BaseModel):
     channels: Literal[1, 2] = 1
     upmix_mono: bool = False
     sampler: Literal["random", "grid", "tpe", "nsga2"] = "random"
-    trials: int = Field(24, ge=1)
+    trials: int = Field(24, ge=1, le=10_000_000)
     whole: bool = False
     measures: tuple[str, ...] = ("params", "macs", "fixed_decoder", "fixed_encoder", "early")
     proxy: str = "fixed_decoder"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,10 @@ from randsearch.errors import UserError
 
 # A measure's own name, or `package.module:function`; never a path.
 _MEASURE = re.compile(r"\w[\w.]*(:\w+)?", re.ASCII)
+
+
+Key = tuple[str, str, int]
+"""What no study holds twice: (hash, measure, seed)."""
 
 
 def home(measured: Path, architecture: Architecture, measure: str, seed: int) -> Path:
@@ -71,12 +76,16 @@ class Measurement:
     reason: str = ""
 
     @property
-    def key(self) -> tuple[str, str, int]:
-        """What no study holds twice: (hash, measure, seed)."""
+    def key(self) -> Key:
+        """What no study holds twice."""
         return self.architecture.hash, self.measure, self.seed
 
-    def to_row(self) -> dict[str, Any]:
-        """The measurement as a row of `measurements.csv`."""
+    def to_row(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The measurement as a row of `measurements.csv`.
+
+        Args:
+            options: the architecture as cells, which many rows share.
+        """
         return {
             "architecture": self.architecture.hash,
             "measure": self.measure,
@@ -87,7 +96,7 @@ class Measurement:
             "steps": self.steps,
             "state": self.state,
             "reason": self.reason,
-            **self.architecture.to_row(),
+            **options,
             "multiply_adds": self.multiply_adds,
             "validation_seconds": self.validation_seconds,
             "data_seconds": self.data_seconds,

@@ -35,6 +35,7 @@ _INTEGERS = ("seed", "steps", "threads")
 _FLOATS = ("score", "baseline", "seconds", "multiply_adds", "validation_seconds", "data_seconds")
 # Leading zeros are no number: "011" is a pattern of skips, and reading it as 11 would lose it.
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")  # as many digits as 64 bits hold
+_MARKS = re.compile('[,"\\r\\n]')
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 
@@ -88,7 +89,7 @@ def write_measurements(table: pd.DataFrame, path: str | Path) -> None:
         raise UserError(f"{path}: the table lacks the column {missing[0]}, so that it was not written.")
     types: dict[str, Any] = dict.fromkeys(_FLOATS, float) | dict.fromkeys(_INTEGERS, int)
     table = checked(ordered(table).astype(types), str(path))
-    columns = [[_text(cell) for cell in table[column]] for column in table.columns]
+    columns = [[_text(cell) for cell in table[column].tolist()] for column in table.columns]
     rows = [[str(column) for column in table.columns], *zip(*columns, strict=True)]
     path = Path(path)
     Place(path.parent).write(path, "".join(",".join(map(_quoted, row)) + "\n" for row in rows) + "\n")
@@ -254,7 +255,7 @@ def _wide(table: pd.DataFrame, measure: str, value: str) -> pd.DataFrame:
 
 def _quoted(cell: str) -> str:
     """A cell as CSV. Not by the csv module, which leaves a lone carriage return bare and then cannot read it back."""
-    return '"' + cell.replace('"', '""') + '"' if any(mark in cell for mark in ',"\r\n') else cell
+    return '"' + cell.replace('"', '""') + '"' if _MARKS.search(cell) else cell
 
 
 def _text(cell: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
 from collections import Counter
@@ -398,3 +399,64 @@ def test_every_draw_of_every_space_is_one_of_its_architectures(
         drawn = bound.draw(0, index)
         assert drawn.architecture.hash in expected
         assert bound.suggest(optuna.trial.FixedTrial(drawn.params)) == drawn.architecture
+
+
+FIRST_DRAWS = {
+    "counts": (
+        {
+            "levels": {"int": [1, 2]},
+            "first_filters": {"int": [2, 4]},
+            "filter_increment": 1,
+            "encoder_kernel": {"choices": [3, 5]},
+            "decoder_kernel": 3,
+            "skips": {"subset": "levels"},
+        },
+        (),
+        40,
+        "ae02117c469352b2",
+    ),
+    "conditions": (
+        {
+            "levels": {"int": [1, 3]},
+            "first_filters": {"int": [2, 4]},
+            "nested": {"choices": [True, False]},
+            "deep_supervision": {"choices": [True, False], "when": {"nested": True}},
+            "res_path": {"choices": ["none", "trainable"]},
+            "skips": {"subset": "levels"},
+        },
+        (),
+        200,
+        "1d864a71f2c848fa",
+    ),
+    "one in a thousand": (
+        {
+            "levels": {"int": [1, 6]},
+            "first_filters": {"int": [1, 512]},
+            "filter_increment": {"int": [0, 512]},
+            "encoder_kernel": {"choices": [3, 5, 15]},
+            "skips": {"subset": "levels"},
+        },
+        ("params <= 3e3", "first_filters <= 16"),
+        6,
+        "2cdcfc7af74e694f",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FIRST_DRAWS)
+def test_what_a_seed_draws_stays_what_it_was(name: str) -> None:
+    """Studies are continued by later versions; these hashes are of the first that promised it."""
+    parameters, constraints, number, expected = FIRST_DRAWS[name]
+    raw = {"description": "", "parameters": parameters, "constraints": list(constraints)}
+    space = SearchSpace.from_dict(raw, name).bind(Signal(), 1000, 256)
+    taken: set[str] = set()
+    drawn = []
+    for index in range(number):
+        try:
+            found = space.draw(3, index, taken)
+        except UserError:
+            break
+        taken.add(found.architecture.hash)
+        drawn.append(found.architecture.hash + repr(sorted(found.params.items())))
+    text = "\n".join(drawn)
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == expected

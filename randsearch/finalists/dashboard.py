@@ -109,7 +109,7 @@ def prepare(config: StudyConfig, folder: Path, on_note: Callable[[str], None]) -
             _publish(config, place, studies, store, on_note)
     except Timeout:
         on_note(f"a search is at work on {config.study}: audio and plots are those of the last time.")
-    return optuna_dashboard.wsgi(studies.storage, artifact_store=store)
+    return optuna_dashboard.wsgi(studies.storage.backend, artifact_store=store)
 
 
 def serve(app: Any, port: int, *, browser: bool, on_ready: Callable[[str], None]) -> None:

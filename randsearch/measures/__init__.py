@@ -7,9 +7,11 @@ beforehand: higher is predicted better. Importing this package does not import t
 from __future__ import annotations
 
 import errno
+import sys
 import time
 import traceback
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from randsearch import stopping
@@ -61,12 +63,7 @@ def measure(setting: Setting, job: Job) -> Measurement:
         StoppedError: the search is to stop, and the measurement was left unfinished.
         NotAgreedError: the measure is code that this user has not agreed to run.
     """
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    torch.set_num_threads(setting.threads)
-    # numpy's linear algebra has threads of its own, which would fight over the cores with those of other workers.
-    threadpool_limits(setting.threads, user_api="blas")
+    _limit_threads(setting.threads, len(sys.modules))
     keep_freed_memory()
     try:
         return _attempt(setting, job)
@@ -77,6 +74,24 @@ def measure(setting: Setting, job: Job) -> Measurement:
             f"{job.measure} of architecture {job.architecture.hash} stopped at {error.filename or setting.folder} "
             f"({error.strerror or error}): mend that and run the same command again."
         ) from error
+
+
+@lru_cache(maxsize=1)
+def _limit_threads(threads: int, modules: int) -> None:
+    """Has this process compute with so many threads.
+
+    To look for libraries takes ten milliseconds, more than many a measure: once, until more are imported.
+
+    Args:
+        threads: how many.
+        modules: that are imported; with them come libraries.
+    """
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(threads)
+    # numpy's linear algebra has threads of its own, which would fight over the cores with those of other workers.
+    threadpool_limits(threads, user_api="blas")
 
 
 def _attempt(setting: Setting, job: Job) -> Measurement:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from randsearch import stopping
 from randsearch.architecture import Architecture
 from randsearch.config import StudyConfig
 from randsearch.errors import UserError
-from randsearch.measurement import Measurement
+from randsearch.measurement import Key, Measurement
 from randsearch.measures import Job, Setting, find
 from randsearch.models import sizing
 from randsearch.search.executors import Executor
@@ -31,6 +31,11 @@ from randsearch.space import BoundSpace, Invalid
 from randsearch.table import write_measurements
 
 TABLE_SECONDS = 5.0
+TABLE_SHARE = 0.05
+"""Seconds between two tables of a running search, and what part of the time writing them may take."""
+
+INSTANT_SECONDS = 0.05
+"""Measurements that come faster are written several at a time."""
 
 ENOUGH_TO_JUDGE = 9
 """Measurements after which a study is stopped if more than a third of them failed."""
@@ -70,9 +75,13 @@ class Driver:
         self._keeper = keeper
         self._allow_failures = False
         self._table = table
-        self._written = -TABLE_SECONDS
+        self._written, self._pause = -TABLE_SECONDS, TABLE_SECONDS
+        self._tabulated = studies.tabulated
+        self._failures: Counter[tuple[str, str]] = Counter()
         self._candidates = {candidate.architecture.hash: candidate for candidate in studies.candidates()}
-        self._known = {m.key: m for m in studies.measurements(self._candidates.values())}
+        self._known: dict[Key, Measurement] = {}
+        for measurement in studies.measurements(self._candidates.values()):
+            self._note(measurement)
 
     def run(self, *, allow_failures: bool = False) -> None:
         """Samples, measures and trains until the study holds all that its configuration asks for.
@@ -87,7 +96,8 @@ class Driver:
         self._allow_failures = allow_failures
         self._keeper.sweep(self._known.values())
         try:
-            self._complete()
+            with self._studies.storage.late():
+                self._complete()
         finally:
             self._write_table(force=True)
 
@@ -96,29 +106,37 @@ class Driver:
             self._tell_primary(candidate)
         if self._config.adaptive:
             self._optimise()
-        else:
-            self._sample()
-        self._measure(self._jobs(self._config.all_measures, list(self._candidates)))
-        self._measure(self._jobs(("trained",), self._to_train()))
+        measures, known = self._config.all_measures, list(self._candidates)
+        jobs, missing = self._jobs(measures, known), self._missing(measures, known)
+        if not self._config.adaptive:
+            jobs = chain(jobs, self._jobs(measures, self._sampled()))
+            fresh = max(0, self._config.trials - len(known))
+            missing += fresh * sum(len(self._seeds(measure)) for measure in measures)
+        self._measure(jobs, missing)
+        chosen = self._to_train()
+        self._measure(self._jobs(("trained",), chosen), self._missing(("trained",), chosen))
 
-    def _sample(self) -> None:
-        """Adds the candidates that are missing."""
-        for drawn in planned_candidates(self._config, self._space, self._candidates.keys()):
-            self._admit(self._studies.add(drawn.architecture, drawn.params, drawn.distributions))
+    def _sampled(self) -> Iterator[str]:
+        """Draws the candidates that are missing, each when it is asked for."""
+        for drawn in planned_candidates(self._config, self._space, list(self._candidates)):
+            yield self._admit(self._studies.add(drawn.architecture, drawn.params, drawn.distributions))
 
-    def _admit(self, candidate: Candidate) -> None:
+    def _admit(self, candidate: Candidate) -> str:
         self._candidates[candidate.architecture.hash] = candidate
+        return candidate.architecture.hash
 
-    def _jobs(self, measures: Iterable[str], hashes: Iterable[str]) -> list[Job]:
+    def _jobs(self, measures: Iterable[str], hashes: Iterable[str]) -> Iterator[Job]:
         """What is still to be measured of these architectures."""
-        chosen = tuple(measures)
-        return [
-            job
-            for name in hashes
-            for measure in chosen
-            for seed in self._seeds(measure)
-            if (job := Job(self._candidates[name].architecture, measure, seed)).key not in self._known
-        ]
+        seeds = [(measure, seed) for measure in measures for seed in self._seeds(measure)]
+        for name in hashes:
+            for measure, seed in seeds:
+                if (name, measure, seed) not in self._known:
+                    yield Job(self._candidates[name].architecture, measure, seed)
+
+    def _missing(self, measures: Iterable[str], hashes: Iterable[str]) -> int:
+        """How many `_jobs` are."""
+        seeds = [(measure, seed) for measure in measures for seed in self._seeds(measure)]
+        return sum((name, measure, seed) not in self._known for name in hashes for measure, seed in seeds)
 
     def _seeds(self, measure: str) -> tuple[int, ...]:
         return self._config.seeds_of(measure, seeded=find(measure).seeded)
@@ -126,45 +144,75 @@ class Driver:
     def _cost(self, job: Job) -> float:
         return find(job.measure).cost(self._setting, job.architecture)
 
-    def _measure(self, jobs: list[Job]) -> None:
-        """Runs jobs, always as many at once as the executor has room for, and records each as it is done."""
-        self._progress.plan(len(jobs), sum(map(self._cost, jobs)))
-        waiting, running = iter(jobs), {job.key: job for job in islice(jobs, 0)}
+    def _measure(self, jobs: Iterator[Job], planned: int) -> None:
+        """Runs jobs, always as many at once as the executor has room for, and records each as it is done.
+
+        Args:
+            jobs: each is made when there is room for it.
+            planned: how many they are.
+        """
+        self._progress.plan(planned)
+        running: dict[Key, tuple[Job, float]] = {}
+        submitted, cost, left, ending = 0, 0.0, 0.0, None
         while True:
             # One job more than there are workers, so that none waits while the storage is written.
-            room = 0 if stopping.requested() else self._executor.capacity + 1 - len(running)
-            for job in islice(waiting, room):
-                self._executor.submit(job)
-                running[job.key] = job
+            while ending is None and not stopping.requested() and len(running) <= self._executor.capacity:
+                try:
+                    job = next(jobs)
+                except (StopIteration, UserError) as end:  # UserError: the space is used up.
+                    ending = end
+                else:
+                    running[job.key] = job, self._cost(job)
+                    submitted, cost = submitted + 1, cost + running[job.key][1]
+                    left += running[job.key][1]
+                    self._executor.submit(job)
             if not running:
-                if next(waiting, None) is not None:
-                    raise stopping.StoppedError
-                return
-            for measurement in self._executor.finished():
-                job = running.pop(measurement.key)
+                break
+            self._progress.expect(left + (planned - submitted) * cost / submitted)
+            if any(work for _, work in running.values()):
+                self._studies.storage.flush()  # What comes next may take its time.
+            began = time.monotonic()
+            finished = self._executor.finished()
+            instant = time.monotonic() - began < INSTANT_SECONDS
+            for measurement in finished:
+                _, work = running.pop(measurement.key)
+                left -= work
                 self._record(measurement)
-                self._progress.advance(measurement, self._cost(job), list(running.values())[: self._executor.capacity])
+                now = [job for job, _ in running.values()][: self._executor.capacity]
+                self._progress.advance(measurement, work, now)
+            if not instant:
+                self._studies.storage.flush()
+            self._write_table()
+        if isinstance(ending, UserError):
+            raise ending
+        if submitted < planned:
+            raise stopping.StoppedError
+
+    def _note(self, measurement: Measurement) -> None:
+        self._known[measurement.key] = measurement
+        if measurement.state == "failed":
+            self._failures[measurement.measure, measurement.reason] += 1
 
     def _record(self, measurement: Measurement) -> None:
         candidate = self._candidates[measurement.architecture.hash]
         self._studies.record(measurement, candidate)
-        self._known[measurement.key] = measurement
+        self._note(measurement)
+        self._tabulated = False
         if measurement.measure == self._config.proxy:
             self._tell_primary(candidate)
         self._keeper.recorded(measurement)
-        self._write_table()
         if measurement.state == "failed" and not self._allow_failures:
             self._judge_failures()
 
     def _judge_failures(self) -> None:
         """Stops a study that goes wrong as a whole."""
-        failed = [m for m in self._known.values() if m.state == "failed"]
-        if len(self._known) < ENOUGH_TO_JUDGE or 3 * len(failed) <= len(self._known):
+        failed = self._failures.total()
+        if len(self._known) < ENOUGH_TO_JUDGE or 3 * failed <= len(self._known):
             return
-        reasons = Counter((m.measure, m.reason) for m in failed).most_common(3)
+        reasons = self._failures.most_common(3)
         told = "; ".join(f"{count} x {measure}: {reason}" for (measure, reason), count in reasons)
         raise UserError(
-            f"{len(failed)} of {len(self._known)} measurements failed ({told}): mend the cause (divergence: a lower "
+            f"{failed} of {len(self._known)} measurements failed ({told}): mend the cause (divergence: a lower "
             "--learning-rate; memory: a smaller --batch; time: a longer --time-limit) and start another --study, or "
             "go on with --allow-failures."
         )
@@ -200,7 +248,7 @@ class Driver:
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)):
             if "options" not in trial.user_attrs:
                 study.tell(trial.number, state=TrialState.FAIL)
-        self._measure(self._jobs((self._config.proxy,), list(self._candidates)))
+        self._measure_primary(list(self._candidates))
         asked = len(study.get_trials(deepcopy=False))
         study.sampler = self._sampler(asked)
         limit = asked + 20 * self._config.trials
@@ -208,7 +256,11 @@ class Driver:
             batch = min(self._executor.capacity, self._config.trials - len(self._candidates))
             fresh = [name for name in (self._ask(study) for _ in range(batch)) if name]
             asked += batch
-            self._measure(self._jobs((self._config.proxy,), fresh))
+            self._measure_primary(fresh)
+
+    def _measure_primary(self, hashes: Collection[str]) -> None:
+        primary = (self._config.proxy,)
+        self._measure(self._jobs(primary, hashes), self._missing(primary, hashes))
 
     def _sampler(self, asked: int) -> BaseSampler:
         seed = derive("sampler", self._config.seed, asked) % 2**32
@@ -248,8 +300,12 @@ class Driver:
         return sorted(scores, key=lambda name: -scores[name])[: self._config.top]
 
     def _write_table(self, *, force: bool = False) -> None:
-        """Writes the table, unless it was written a moment ago."""
-        if not self._known or (not force and time.monotonic() - self._written < TABLE_SECONDS):
+        """Writes the table, unless it was written a moment ago, or long ago only for its size."""
+        began = time.monotonic()
+        if self._tabulated or not self._known or (not force and began - self._written < self._pause):
             return
+        self._studies.storage.flush()
         write_measurements(tabulate(self._config, self._candidates, self._known.values()), self._table)
         self._written = time.monotonic()
+        self._pause = max(TABLE_SECONDS, (self._written - began) / TABLE_SHARE)
+        self._tabulated = True

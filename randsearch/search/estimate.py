@@ -16,7 +16,7 @@ from randsearch.measures.excerpts import EXCERPT_SECONDS, EXCERPTS
 from randsearch.models.rows import estimate_all
 from randsearch.models.sizing import lengths, parameters
 from randsearch.models.wave_unet import build
-from randsearch.search.opening import bind_space
+from randsearch.search.opening import bind_space, check_room
 from randsearch.search.session import Machine, make_setting, scored_on
 from randsearch.seeds import derive
 from randsearch.training import squared_error
@@ -35,10 +35,14 @@ def estimate(config: StudyConfig, dataset: Dataset, machine: Machine) -> list[st
         config: resolved.
         dataset: that it names.
         machine: where it would run.
+
+    Raises:
+        UserError: the search would be refused.
     """
     validation = scored_on(config, dataset)
     setting = make_setting(config, dataset, validation, machine.results / config.study, 0.0)
     space = bind_space(config)
+    check_room(config, space)
     seed = derive("sampling", config.seed)
     sample = [space.draw(seed, index).architecture for index in range(min(config.trials, SAMPLE))]
     rate = sum(_rate(setting, architecture) for architecture in sample[:TIMED]) / len(sample[:TIMED])

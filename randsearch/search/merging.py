@@ -12,7 +12,7 @@ from randsearch.config import StudyConfig
 from randsearch.errors import UserError
 from randsearch.files import Place
 from randsearch.folders import load_config
-from randsearch.measurement import Measurement, home
+from randsearch.measurement import Key, Measurement, home
 from randsearch.measures import find
 from randsearch.search.lease import locked
 from randsearch.search.opening import open_studies
@@ -24,8 +24,6 @@ from randsearch.table import write_measurements
 from randsearch.trust import NotAgreedError, agreed_storage
 
 TABLE = "measurements.csv"
-
-Key = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
@@ -245,12 +243,13 @@ def _store(
     studies = Studies(config, folder)
     for name, value in remembered.items():
         studies.main.set_user_attr(name, value)
-    added = {
-        name: studies.add(candidate.architecture, candidate.params, candidate.distributions)
-        for name, candidate in candidates.items()
-    }
-    for measurement in measurements:
-        studies.record(measurement, added[measurement.architecture.hash])
+    with studies.storage.late():
+        added = {
+            name: studies.add(candidate.architecture, candidate.params, candidate.distributions)
+            for name, candidate in candidates.items()
+        }
+        for measurement in measurements:
+            studies.record(measurement, added[measurement.architecture.hash])
 
 
 def _copy_files(sources: Sequence[_Source], kept: dict[Key, tuple[Measurement, _Source]], folder: Path) -> None:

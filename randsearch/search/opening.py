@@ -23,6 +23,9 @@ from randsearch.table import TornTableError
 
 LARGEST_GRID = 10_000
 
+AMPLE = 1000
+"""A space with this many points a trial is not counted: what it lacks shows while it is searched."""
+
 
 def signal(config: StudyConfig) -> Signal:
     """Sources and channels of a study's networks."""
@@ -56,12 +59,32 @@ def planned_candidates(config: StudyConfig, space: BoundSpace, taken: Collection
     names = set(taken)
     if config.sampler == "grid":
         fresh = (drawn for drawn in space.grid() if drawn.architecture.hash not in names)
-        yield from islice(fresh, config.trials - len(names))
+        yield from islice(fresh, max(0, config.trials - len(names)))
         return
     for index in range(len(names), config.trials):
         drawn = space.draw(derive("sampling", config.seed), index, names)
         names.add(drawn.architecture.hash)
         yield drawn
+
+
+def check_room(config: StudyConfig, space: BoundSpace) -> None:
+    """Refuses a study of a space that is known to be too small for it.
+
+    Args:
+        config: resolved.
+        space: of the study.
+
+    Raises:
+        UserError: the space holds fewer architectures.
+    """
+    if space.points >= AMPLE * config.trials:
+        return
+    count = space.count()
+    if count.number < config.trials:
+        raise UserError(
+            f"{space.where}: {config.trials:,} trials are more than there are valid architectures in it, {count}: "
+            "ask for fewer or widen the space."
+        )
 
 
 def with_grid(config: StudyConfig, space: BoundSpace, *, limited: bool) -> StudyConfig:
@@ -124,4 +147,4 @@ def open_studies(config: StudyConfig, folder: Path, *, refill: bool = True) -> S
 
 def _rebuild(studies: Studies, config: StudyConfig, table: Path) -> None:
     space = bind_space(config)
-    rebuild(studies, space, table, [] if config.adaptive else list(planned_candidates(config, space)))
+    rebuild(studies, space, table, () if config.adaptive else planned_candidates(config, space))

@@ -53,17 +53,23 @@ class SearchProgress:
     ) -> None:
         self._progress.stop()
 
-    def plan(self, jobs: int, cost: float) -> None:
+    def plan(self, jobs: int) -> None:
         """Adds work to what is left.
 
         Args:
             jobs: how many measurements.
-            cost: their multiply-adds.
         """
         self._jobs += jobs
-        self._total += cost
         self._printed = self._finished * 10 // max(self._jobs, 1)
         self._show(())
+
+    def expect(self, cost: float) -> None:
+        """Says what is left, as far as can be told: most of the networks that it is for need not be known yet.
+
+        Args:
+            cost: multiply-adds of all that is planned and not finished.
+        """
+        self._total = self._done + cost
 
     def advance(self, measurement: Measurement, cost: float, running: Iterable[Job]) -> None:
         """Takes note of a finished measurement.

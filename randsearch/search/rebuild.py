@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from randsearch.architecture import Architecture
 from randsearch.errors import UserError
 from randsearch.measurement import Measurement
-from randsearch.search.studies import Studies
+from randsearch.search.studies import Candidate, Studies
 from randsearch.space import BoundSpace, Drawn
 from randsearch.table import parameters, read_measurements
 
+SPARE = 1000
+"""Candidates without any measurement that a table is believed to lack at most, beyond as many again as it has."""
 
-def rebuild(studies: Studies, space: BoundSpace, table: Path, drawn: Sequence[Drawn]) -> None:
+
+def rebuild(studies: Studies, space: BoundSpace, table: Path, drawn: Iterable[Drawn]) -> None:
     """Adds to studies what a table holds and they do not.
 
     Args:
@@ -24,22 +30,51 @@ def rebuild(studies: Studies, space: BoundSpace, table: Path, drawn: Sequence[Dr
         space: of the study; tells which Optuna parameters an architecture has.
         table: `measurements.csv`.
         drawn: the candidates in their order, where it can be told without the table: a table that was interrupted
-            lacks those of which nothing had been measured.
+            lacks those of which nothing had been measured. Only as many are drawn as it takes.
 
     Raises:
         UserError: the table does not parse, or holds an architecture that is not of the space.
     """
     rows = read_measurements(table)
-    options = parameters(rows)
-    names = {d.architecture.hash for d in drawn}
-    known = drawn if names.issuperset(rows["architecture"]) else ()
+    keys = list(zip(rows["architecture"], rows["measure"], rows["seed"].tolist(), strict=True))
     candidates = {candidate.architecture.hash: candidate for candidate in studies.candidates()}
     measured = {measurement.key for measurement in studies.measurements(candidates.values())}
+    lacking = rows[[key not in measured for key in keys]]
+    studies.tabulated = lacking.empty and len(keys) == len(measured)
+    if not lacking.empty:
+        with studies.storage.late():
+            _add(studies, space, table, lacking, candidates, _until({*rows["architecture"]}, drawn))
+
+
+def _until(names: set[str], drawn: Iterable[Drawn]) -> list[Drawn]:
+    """The first candidates, as many as hold all of these; none if some are not among them.
+
+    Args:
+        names: hashes.
+        drawn: all candidates in their order.
+    """
+    found, missing = [], set(names)
+    for each in islice(drawn, 2 * len(names) + SPARE):
+        found.append(each)
+        missing.discard(each.architecture.hash)
+        if not missing:
+            return found
+    return []
+
+
+def _add(
+    studies: Studies,
+    space: BoundSpace,
+    table: Path,
+    rows: pd.DataFrame,
+    candidates: dict[str, Candidate],
+    known: list[Drawn],
+) -> None:
+    options = parameters(rows)
     for each in known:
         if each.architecture.hash not in candidates:
             candidates[each.architecture.hash] = studies.add(each.architecture, each.params, each.distributions)
-    for record in rows.to_dict(orient="records"):
-        row = {str(name): value for name, value in record.items()}
+    for row in _records(rows):
         name = row["architecture"]
         if name not in candidates:
             architecture = Architecture.create({key: row[key] for key in options}, f"{table}, architecture {name}")
@@ -47,9 +82,12 @@ def rebuild(studies: Studies, space: BoundSpace, table: Path, drawn: Sequence[Dr
                 raise UserError(f"{table}: the options of architecture {name} belong to {architecture.hash}.")
             located = space.locate(architecture)
             candidates[name] = studies.add(architecture, located.params, located.distributions)
-        measurement = _measurement(row, candidates[name].architecture)
-        if measurement.key not in measured:
-            studies.record(measurement, candidates[name])
+        studies.record(_measurement(row, candidates[name].architecture), candidates[name])
+
+
+def _records(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    for record in rows.to_dict(orient="records"):
+        yield {str(name): value for name, value in record.items()}
 
 
 def _measurement(row: dict[str, Any], architecture: Architecture) -> Measurement:

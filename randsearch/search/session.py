@@ -26,7 +26,7 @@ from randsearch.search.driver import Driver
 from randsearch.search.executors import Executor, InProcess, LocalProcesses
 from randsearch.search.keeping import Keep, Keeper
 from randsearch.search.lease import leased, locked
-from randsearch.search.opening import bind_space, open_studies, planned_candidates, signal, with_grid
+from randsearch.search.opening import bind_space, check_room, open_studies, signal, with_grid
 from randsearch.search.progress import SearchProgress
 from randsearch.training import Recipe
 from randsearch.validation import affordable_seconds, take_excerpts
@@ -201,7 +201,7 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
     folder, space = machine.results / config.study, bind_space(config)
     validation = scored_on(config, dataset)
     baseline = cache(partial(constant_gain_score, dataset.train, validation, dataset.source_names))
-    list(planned_candidates(config, space))  # A space that is too small is refused before anything is written.
+    check_room(config, space)
     stop = stopping.SharedFlag()
     with (
         locked(folder) as killed,

@@ -5,24 +5,29 @@ Nothing here imports torch.
 
 from __future__ import annotations
 
+import copy
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import wraps
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any, NewType
+from typing import Any, NewType, TypeVar
 
 import optuna
-from optuna.storages import BaseStorage, RDBStorage, _CachedStorage
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import URL, create_engine, event, exc, make_url
+from sqlalchemy import URL, Connection, create_engine, event, exc, make_url
 from sqlalchemy.engine import Engine, ExceptionContext
 from sqlalchemy.orm import Session
 
 from randsearch.config import StudyConfig, without_password
 from randsearch.errors import UserError
 from randsearch.files import Place
+from randsearch.search import records
 from randsearch.trust import agreed_storage
 
 STUDY_FILE = "study.db"
@@ -38,6 +43,17 @@ _SIGNS_OF_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, Assertio
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
+
+LATE_SECONDS = 0.3
+"""How long a trial waits at most for others to be written with, while others come."""
+
+_MOST = 1000
+"""Trials that wait at most."""
+
+_STUDY = 2**32
+"""The id of a trial is that of its study, times this, plus its number: known before the database has given it one."""
+
+T = TypeVar("T")
 
 # A server that vanished without a word is noticed within a minute, and not after the two hours of the system's default.
 # Nor may a driver that was put to sleep in the middle of a transaction hold its locks for ever.
@@ -181,8 +197,12 @@ def _translate(context: ExceptionContext) -> None:
     raise _RefusedError(reason, passes=passes or context.is_disconnect)
 
 
-class PatientStorage(_CachedStorage):
-    """Optuna's storage, which waits for a database that is away and then does what it was asked exactly once.
+class PatientStorage(BaseStorage):
+    """An Optuna storage for the one writer of its studies: it knows what it wrote, waits, and writes many at a time.
+
+    Trials that were read or written once are answered from memory, for nobody else writes them. Every write is in the
+    database when the call returns, unless the writer asked to be `late`. While the database is away it waits, and then
+    does what it was asked exactly once.
 
     Args:
         backend: the database.
@@ -190,12 +210,22 @@ class PatientStorage(_CachedStorage):
     """
 
     def __init__(self, backend: RDBStorage, place: str) -> None:
-        super().__init__(backend)
+        self._backend = backend
         self._place = place
         away = "move it away" if backend.engine.dialect.name == "sqlite" else "delete the study there"
         self._remedy = f"{away}, and the same command makes it anew from measurements.csv"
         self._sessions = backend.scoped_session
+        self._studies: dict[int, _Known] = {}
+        self._waiting: dict[int, None] = {}  # trials that are not written as they are, in their order
+        self._rows: dict[int, int] = {}  # the database's ids of the trials that may still change
+        self._late = False
+        self._since = 0.0
         event.listen(backend.engine, "handle_error", _translate)
+
+    @property
+    def backend(self) -> RDBStorage:
+        """The database itself, for who shows what another process writes."""
+        return self._backend
 
     @contextmanager
     def undamaged(self) -> Iterator[None]:
@@ -217,8 +247,50 @@ class PatientStorage(_CachedStorage):
         """
         event.listen(self._sessions, "before_commit", check)
 
-    def _patiently(self, attempt: Callable[[], Any], again: Callable[[], Any]) -> Any:
-        """Does something, and `again` as long as the database is away."""
+    @contextmanager
+    def late(self) -> Iterator[None]:
+        """Lets writes of trials wait for those that come within `LATE_SECONDS`, so that one transaction takes all.
+
+        A writer that is killed meanwhile loses them, and nothing that was written before.
+        """
+        self._late = True
+        try:
+            yield
+        finally:
+            self._late = False
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes what waits, in one transaction.
+
+        Raises:
+            UserError: the database refuses it; what waited is then forgotten, as if it had never been told.
+        """
+        if not self._waiting:
+            return
+        writing = _Writing(self._backend, [self._trial(which) for which in self._waiting], self._rows)
+        try:
+            self._patiently(writing.attempt, writing.again)
+        except BaseException:
+            self._forget()
+            raise
+        for which, row in zip(self._waiting, writing.rows, strict=True):
+            study_id, number = divmod(which, _STUDY)
+            if not self._trial(which).state.is_finished():
+                self._rows[which] = row
+                continue
+            self._rows.pop(which, None)
+            if not self._studies[study_id].whole:
+                del self._studies[study_id].trials[number]
+        self._waiting.clear()
+
+    def _forget(self) -> None:
+        self._waiting.clear()
+        self._rows.clear()
+        self._studies.clear()
+
+    def _patiently(self, attempt: Callable[[], T], again: Callable[[], T] | None = None) -> T:
+        """Does something, and `again`, where that is something else, as long as the database is away."""
         began, pause = None, _FIRST_PAUSE
         while True:
             try:
@@ -232,7 +304,7 @@ class PatientStorage(_CachedStorage):
                 elif time.monotonic() - began > PATIENCE_SECONDS:
                     raise UserError(self._sentence(refusal)) from None
                 time.sleep(pause)
-                attempt, pause = again, min(2 * pause, _LONGEST_PAUSE)
+                attempt, pause = again or attempt, min(2 * pause, _LONGEST_PAUSE)
             else:
                 if began is not None:
                     _say(f"{self._place} answers again after {time.monotonic() - began:.0f} s")
@@ -247,69 +319,272 @@ class PatientStorage(_CachedStorage):
             "mend that, and the same command continues where it stood."
         )
 
-    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        """Adds a trial, once: no study of ours holds two of the same contents, and nobody else writes."""
-        wanted = _contents(template_trial)
-
-        def add() -> int:
-            return super(PatientStorage, self).create_new_trial(study_id, template_trial)
-
-        def add_unless_there() -> int:
-            for trial in super(PatientStorage, self).get_all_trials(study_id, deepcopy=False):
-                if _contents(trial) == wanted:
-                    return self.get_trial_id_from_study_id_trial_number(study_id, trial.number)
-            return add()
-
-        return int(self._patiently(add, add_unless_there))
-
-    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Any = None) -> bool:
-        """Tells a trial's result, once."""
-
-        def tell() -> bool:
-            return super(PatientStorage, self).set_trial_state_values(trial_id, state, values)
-
-        def tell_unless_told() -> bool:
-            return super(PatientStorage, self).get_trial(trial_id).state == state or tell()
-
-        return bool(self._patiently(tell, tell_unless_told))
+    def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
+        """Adds a study; one of that name may be there when it is tried again, which Optuna takes for its own."""
+        return self._patiently(lambda: self._backend.create_new_study(directions, study_name))
 
     def delete_study(self, study_id: int) -> None:
         """Deletes a study that may be gone when it is tried again."""
 
-        def delete() -> None:
-            super(PatientStorage, self).delete_study(study_id)
-
         def delete_if_there() -> None:
             with suppress(KeyError):
-                delete()
+                self._backend.delete_study(study_id)
 
-        self._patiently(delete, delete_if_there)
+        self.flush()
+        self._studies.pop(study_id, None)
+        self._rows = {which: row for which, row in self._rows.items() if which // _STUDY != study_id}
+        self._patiently(lambda: self._backend.delete_study(study_id), delete_if_there)
+
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Writes an attribute of a study."""
+        self._patiently(lambda: self._backend.set_study_user_attr(study_id, key, value))
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Writes an attribute of Optuna's own of a study."""
+        self._patiently(lambda: self._backend.set_study_system_attr(study_id, key, value))
+
+    def get_study_id_from_name(self, study_name: str) -> int:
+        """The id of a study."""
+        return self._patiently(lambda: self._backend.get_study_id_from_name(study_name))
+
+    def get_study_name_from_id(self, study_id: int) -> str:
+        """The name of a study."""
+        known = self._known(study_id)
+        known.name = known.name or self._patiently(lambda: self._backend.get_study_name_from_id(study_id))
+        return known.name
+
+    def get_study_directions(self, study_id: int) -> list[StudyDirection]:
+        """The directions of a study."""
+        known = self._known(study_id)
+        known.directions = known.directions or self._patiently(lambda: self._backend.get_study_directions(study_id))
+        return known.directions
+
+    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        """The attributes of a study."""
+        return self._patiently(lambda: self._backend.get_study_user_attrs(study_id))
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        """The attributes of Optuna's own of a study."""
+        return self._patiently(lambda: self._backend.get_study_system_attrs(study_id))
+
+    def get_all_studies(self) -> list[Any]:
+        """All studies of the database, which need not be ours."""
+        return self._patiently(self._backend.get_all_studies)
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """Adds a trial."""
+        known = self._known(study_id)
+        if known.count is None:
+            known.count = self._reading(lambda connection: records.count(connection, study_id))
+        number, which = known.count, study_id * _STUDY + known.count
+        known.trials[number] = _numbered(template_trial, number, which)
+        known.count += 1
+        self._written(which)
+        return which
+
+    def set_trial_param(
+        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution
+    ) -> None:
+        """Writes what a sampler chose."""
+        trial = self._changeable(trial_id)
+        trial.params = {**trial.params, param_name: distribution.to_external_repr(param_value_internal)}
+        trial.distributions = {**trial.distributions, param_name: distribution}
+        self._written(trial_id)
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        """Tells a trial's result; False if it is to run and was taken already."""
+        trial = self._changeable(trial_id)
+        if state == TrialState.RUNNING and trial.state != TrialState.WAITING:
+            return False
+        trial.state = state
+        if values is not None:
+            trial.values = list(values)
+        if state == TrialState.RUNNING:
+            trial.datetime_start = datetime.now()
+        if state.is_finished():
+            trial.datetime_complete = datetime.now()
+        self._written(trial_id)
+        return True
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        """Writes a point of a trial's curve."""
+        trial = self._changeable(trial_id)
+        trial.intermediate_values = {**trial.intermediate_values, step: intermediate_value}
+        self._written(trial_id)
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Writes an attribute of a trial."""
+        trial = self._changeable(trial_id)
+        trial.user_attrs = {**trial.user_attrs, key: value}
+        self._written(trial_id)
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Writes an attribute of Optuna's own of a trial."""
+        trial = self._changeable(trial_id)
+        trial.system_attrs = {**trial.system_attrs, key: value}
+        self._written(trial_id)
+
+    def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
+        """The id of a trial."""
+        which = study_id * _STUDY + trial_number
+        self._trial(which)
+        return which
+
+    def get_trial_number_from_id(self, trial_id: int) -> int:
+        """The number of a trial in its study."""
+        return trial_id % _STUDY
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """A trial; not to be changed."""
+        return self._trial(trial_id)
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """All trials of a study by number."""
+        found = [trial for trial in self._whole(study_id).trials.values() if states is None or trial.state in states]
+        return copy.deepcopy(found) if deepcopy else found
+
+    def read_without_params(self, study_id: int) -> list[FrozenTrial]:
+        """All trials of a study but for their parameters, and without keeping them in memory."""
+        self.flush()
+        return self._reading(lambda connection: records.read(connection, study_id, params=False))
+
+    def _known(self, study_id: int) -> _Known:
+        return self._studies.setdefault(study_id, _Known())
+
+    def _whole(self, study_id: int) -> _Known:
+        """A study with all of its trials in memory."""
+        known = self._known(study_id)
+        if known.whole:
+            return known
+        self.flush()
+        self._patiently(lambda: self._backend.get_study_name_from_id(study_id))  # KeyError: it was deleted.
+        trials = self._reading(lambda connection: records.read(connection, study_id))
+        rows = {trial.number: trial._trial_id for trial in trials}
+        if len(rows) != len(trials):
+            raise ValueError("two trials have one number")
+        known.trials = {t.number: _numbered(t, t.number, study_id * _STUDY + t.number) for t in trials}
+        known.count, known.whole = len(trials), True
+        unfinished = (number for number, trial in known.trials.items() if not trial.state.is_finished())
+        self._rows.update((study_id * _STUDY + number, rows[number]) for number in unfinished)
+        return known
+
+    def _trial(self, trial_id: int) -> FrozenTrial:
+        study_id, number = divmod(trial_id, _STUDY)
+        trials = self._known(study_id).trials
+        return trials[number] if number in trials else self._whole(study_id).trials[number]
+
+    def _changeable(self, trial_id: int) -> FrozenTrial:
+        """A copy of a trial, in its place, for who has the trial shall not see it change."""
+        trial = copy.copy(self._trial(trial_id))
+        self.check_trial_is_updatable(trial_id, trial.state)
+        study_id, number = divmod(trial_id, _STUDY)
+        self._studies[study_id].trials[number] = trial
+        return trial
+
+    def _written(self, trial_id: int) -> None:
+        """Takes note of a trial that was changed, and writes it unless it may wait."""
+        if not self._waiting:
+            self._since = time.monotonic()
+        self._waiting[trial_id] = None
+        if not self._late or len(self._waiting) >= _MOST or time.monotonic() - self._since > LATE_SECONDS:
+            self.flush()
+
+    def _reading(self, read: Callable[[Connection], T]) -> T:
+        def attempt() -> T:
+            with self._backend.engine.connect() as connection:
+                return read(connection)
+
+        return self._patiently(attempt)
 
 
-def _contents(trial: FrozenTrial | None) -> tuple[Any, ...]:
-    """By which a trial is known again; those of a trial that was just asked for are empty."""
+@dataclass
+class _Known:
+    """What the storage knows of a study.
+
+    Attributes:
+        name: None until it was asked for.
+        directions: none until they were asked for.
+        count: of its trials; None until it was asked for.
+        trials: by number: all of them, or those that are not yet written or may still change.
+        whole: which of the two.
+    """
+
+    name: str | None = None
+    directions: list[StudyDirection] = field(default_factory=list)
+    count: int | None = None
+    trials: dict[int, FrozenTrial] = field(default_factory=dict)
+    whole: bool = False
+
+
+class _Writing:
+    """One transaction that writes trials, done once however often the connection breaks.
+
+    Args:
+        backend: the database.
+        trials: as they are to be.
+        rows: the database's ids of those that are there.
+    """
+
+    def __init__(self, backend: RDBStorage, trials: Sequence[FrozenTrial], rows: Mapping[int, int]) -> None:
+        self._sessions, self._engine = backend.scoped_session, backend.engine
+        self._new = [(t._trial_id // _STUDY, t) for t in trials if t._trial_id not in rows]
+        self._changed = [(rows[t._trial_id], t) for t in trials if t._trial_id in rows]
+        self._order = [t._trial_id for t in trials]
+        self._rows = dict(rows)
+
+    @property
+    def rows(self) -> list[int]:
+        """The database's ids of the trials, once they are written."""
+        return [self._rows[which] for which in self._order]
+
+    def attempt(self) -> None:
+        """Writes them."""
+        session = self._sessions()
+        try:
+            connection = session.connection()
+            fresh = records.insert(connection, self._new)
+            self._rows.update((trial._trial_id, row) for (_, trial), row in zip(self._new, fresh, strict=True))
+            for row, trial in self._changed:
+                records.rewrite(connection, row, trial)
+            session.commit()
+        except BaseException:
+            session.rollback()
+            raise
+        finally:
+            session.close()
+
+    def again(self) -> None:
+        """Writes them unless they are there: all came with the first of them, and to rewrite others changes nothing."""
+        if self._new:
+            study_id, trial = self._new[0]
+            with self._engine.connect() as connection:
+                if records.holds(connection, study_id, trial.number):
+                    return
+        self.attempt()
+
+
+def _numbered(trial: FrozenTrial | None, number: int, which: int) -> FrozenTrial:
+    """A trial in its place in a study; one that was just asked for is empty."""
     if trial is None:
-        return TrialState.RUNNING, {}, {}
-    return trial.state, trial.params, trial.user_attrs
-
-
-def _patient(name: str) -> Callable[..., Any]:
-    """A method of the storage that may simply be called again."""
-    method = getattr(_CachedStorage, name)
-
-    @wraps(method)
-    def call(self: PatientStorage, *arguments: Any, **options: Any) -> Any:
-        def attempt() -> Any:
-            return method(self, *arguments, **options)
-
-        return self._patiently(attempt, attempt)
-
-    return call
-
-
-_OTHERS = {"get_trial_id_from_study_id_trial_number", "get_best_trial"}
-for _name in (BaseStorage.__abstractmethods__ | _OTHERS) - vars(PatientStorage).keys():
-    setattr(PatientStorage, _name, _patient(_name))
+        trial = FrozenTrial(
+            number=number,
+            state=TrialState.RUNNING,
+            value=None,
+            datetime_start=datetime.now(),
+            datetime_complete=None,
+            params={},
+            distributions={},
+            user_attrs={},
+            system_attrs={},
+            intermediate_values={},
+            trial_id=which,
+        )
+    else:
+        trial = copy.copy(trial)
+        trial.number, trial._trial_id = number, which
+    return trial
 
 
 def _say(sentence: str) -> None:

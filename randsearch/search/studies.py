@@ -12,6 +12,8 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from randsearch.architecture import Architecture
 from randsearch.config import StudyConfig
 from randsearch.errors import UserError
-from randsearch.measurement import Measurement
+from randsearch.measurement import Key, Measurement
 from randsearch.search.storage import PatientStorage, database_url, open_storage
 from randsearch.seeds import check_seed
 
@@ -62,6 +64,10 @@ class Studies:
         config: of the study.
         folder: of the study; the file `study.db` in it is the storage unless the configuration names another.
 
+    Attributes:
+        main: the study `NAME`.
+        tabulated: whether its table was found to hold just what they hold.
+
     Raises:
         UserError: the storage cannot be opened, or holds a study of that name with another configuration.
     """
@@ -70,10 +76,13 @@ class Studies:
         self._config = config
         self._storage = open_storage(database_url(config, folder))
         self._opened: dict[str, optuna.Study] = {}
-        directions = ["maximize", "minimize"] if config.sampler == "nsga2" else ["maximize"]
+        self._ids: dict[str, int] = {}
+        self._measurements: dict[str, dict[Key, Measurement]] = {}  # by study, once they were read
+        self.tabulated = False
+        self._directions = ["maximize", "minimize"] if config.sampler == "nsga2" else ["maximize"]
         with self._storage.undamaged():
             self._names = set(optuna.get_all_study_names(self._storage))
-            self.main = self._study(config.study, directions)
+            self.main = self._study(config.study, self._directions)
             if not self.main.user_attrs:
                 self.main.set_user_attr("proxy", config.proxy)
                 self.main.set_user_attr("data", config.data)
@@ -120,8 +129,17 @@ class Studies:
         """Where they lie."""
         return self._storage
 
-    def _measure_study(self, measure: str) -> optuna.Study:
-        return self._study(f"{self._config.study}/{measure}", ["maximize"])
+    def _add(self, trial: FrozenTrial, name: str, directions: list[str]) -> int:
+        """Adds a trial to a study; returns its number."""
+        trial_id = self._storage.create_new_trial(self._id(name, directions), trial)
+        return self._storage.get_trial_number_from_id(trial_id)
+
+    def _id(self, name: str, directions: list[str]) -> int:
+        """The storage's id of a study."""
+        if name not in self._ids:
+            self._study(name, directions)
+            self._ids[name] = self._storage.get_study_id_from_name(name)
+        return self._ids[name]
 
     def remembered(self, name: str, compute: Callable[[], float]) -> float:
         """A number of the whole study, computed once."""
@@ -148,7 +166,7 @@ class Studies:
             return [
                 Candidate(
                     trial.number,
-                    Architecture.create(json.loads(trial.user_attrs["options"]), f"trial {trial.number}"),
+                    _architecture(trial.user_attrs["options"], trial.number),
                     trial.params,
                     trial.distributions,
                     trial.state.is_finished(),
@@ -161,15 +179,9 @@ class Studies:
         self, architecture: Architecture, params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
     ) -> Candidate:
         """Adds an architecture that the driver drew; its trial runs until the primary proxy's score is told."""
-        number = len(self.main.get_trials(deepcopy=False))
-        trial = create_trial(
-            state=TrialState.RUNNING,
-            params=dict(params),
-            distributions=dict(distributions),
-            user_attrs=describe(architecture),
-        )
+        trial = _trial(TrialState.RUNNING, params, distributions, describe(architecture))
         with self._storage.undamaged():
-            self.main.add_trial(trial)
+            number = self._add(trial, self._config.study, self._directions)
         return Candidate(number, architecture, params, distributions, told=False)
 
     def tell(self, candidate: Candidate, values: list[float] | None) -> None:
@@ -181,22 +193,20 @@ class Studies:
                 self.main.tell(candidate.number, values)
 
     def record(self, measurement: Measurement, candidate: Candidate) -> None:
-        """Adds a measurement, in one transaction, so that it is in the study wholly or not at all."""
-        complete = measurement.state == "complete"
+        """Adds a measurement, which is in the study wholly or not at all."""
+        name, complete = f"{self._config.study}/{measurement.measure}", measurement.state == "complete"
         attributes = {name: getattr(measurement, name) for name in _ATTRIBUTES}
         attributes |= {"architecture": measurement.architecture.hash, "seed": measurement.seed}
         if measurement.reason:
             attributes["reason"] = measurement.reason
-        trial = create_trial(
-            state=TrialState.COMPLETE if complete else TrialState.FAIL,
-            value=measurement.score if complete else None,
-            params=dict(candidate.params),
-            distributions=dict(candidate.distributions),
-            user_attrs=attributes,
-            intermediate_values=dict(measurement.curve),
-        )
+        state = TrialState.COMPLETE if complete else TrialState.FAIL
+        trial = _trial(state, candidate.params, candidate.distributions, attributes)
+        trial.value = measurement.score if complete else None
+        trial.intermediate_values = dict(measurement.curve)
         with self._storage.undamaged():
-            self._measure_study(measurement.measure).add_trial(trial)
+            self._add(trial, name, ["maximize"])
+        if name in self._measurements:
+            self._measurements[name][measurement.key] = measurement
 
     def measurements(self, candidates: Iterable[Candidate]) -> list[Measurement]:
         """Every measurement of these architectures.
@@ -214,10 +224,13 @@ class Studies:
             measure = name.removeprefix(prefix)
             if not name.startswith(prefix) or measure == "agreement":
                 continue
-            for trial in self._measure_study(measure).get_trials(deepcopy=False):
-                architecture = architectures.get(trial.user_attrs.get("architecture", ""))
-                if architecture is not None:
-                    yield _measurement(trial, measure, architecture)
+            if name not in self._measurements:
+                trials = self._storage.read_without_params(self._id(name, ["maximize"]))
+                located = ((trial, architectures.get(trial.user_attrs.get("architecture", ""))) for trial in trials)
+                found = [_measurement(trial, measure, where) for trial, where in located if where is not None]
+                self._measurements[name] = {measurement.key: measurement for measurement in found}
+            known = self._measurements[name].values()
+            yield from (measurement for measurement in known if measurement.architecture.hash in architectures)
 
     def log_agreement(self, coefficients: Mapping[str, Any], pairs: Iterable[tuple[Candidate, float, float]]) -> None:
         """Writes the agreement into the study: coefficients as user attributes of `NAME`, scores as `NAME/agreement`.
@@ -245,6 +258,7 @@ class Studies:
                 return
             optuna.delete_study(study_name=name, storage=self._storage)
             self._opened.pop(name, None)
+            self._ids.pop(name, None)
         study = self._study(name, ["maximize", "maximize"])
         study.set_metric_names([self._config.proxy, "trained"])
         study.add_trials(
@@ -258,12 +272,40 @@ class Studies:
         )
 
 
+def _trial(
+    state: TrialState,
+    params: Mapping[str, Any],
+    distributions: Mapping[str, BaseDistribution],
+    attributes: dict[str, Any],
+) -> FrozenTrial:
+    """A trial as `optuna.trial.create_trial` makes it, less its checks, which take longer than writing it."""
+    now = datetime.now()
+    return FrozenTrial(
+        number=-1,  # The storage knows better.
+        state=state,
+        value=None,
+        datetime_start=now,
+        datetime_complete=now if state.is_finished() else None,
+        params=dict(params),
+        distributions=dict(distributions),
+        user_attrs=attributes,
+        system_attrs={},
+        intermediate_values={},
+        trial_id=-1,
+    )
+
+
 def describe(architecture: Architecture) -> dict[str, str]:
     """User attributes by which a trial is recognised as an architecture."""
     return {
         "architecture": architecture.hash,
         "options": architecture.model_dump_json(exclude_defaults=True),
     }
+
+
+@lru_cache(maxsize=1 << 16)
+def _architecture(options: str, number: int) -> Architecture:
+    return Architecture.create(json.loads(options), f"trial {number}")
 
 
 def _measurement(trial: FrozenTrial, measure: str, architecture: Architecture) -> Measurement:

@@ -27,4 +27,6 @@ def tabulate(config: StudyConfig, architectures: Iterable[str], measurements: It
         measurements,
         key=lambda m: (place[m.architecture.hash], measures.get(m.measure, len(measures)), seeds.get(m.seed, 0)),
     )
-    return pd.DataFrame([row.to_row() for row in rows])
+    options = {row.architecture.hash: row.architecture for row in rows}
+    cells = {name: architecture.to_row() for name, architecture in options.items()}
+    return pd.DataFrame([row.to_row(cells[row.architecture.hash]) for row in rows])

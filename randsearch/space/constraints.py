@@ -103,6 +103,17 @@ class Constraint:
             return None
         return {ast.Lt: "above", ast.LtE: "above", ast.Gt: "below", ast.GtE: "below"}.get(type(tree.ops[0]))
 
+    def fails_for(self, options: Mapping[str, Any]) -> bool:
+        """Whether options break it; not if it cannot be computed, of which `holds` makes a sentence.
+
+        Args:
+            options: by name, as an architecture has them.
+        """
+        try:
+            return not _evaluate(self._tree, options)
+        except (ArithmeticError, TypeError, ValueError):
+            return False
+
     def holds(self, architecture: Architecture, sizes: Mapping[str, float]) -> bool:
         """Whether an architecture meets it.
 

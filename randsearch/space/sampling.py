@@ -22,11 +22,12 @@ from randsearch.errors import UserError
 from randsearch.models import sizing
 from randsearch.models.sizing import Signal
 from randsearch.seeds import derive
-from randsearch.space.constraints import Constraint
+from randsearch.space.constraints import SIZES, Constraint
 from randsearch.space.counting import LIMIT, Block, Count, Invalid, census, closed_form, points
 from randsearch.space.parameters import (
     DEFAULTS,
     MEMBERSHIP,
+    SETS,
     Choices,
     Fixed,
     Parameter,
@@ -39,7 +40,7 @@ from randsearch.space.parameters import (
 )
 
 ATTEMPTS = 1_000  # draws before a small space is enumerated instead
-PATIENCE = 50_000  # draws before a space too large to enumerate is given up
+PATIENCE = 200_000  # draws before a space too large to enumerate is given up: one in 10,000 may be valid
 
 
 class Trial(Protocol):
@@ -152,9 +153,7 @@ class BoundSpace:
 
     def sizes(self, architecture: Architecture) -> dict[str, float]:
         """Parameters, and multiply-adds for one second of output: `params` and `macs` of the constraints."""
-        layers = sizing.convolutions(architecture, self.signal, sizing.lengths(architecture, self.segment).input)
-        macs = sizing.multiply_adds_per_second(architecture, self.signal, self.segment, self.sample_rate)
-        return {"params": sum(sizing.parameters(layers).values()), "macs": macs}
+        return {"params": self._params(architecture), "macs": self._macs(architecture)}
 
     def suggest(self, trial: Trial) -> Architecture | Invalid:
         """Asks a trial for a point of the space.
@@ -165,11 +164,14 @@ class BoundSpace:
         Returns:
             The architecture, or why there is none; whoever drives Optuna then tells the trial as failed.
         """
+        return self._check(self._values(trial))
+
+    def _values(self, trial: Trial) -> Values:
         values: Values = dict(DEFAULTS)
         for parameter in self.parameters:
-            drawn = parameter.is_drawn(values)
+            drawn = not parameter.when or parameter.is_drawn(values)
             values[parameter.name] = _ask(trial, parameter, values) if drawn else parameter.otherwise
-        return self._check(values)
+        return values
 
     def draw(self, seed: int, index: int, taken: Collection[str] = ()) -> Drawn:
         """Candidate `index` of a random search; it depends on the arguments alone.
@@ -185,11 +187,13 @@ class BoundSpace:
             UserError: no architecture is valid, or all have been taken.
         """
         generator = random.Random(derive("space", seed, index))
-        taken = frozenset(taken)
+        if not isinstance(taken, set | frozenset):
+            taken = frozenset(taken)
         faults: Counter[str] = Counter()
+        judge = self._judge_again if self._is_small else self._judge
         for _ in range(ATTEMPTS if self._is_small else PATIENCE):
             dice = _Dice(generator)
-            found = self.suggest(dice)
+            found = judge(self._values(dice), dice)
             if isinstance(found, Invalid):
                 faults[found.reason] += 1
             elif found.hash not in taken:
@@ -200,6 +204,20 @@ class BoundSpace:
             f"{self.where}: {PATIENCE:,} draws gave no valid architecture that had not been taken{_worst(faults)}: "
             "loosen the constraints or widen the ranges."
         )
+
+    def _judge(self, values: Values, dice: _Dice) -> Architecture | Invalid:
+        """`_check`, after what can be said before building an architecture, where most draws of a narrow space end."""
+        for constraint in self._plain:
+            if constraint.fails_for(values):
+                return Invalid(f"`{constraint.text}` does not hold", constraint)
+        return self._check(values)
+
+    def _judge_again(self, values: Values, dice: _Dice) -> Architecture | Invalid:
+        """The same for a small space, in which the same is drawn again and again; what was drawn decides the values."""
+        point = tuple(dice.params.values())
+        if point not in self._judged:
+            self._judged[point] = self._judge(values, dice)
+        return self._judged[point]
 
     def locate(self, architecture: Architecture) -> Drawn:
         """The point of the space that an architecture is; the inverse of `suggest`.
@@ -256,12 +274,26 @@ class BoundSpace:
         return census(self.parameters, self.constraints, self._check)
 
     @cached_property
+    def points(self) -> int:
+        """How many points it has, valid or not."""
+        return points(self.parameters)
+
+    @property
     def _is_small(self) -> bool:
-        return points(self.parameters) <= LIMIT
+        return self.points <= LIMIT
 
     @cached_property
     def _cheap_first(self) -> tuple[Constraint, ...]:
         return tuple(sorted(self.constraints, key=lambda constraint: constraint.needs_sizes))
+
+    @cached_property
+    def _plain(self) -> tuple[Constraint, ...]:
+        """Constraints of options that an architecture has as they were drawn."""
+        return tuple(c for c in self.constraints if not c.needs_sizes and not c.names & SETS)
+
+    @cached_property
+    def _judged(self) -> dict[tuple[Scalar, ...], Architecture | Invalid]:
+        return {}
 
     @cached_property
     def _distributions(self) -> dict[str, BaseDistribution]:
@@ -269,7 +301,11 @@ class BoundSpace:
         return {name: distribution for name, distribution in found.items() if distribution is not None}
 
     def _params(self, architecture: Architecture) -> float:
-        return self.sizes(architecture)["params"]
+        layers = sizing.convolutions(architecture, self.signal, sizing.lengths(architecture, self.segment).input)
+        return sum(sizing.parameters(layers).values())
+
+    def _macs(self, architecture: Architecture) -> float:
+        return sizing.multiply_adds_per_second(architecture, self.signal, self.segment, self.sample_rate)
 
     def _check(self, values: Values) -> Architecture | Invalid:
         """Builds an architecture and holds it against the segment and the constraints."""
@@ -280,13 +316,20 @@ class BoundSpace:
             return Invalid(str(error).rstrip("."))
         sizes: dict[str, float] = {}
         for constraint in self._cheap_first:
-            if constraint.needs_sizes and not sizes:
-                sizes = self.sizes(architecture)
-            if "receptive_field" in constraint.names:
-                sizes["receptive_field"] = sizing.receptive_field(architecture)
+            for name in constraint.names.intersection(SIZES).difference(sizes):
+                sizes[name] = self._size(name, architecture)
             if not constraint.holds(architecture, sizes):
                 return Invalid(f"`{constraint.text}` does not hold", constraint)
         return architecture
+
+    def _size(self, name: str, architecture: Architecture) -> float:
+        match name:
+            case "params":
+                return self._params(architecture)
+            case "macs":
+                return self._macs(architecture)
+            case _:
+                return sizing.receptive_field(architecture)
 
     def _drawn(self, architecture: Architecture, params: dict[str, Scalar]) -> Drawn:
         return Drawn(architecture, params, {name: self._distributions[name.partition(".")[0]] for name in params})
@@ -304,7 +347,7 @@ class BoundSpace:
     def _enumerated(self) -> tuple[tuple[str, Drawn, float], ...]:
         return tuple((drawn.architecture.hash, drawn, weight) for drawn, weight in self._weighted())
 
-    def _draw_enumerated(self, generator: random.Random, taken: frozenset[str], faults: Counter[str]) -> Drawn:
+    def _draw_enumerated(self, generator: random.Random, taken: Collection[str], faults: Counter[str]) -> Drawn:
         """Continues a draw that was rejected too often; from the same law, since every point has its weight."""
         left = [(drawn, weight) for name, drawn, weight in self._enumerated if name not in taken]
         if left:

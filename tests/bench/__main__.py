@@ -1,6 +1,7 @@
 """`make bench`: measures what randsearch costs on this machine, and writes one table, as Markdown and CSV.
 
-Usage: python tests/bench FOLDER [GROUP ...], where groups are steps, threads, halves, data, search and commands.
+Usage: python tests/bench FOLDER [GROUP ...], where groups are steps, threads, halves, data, search,
+commands and scale.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from scale import scale
 from steps import against_plain, halves
 from table import Row, processor, save, shown
 from whole import candidates, commands, data
@@ -22,6 +24,7 @@ GROUPS: dict[str, Callable[[], Iterable[Row]]] = {
     "data": data,
     "search": candidates,
     "commands": commands,
+    "scale": scale,
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,15 +13,16 @@ import pandas as pd
 import pytest
 from optuna.trial import TrialState
 from rich.console import Console
-from tiny import without_times
+from tiny import FINISHED, without_times
 
+from randsearch import stopping
 from randsearch.config import StudyConfig
 from randsearch.errors import UserError
 from randsearch.measures import MEASURES, Measure, measure
-from randsearch.search import session
+from randsearch.search import executors, opening, session
 from randsearch.search.analysis import analyse_study
 from randsearch.search.opening import bind_space, planned_candidates
-from randsearch.space import SearchSpace
+from randsearch.space import BoundSpace, SearchSpace
 from randsearch.table import read_measurements
 
 # Two sets of skips for one level, four for two.
@@ -128,10 +130,10 @@ def test_no_architecture_twice_down_to_the_last_of_the_space(search, few, tmp_pa
     options = {"space": few, "train": "none", "measures": ["params"]}
     assert search(trials=6, **options)["architecture"].nunique() == 6
     saved = (tmp_path / "results/tiny/config.yaml").read_text()
-    with pytest.raises(UserError, match="all of its 6 valid architectures have been drawn"):
+    with pytest.raises(UserError, match="7 trials are more than there are valid architectures in it, 6: ask for fewer"):
         search(trials=7, **options)
     assert (tmp_path / "results/tiny/config.yaml").read_text() == saved
-    with pytest.raises(UserError, match="the space is used up"):
+    with pytest.raises(UserError, match="7 trials are more than"):
         search(study="new", trials=7, **options)
     assert not (tmp_path / "results/new").exists()
 
@@ -259,3 +261,61 @@ def test_an_adaptive_sampler_proposes_no_architecture_twice(search, few, tmp_pat
     proposed = [trial for trial in trials(tmp_path) if "repeats" in trial.user_attrs]
     assert proposed  # in a space this small some proposals must have come again, and were not measured again
     assert {trial.user_attrs["repeats"] for trial in proposed} <= set(table["architecture"])
+
+
+def endless(tmp_path: Path, *more: str) -> Path:
+    path = tmp_path / "wide.yaml"
+    path.write_text(FEW.replace("first_filters: 2", "first_filters: {int: [2, 512]}") + "".join(more))
+    return path
+
+
+def test_the_first_job_begins_whatever_is_to_come(search, tmp_path, monkeypatch):
+    drawn, done = [], []
+
+    def stop_at_the_third(setting, job):
+        done.append(job)
+        if len(done) == 3:
+            raise stopping.StoppedError
+        return measure(setting, job)
+
+    draw = BoundSpace.draw
+    monkeypatch.setattr(BoundSpace, "draw", lambda *given: drawn.append(given) or draw(*given))
+    monkeypatch.setattr(executors, "measure", stop_at_the_third)
+    with pytest.raises(stopping.StoppedError):
+        search(space=endless(tmp_path), trials=3000, proxy="params", measures=["macs"])
+    assert [index for _, seed, index, *_ in drawn if seed] == [0, 1]  # one more is drawn to see that any is valid
+    assert len(read_measurements(tmp_path / "results/tiny/measurements.csv")) == 2
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+@pytest.mark.parametrize("dry", [False, True])
+def test_more_trials_than_the_space_holds_are_refused_at_once(run_cli, tiny_search, few, tmp_path, sampler, dry):
+    arguments = tiny_search(tmp_path / "results", space=few, trials=10_000_000, sampler=sampler)
+    refused = run_cli(*arguments, *(["--dry-run"] if dry else []))
+    assert refused.code == 1
+    assert "10,000,000 trials are more than there are valid architectures in it, 6: ask for fewer" in refused.err
+    assert not (tmp_path / "results/tiny").exists()
+
+
+def test_no_number_of_trials_is_absurd(run_cli, tiny_search, tmp_path):
+    refused = run_cli(*tiny_search(tmp_path, trials=1_000_000_000))
+    assert (refused.code, refused.err.count("\n")) == (1, 1)
+    assert "trials: input should be less than or equal to 10000000 (got 1000000000)" in refused.err
+
+
+def test_a_space_that_turns_out_to_be_used_up_keeps_what_was_measured(search, few, tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "AMPLE", 0)
+    with pytest.raises(UserError, match="the space is used up, all of its 6 valid architectures have been drawn"):
+        search(space=few, trials=7, train="none", measures=["params"])
+    table = read_measurements(tmp_path / "results/tiny/measurements.csv")
+    assert table.groupby("architecture").size().tolist() == [3] * 6
+
+
+@pytest.mark.usefixtures("nothing_measured")
+def test_a_finished_study_is_not_written_again(finished_study, tiny_options, tmp_path):
+    shutil.copytree(finished_study, tmp_path / "results" / "tiny")
+    table = tmp_path / "results/tiny/measurements.csv"
+    before = table.stat().st_mtime_ns
+    machine = session.Machine(tmp_path / "results", None, 1, Console(quiet=True))
+    session.search(*session.resolve({"study": "tiny", **FINISHED}, machine), machine)
+    assert table.stat().st_mtime_ns == before
