@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from randsearch.config import load_options
+from randsearch.config_file import load_options
 from randsearch.errors import UserError
 from randsearch.space import SearchSpace
 from randsearch.yaml_files import read_yaml
