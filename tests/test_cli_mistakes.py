@@ -233,7 +233,7 @@ def test_a_second_driver_on_the_same_study(search, run_cli, existing, results, c
         ({"train": "top:0"}, "train"),
         ({"train": "best"}, "'best'"),
         ({"trials": 0}, "trials"),
-        ({"trials": 37}, "all of its 36 valid architectures"),
+        ({"trials": 37}, "holds 36 valid architectures and not 37"),
         ({"seeds": ["zero"]}, "'zero'"),
         ({"seeds": [-1]}, "from 0 to 2^63 - 1"),
         ({"batch": 0}, "batch"),

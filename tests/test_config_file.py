@@ -133,14 +133,14 @@ def test_a_study_s_file_serves_as_options_while_it_is_whole_and_options_need_not
 
 def test_it_outlives_a_loss_of_power(file, monkeypatch):
     kept, renamed = [], []
-    fsync, replace = os.fsync, Path.replace
+    fsync, replace = os.fsync, os.replace
 
     def note(handle: int) -> None:
         kept.append(Path(f"/proc/self/fd/{handle}").readlink())
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", note)
-    monkeypatch.setattr(Path, "replace", lambda path, target: renamed.append(len(kept)) or replace(path, target))
+    monkeypatch.setattr(os, "replace", lambda *names, **at: renamed.append(len(kept)) or replace(*names, **at))
     CONFIG.save(file)
     assert [path.parent for path in kept] == [file.parent, file.parent.parent]
     assert kept[0].name.startswith(".config.yaml.")

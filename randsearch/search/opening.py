@@ -82,8 +82,8 @@ def check_room(config: StudyConfig, space: BoundSpace) -> None:
     count = space.count()
     if count.number < config.trials:
         raise UserError(
-            f"{space.where}: {config.trials:,} trials are more than there are valid architectures in it, {count}: "
-            "ask for fewer or widen the space."
+            f"{space.where}: it holds {count} valid architectures and not {config.trials:,}: ask for fewer with "
+            "--trials, or widen the space."
         )
 
 

@@ -130,7 +130,7 @@ def test_no_architecture_twice_down_to_the_last_of_the_space(search, few, tmp_pa
     options = {"space": few, "train": "none", "measures": ["params"]}
     assert search(trials=6, **options)["architecture"].nunique() == 6
     saved = (tmp_path / "results/tiny/config.yaml").read_text()
-    with pytest.raises(UserError, match="7 trials are more than there are valid architectures in it, 6: ask for fewer"):
+    with pytest.raises(UserError, match="holds 6 valid architectures and not 7: ask for fewer"):
         search(trials=7, **options)
     assert (tmp_path / "results/tiny/config.yaml").read_text() == saved
     with pytest.raises(UserError, match="7 trials are more than"):
@@ -293,7 +293,7 @@ def test_more_trials_than_the_space_holds_are_refused_at_once(run_cli, tiny_sear
     arguments = tiny_search(tmp_path / "results", space=few, trials=10_000_000, sampler=sampler)
     refused = run_cli(*arguments, *(["--dry-run"] if dry else []))
     assert refused.code == 1
-    assert "10,000,000 trials are more than there are valid architectures in it, 6: ask for fewer" in refused.err
+    assert "holds 6 valid architectures and not 10,000,000: ask for fewer" in refused.err
     assert not (tmp_path / "results/tiny").exists()
 
 
