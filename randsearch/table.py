@@ -148,10 +148,7 @@ def _check_whole(path: Path) -> None:
     try:
         with (path.parent / "config.yaml").open("rb") as config:
             end = b"\n\n" if config.read(8) == b"version:" else b"\n"
-        with path.open("rb") as table:
-            table.seek(-min(2, table.seek(0, io.SEEK_END)), io.SEEK_END)
-            # An editor may have written other ends of lines.
-            found = table.read().replace(b"\r", b"")
+        found = _end(path)
     except OSError:
         return  # It is no study's, or reading it says what is wrong.
     if not found.endswith(end):
@@ -160,6 +157,18 @@ def _check_whole(path: Path) -> None:
             "writes it anew from the study's database; where that is gone too, put one of the two back from a copy, or "
             "delete the table to measure anew."
         )
+
+
+def is_marked(path: Path) -> bool:
+    """Whether a table that can be read ends in the empty line that shows it to be whole."""
+    return _end(path) == b"\n\n"
+
+
+def _end(path: Path) -> bytes:
+    """The last two characters of a file, or fewer; an editor may have written other ends of lines."""
+    with path.open("rb") as table:
+        table.seek(-min(4, table.seek(0, io.SEEK_END)), io.SEEK_END)
+        return table.read().replace(b"\r", b"")[-2:]
 
 
 def _read_cells(path: Path) -> tuple[list[str], list[list[str]]]:

@@ -16,7 +16,7 @@ from randsearch.errors import UserError
 from randsearch.measurement import Measurement
 from randsearch.search.studies import Candidate, Studies
 from randsearch.space import BoundSpace, Drawn
-from randsearch.table import parameters, read_measurements
+from randsearch.table import is_marked, parameters, read_measurements
 
 SPARE = 1000
 """Candidates without any measurement that a table is believed to lack at most, beyond as many again as it has."""
@@ -38,9 +38,10 @@ def rebuild(studies: Studies, space: BoundSpace, table: Path, drawn: Iterable[Dr
     rows = read_measurements(table)
     keys = list(zip(rows["architecture"], rows["measure"], rows["seed"].tolist(), strict=True))
     candidates = {candidate.architecture.hash: candidate for candidate in studies.candidates()}
-    measured = {measurement.key for measurement in studies.measurements(candidates.values())}
+    measured = {measurement.key: measurement.score for measurement in studies.measurements(candidates.values())}
     lacking = rows[[key not in measured for key in keys]]
-    studies.tabulated = lacking.empty and len(keys) == len(measured)
+    known = dict(zip(keys, map(_number, rows["score"]), strict=True))
+    studies.tabulated = is_marked(table) and known == measured
     if not lacking.empty:
         with studies.storage.late():
             _add(studies, space, table, lacking, candidates, _until({*rows["architecture"]}, drawn))
