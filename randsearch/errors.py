@@ -25,6 +25,10 @@ class DamagedAudioError(UserError):
     """A decoded track in the cache is damaged; it can be decoded again."""
 
 
+class NotAgreedError(UserError):
+    """A study would have this machine open a database, or run code, that its user has not agreed to."""
+
+
 def printable(text: str) -> str:
     """Text of unknown origin as a terminal may show it: line breaks, control characters and their like as escapes."""
     return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)

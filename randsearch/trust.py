@@ -21,16 +21,13 @@ from typing import Any
 from platformdirs import user_state_dir
 
 from randsearch.config import StudyConfig, without_password
-from randsearch.errors import UserError
+from randsearch.errors import NotAgreedError, UserError
 from randsearch.files import replace_file
+from randsearch.measures.own import is_own
 
 STATE_FILE = "agreed.json"
 
 _PATIENCE_SECONDS = 5.0
-
-
-class NotAgreedError(UserError):
-    """A study would have this machine open a database, or run code, that its user has not agreed to."""
 
 
 @dataclass(frozen=True)
@@ -144,11 +141,6 @@ def agreed_measures(config: StudyConfig, folder: Path) -> frozenset[str]:
             f"--measures {shlex.quote(names)}."
         )
     return frozenset(own)
-
-
-def is_own(measure: str) -> bool:
-    """Whether a measure is named by its place, as those are that are not in the registry."""
-    return ":" in measure
 
 
 def _key(folder: Path, study: str) -> str:

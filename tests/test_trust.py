@@ -192,7 +192,7 @@ def test_the_user_s_own_file_of_options_names_what_it_holds(tmp_path):
     found = trust.agreement(tmp_path, "study")
     assert found.measures == {"mine:run"}
     assert found.storages == {f"sqlite:///{Path('mine.db').resolve()}"}
-    with pytest.raises(trust.NotAgreedError, match="agreed to: theirs:proxy, imported"):
+    with pytest.raises(NotAgreedError, match="agreed to: theirs:proxy, imported"):
         trust.agreed_measures(asked, tmp_path)
 
 
@@ -211,7 +211,7 @@ def test_what_was_agreed_is_kept_for_this_user_alone_and_without_a_password(tmp_
         ("a", config.model_copy(update={"storage": url.replace("me", "you")})),
         ("a", config.model_copy(update={"storage": f"{url}?host=elsewhere"})),
     ):
-        with pytest.raises(trust.NotAgreedError) as refusal:
+        with pytest.raises(NotAgreedError) as refusal:
             trust.agreed_storage(changed, tmp_path / folder)
         assert "hush" not in str(refusal.value)
 
@@ -253,7 +253,7 @@ def test_databases_are_opened_in_one_place_which_takes_what_was_agreed_to_alone(
     for name in ("open_engine", "open_storage", "_connect"):
         assert ast.unparse(functions[name].args) == "url: AgreedURL"
     assert called(functions["database_url"])[0] == "agreed_storage"
-    with pytest.raises(trust.NotAgreedError):
+    with pytest.raises(NotAgreedError):
         database_url(StudyConfig(space={}, storage="sqlite:///x.db"), Path())
 
 
@@ -265,5 +265,5 @@ def test_a_user_s_code_is_imported_in_one_place_which_takes_what_was_agreed_to_a
         assert not shipped or name == "measures/catalogue.py", name
     own = find("theirs:run").run
     assert own == Lazy("theirs:run")
-    with pytest.raises(trust.NotAgreedError, match="theirs:run was not run"):
+    with pytest.raises(NotAgreedError, match="theirs:run was not run"):
         own.load(["other:run"])

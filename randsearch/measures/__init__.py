@@ -16,14 +16,13 @@ from typing import Any
 
 from randsearch import stopping
 from randsearch.architecture import Architecture
-from randsearch.errors import DamagedAudioError, PlaceError, UserError, told
+from randsearch.errors import DamagedAudioError, NotAgreedError, PlaceError, UserError, told
 from randsearch.measurement import Measurement
 from randsearch.measures.base import Lazy, Measure, Outcome, Setting, UnmeasurableError
 from randsearch.measures.catalogue import MEASURES, find
-from randsearch.measures.own import unchanged
+from randsearch.measures.own import is_own, unchanged
 from randsearch.memory import keep_freed_memory
 from randsearch.stopping import OverdueError, StoppedError
-from randsearch.trust import NotAgreedError, is_own
 
 __all__ = ["MEASURES", "Job", "Measure", "Outcome", "Setting", "UnmeasurableError", "find", "measure"]
 

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from randsearch.architecture import Architecture, Half
-from randsearch.errors import UserError, quoted, told
+from randsearch.errors import NotAgreedError, UserError, quoted, told
 from randsearch.files import Place
 from randsearch.measurement import home
-from randsearch.trust import NotAgreedError
 
 if TYPE_CHECKING:
     from randsearch.data import Dataset, Track

@@ -11,7 +11,7 @@ from randsearch.architecture import Half
 from randsearch.errors import UserError
 from randsearch.measures import costs
 from randsearch.measures.base import Lazy, Measure
-from randsearch.trust import is_own
+from randsearch.measures.own import is_own
 
 
 def _at(place: str) -> Lazy:

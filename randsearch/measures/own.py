@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGALRM") if hasattr(signal, name)]
 
 
+def is_own(measure: str) -> bool:
+    """Whether a measure is named by its place, as those are that are not in the registry."""
+    return ":" in measure
+
+
 @contextmanager
 def unchanged() -> Iterator[None]:
     """Puts back what code within may leave changed: signals, the folder, warnings, output, settings of torch and numpy.

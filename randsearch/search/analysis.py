@@ -13,13 +13,12 @@ from randsearch.agreement.output import without_nan
 from randsearch.budgets import at_budgets, base
 from randsearch.config import StudyConfig
 from randsearch.ensemble import Ensemble, ensemble, with_ensemble, write_ensemble
-from randsearch.errors import UserError
+from randsearch.errors import NotAgreedError, UserError
 from randsearch.files import Place
 from randsearch.folders import load_config
 from randsearch.search.opening import open_studies
 from randsearch.segments import read_segments
 from randsearch.table import means, measures, read_measurements
-from randsearch.trust import NotAgreedError
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from randsearch.config import StudyConfig
-from randsearch.errors import UserError
+from randsearch.errors import NotAgreedError, UserError
 from randsearch.files import Place
 from randsearch.folders import load_config
 from randsearch.measurement import Key, Measurement, home
@@ -21,7 +21,7 @@ from randsearch.search.storage import STUDY_FILE
 from randsearch.search.studies import Candidate, Studies
 from randsearch.search.tabulate import tabulate
 from randsearch.table import write_measurements
-from randsearch.trust import NotAgreedError, agreed_storage
+from randsearch.trust import agreed_storage
 
 TABLE = "measurements.csv"
 
