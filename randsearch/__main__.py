@@ -9,7 +9,7 @@ import sys
 def run() -> None:
     """Runs the command line; its imports take long enough to be interrupted too."""
     try:
-        from randsearch.stopping import interrupt
+        from randsearch.base.stopping import interrupt
 
         signal.signal(signal.SIGINT, lambda _, frame: interrupt(frame))
         from randsearch.cli import main

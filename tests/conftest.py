@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis
@@ -17,7 +18,8 @@ from randsearch import cli
 from randsearch.data import open_dataset
 from randsearch.measures import Setting
 from randsearch.models.sizing import Signal
-from randsearch.training import Recipe
+from randsearch.running import executors
+from randsearch.training.loop import Recipe
 
 # Networks of the tests are tiny: a second thread costs more than it brings, and far more on a busy machine.
 torch.set_num_threads(1)
@@ -60,7 +62,7 @@ def tiny_space(tmp_path_factory) -> Path:
 def _one_worker_by_default() -> Iterator[None]:
     """Tests run side by side, and processes of their own would cost each of them seconds."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("randsearch.cli", "randsearch.cli_finalists"):
+        for module in ("randsearch.cli.app", "randsearch.cli.finalists"):
             patch.setattr(f"{module}.workers_for", lambda asked, *_: asked or 1)
         yield
 
@@ -102,6 +104,21 @@ def tiny_setting(tiny_corpus) -> Setting:
         study="tiny",
         proxy_batch=2,
     )
+
+
+@pytest.fixture
+def setting(tiny_setting, tmp_path) -> Setting:
+    return replace(tiny_setting, folder=tmp_path / "measured")
+
+
+@pytest.fixture
+def nothing_measured(monkeypatch) -> None:
+    """A search that must find all that it needs."""
+
+    def refuse(setting, job):
+        raise AssertionError(f"{job} is measured again")
+
+    monkeypatch.setattr(executors, "measure", refuse)
 
 
 @pytest.fixture(scope="session")

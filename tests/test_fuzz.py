@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny import SPACE, write_tracks
 
-from randsearch.config import StudyConfig
 from randsearch.space.parameters import DEFAULTS
+from randsearch.study.config import StudyConfig
 
 UNCHECKED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 often = settings(max_examples=settings.default.max_examples // 2, suppress_health_check=UNCHECKED)

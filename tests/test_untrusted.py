@@ -13,12 +13,12 @@ import pytest
 from jinja2 import Template
 
 import randsearch
-from randsearch.architecture import Architecture
-from randsearch.config import StudyConfig, without_password
-from randsearch.errors import UserError
-from randsearch.measurement import home
+from randsearch.base.errors import UserError
+from randsearch.models.architecture import Architecture
 from randsearch.report.audio import listen
-from randsearch.segments import read_segments
+from randsearch.study.config import StudyConfig, without_password
+from randsearch.table.measurement import home
+from randsearch.table.segments import read_segments
 
 SOURCES = sorted(Path(randsearch.__file__).parent.rglob("*.py"))
 
@@ -62,7 +62,7 @@ def test_nothing_that_is_read_is_run(source):
 def test_the_loader_is_a_safe_one():
     import yaml
 
-    from randsearch.yaml_files import _Loader
+    from randsearch.base.yaml_files import _Loader
 
     assert issubclass(_Loader, yaml.SafeLoader)
 
@@ -225,7 +225,7 @@ def test_no_artifact_is_written_over_a_file_elsewhere(study, mine, monkeypatch):
     from optuna.artifacts.exceptions import ArtifactNotFound
 
     from randsearch.finalists.dashboard import Artifacts, prepare
-    from randsearch.folders import load_config
+    from randsearch.study.folders import load_config
 
     monkeypatch.setattr("randsearch.finalists.dashboard.save_plots", lambda *_, **__: [])
     prepare(load_config(study), study, lambda _: None)

@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from randsearch.base.errors import UserError
 from randsearch.data.track import FloatArray, Track
-from randsearch.errors import UserError
 
 
 @dataclass(frozen=True)

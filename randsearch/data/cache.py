@@ -20,10 +20,10 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 from platformdirs import user_cache_dir
 
+from randsearch.base.errors import UserError
+from randsearch.base.locks import LOCKLESS, file_lock
 from randsearch.data.layouts import Header
 from randsearch.data.track import FloatArray
-from randsearch.errors import UserError
-from randsearch.locks import LOCKLESS, file_lock
 
 FORMAT_VERSION = 1
 """Raise it when the same source files should give different samples: old files are then left alone, new ones built."""

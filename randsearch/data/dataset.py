@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import soxr
 
+from randsearch.base.errors import UserError, shortened
+from randsearch.base.memory import available_bytes
+from randsearch.base.seeds import check_seed
 from randsearch.data import cache as store
 from randsearch.data.layouts import Header, Layout, Recording, StemFiles, WavFolders
 from randsearch.data.speech import SpeechFolders
@@ -17,9 +20,6 @@ from randsearch.data.split import split_tracks
 from randsearch.data.synthetic import synthetic_corpus
 from randsearch.data.task import TASKS, Task
 from randsearch.data.track import FloatArray, Track
-from randsearch.errors import UserError, shortened
-from randsearch.memory import available_bytes
-from randsearch.seeds import check_seed
 
 DEFAULT_SAMPLE_RATE_LIMIT = 22050
 """Wave-U-Net's own rate: data of a higher rate come down to it unless asked otherwise."""

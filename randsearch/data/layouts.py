@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 import soundfile
 
+from randsearch.base.errors import UserError
 from randsearch.data.task import STEMS
 from randsearch.data.track import FloatArray
-from randsearch.errors import UserError
 
 BLOCK = 2**18
 """Samples that are decoded at a time."""

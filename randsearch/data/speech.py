@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from randsearch.base.errors import UserError
 from randsearch.data.layouts import Header, Recording, read_wav, sound_entries, wav_header
 from randsearch.data.task import SPEECH_STEMS
 from randsearch.data.track import FloatArray
-from randsearch.errors import UserError
 
 
 class SpeechFolders:

@@ -6,8 +6,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from randsearch.base.yaml_files import read_yaml
 from randsearch.data.track import Track
-from randsearch.yaml_files import read_yaml
 
 
 @cache

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from randsearch.errors import DamagedAudioError
+from randsearch.base.errors import DamagedAudioError
 
 FloatArray = npt.NDArray[np.float32]
 

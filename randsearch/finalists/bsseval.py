@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from randsearch.errors import UserError
-from randsearch.files import Place
+from randsearch.base.errors import UserError
+from randsearch.base.files import Place
 
 SECONDS = 1.0
 """Of a window, and from one window to the next."""

@@ -17,16 +17,16 @@ from filelock import Timeout
 from optuna.artifacts import upload_artifact
 from optuna.artifacts.exceptions import ArtifactNotFound
 
-from randsearch.config import StudyConfig
-from randsearch.errors import PlaceError, UserError
-from randsearch.files import Place, replace_file
+from randsearch.base.errors import PlaceError, UserError
+from randsearch.base.files import Place, replace_file
+from randsearch.base.locks import file_lock
 from randsearch.finalists.winner import best
-from randsearch.locks import file_lock
 from randsearch.plots import save_plots
-from randsearch.search.analysis import examine, plot_data
-from randsearch.search.lease import LOCK_FILE
-from randsearch.search.opening import open_studies
-from randsearch.search.studies import Studies
+from randsearch.study.candidates import open_studies
+from randsearch.study.config import StudyConfig
+from randsearch.study.findings import examine, plot_data
+from randsearch.study.lease import LOCK_FILE
+from randsearch.study.studies import Studies
 
 HEARD = 3
 """Networks whose excerpts are shown."""

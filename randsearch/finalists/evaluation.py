@@ -21,17 +21,17 @@ import numpy as np
 import pandas as pd
 import torch
 
-from randsearch.config import StudyConfig
+from randsearch.base.errors import UserError
+from randsearch.base.files import Place
 from randsearch.data import TASKS, Track, open_test
-from randsearch.errors import UserError
-from randsearch.files import Place
 from randsearch.finalists.bsseval import read_scores, require_museval, score_track, write_scores
 from randsearch.finalists.loading import load_network
 from randsearch.finalists.winner import Finalist, best
 from randsearch.models.inference import separate
 from randsearch.models.layers import Signal
 from randsearch.models.wave_unet import WaveUNet
-from randsearch.search.opening import signal
+from randsearch.study.candidates import signal
+from randsearch.study.config import StudyConfig
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 

@@ -13,20 +13,20 @@ import torch
 import yaml
 from safetensors.torch import save
 
-from randsearch.config import StudyConfig
+from randsearch.base.files import Place
 from randsearch.data import TASKS
-from randsearch.files import Place
 from randsearch.finalists.loading import load_network
 from randsearch.finalists.winner import Finalist
 from randsearch.models.layers import Lengths, lengths
 from randsearch.models.wave_unet import WaveUNet
-from randsearch.search.opening import signal
+from randsearch.study.candidates import signal
+from randsearch.study.config import StudyConfig
 
 MOST_SAMPLES = 2**26
 """Of an input, so that the program's arithmetic on lengths cannot overflow."""
 
 _HEADER = """\
-# A trained network of randsearch. `architecture` is what `randsearch.architecture.Architecture` reads; the program
+# A trained network of randsearch. `architecture` is what `randsearch.Architecture` reads; the program
 # takes (1, channels, time) float32 at `sample_rate` and gives (1, sources, channels, time), shorter by `lost` samples
 # at either end. An input is `plus` samples longer than a multiple of `multiple`, from `shortest` to `longest`.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from randsearch.errors import UserError
+from randsearch.base.errors import UserError
 from randsearch.finalists.winner import Finalist
 from randsearch.models.layers import Signal
 from randsearch.models.wave_unet import WaveUNet, build

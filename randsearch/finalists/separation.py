@@ -17,8 +17,8 @@ import soxr
 import torch
 from numpy.typing import NDArray
 
-from randsearch.errors import UserError
-from randsearch.files import Place
+from randsearch.base.errors import UserError
+from randsearch.base.files import Place
 from randsearch.models import inference
 from randsearch.models.sizing import reach
 from randsearch.models.wave_unet import WaveUNet

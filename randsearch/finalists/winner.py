@@ -11,10 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from randsearch.architecture import Architecture
-from randsearch.errors import UserError
-from randsearch.files import Place
-from randsearch.table import means, parameters, read_measurements, scores
+from randsearch.base.errors import UserError
+from randsearch.base.files import Place
+from randsearch.models.architecture import Architecture
+from randsearch.table.tidy import means, parameters, read_measurements, scores
 
 _HASH = re.compile(r"[0-9a-f]{12}")
 

@@ -14,15 +14,15 @@ from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from randsearch import stopping
-from randsearch.architecture import Architecture
-from randsearch.errors import DamagedAudioError, NotAgreedError, PlaceError, UserError, told
-from randsearch.measurement import Measurement
-from randsearch.measures.base import Lazy, Measure, Outcome, Setting, UnmeasurableError
+from randsearch.base import stopping
+from randsearch.base.errors import DamagedAudioError, NotAgreedError, PlaceError, UserError, told
+from randsearch.base.memory import keep_freed_memory
+from randsearch.base.stopping import OverdueError, StoppedError
 from randsearch.measures.catalogue import MEASURES, find
+from randsearch.measures.contract import Lazy, Measure, Outcome, Setting, UnmeasurableError
 from randsearch.measures.own import is_own, unchanged
-from randsearch.memory import keep_freed_memory
-from randsearch.stopping import OverdueError, StoppedError
+from randsearch.models.architecture import Architecture
+from randsearch.table.measurement import Measurement
 
 __all__ = ["MEASURES", "Job", "Measure", "Outcome", "Setting", "UnmeasurableError", "find", "measure"]
 
@@ -94,7 +94,7 @@ def _limit_threads(threads: int, modules: int) -> None:
 
 
 def _attempt(setting: Setting, job: Job) -> Measurement:
-    from randsearch.training import DivergedError
+    from randsearch.training.loop import DivergedError
 
     try:
         outcome = _run(setting, job)

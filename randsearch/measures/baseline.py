@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from randsearch import metrics
-from randsearch.data import Track
-from randsearch.errors import UserError
+from randsearch.base.errors import UserError
+from randsearch.data import Track, metrics
 
 COPY_DB = 60.0
 """By how much what remains of a source, less the mixture at its best gain, lies below it in a copy of the mixture. Any

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from randsearch.architecture import Half
-from randsearch.errors import UserError
+from randsearch.base.errors import UserError
 from randsearch.measures import costs
-from randsearch.measures.base import Lazy, Measure
+from randsearch.measures.contract import Lazy, Measure
 from randsearch.measures.own import is_own
+from randsearch.models.architecture import Half
 
 
 def _at(place: str) -> Lazy:
@@ -26,7 +26,7 @@ def _on_batches(place: str, needs: str, source: str, steps: float, sign: str = "
 def _half_fixed(half: Half) -> Measure:
     """A J-Net proxy: a short training with a half at random weights."""
     cost = partial(costs.proxy_cost, half=half)
-    place = _at(f"training:fixed_{half}")
+    place = _at(f"trained:fixed_{half}")
     return Measure(place, "short training", "J-Net 1911.12926", "proxy_steps", cost, fixes=half, trains=True)
 
 
@@ -43,19 +43,19 @@ def _solved(place: str) -> Measure:
 
 
 MEASURES: dict[str, Measure] = {
-    "trained": Measure(_at("training:trained"), "training", "the truth", "steps", costs.trained_cost, trains=True),
+    "trained": Measure(_at("trained:trained"), "training", "the truth", "steps", costs.trained_cost, trains=True),
     "fixed_decoder": _half_fixed("decoder"),
     "fixed_encoder": _half_fixed("encoder"),
     "early": Measure(
-        _at("training:early"),
+        _at("trained:early"),
         "short training",
         "equal-cost control",
         "equal cost",
         costs.early_cost,
         trains=True,
     ),
-    "sotl": _losses("training:sotl"),
-    "sotl_e": _losses("training:sotl_e"),
+    "sotl": _losses("trained:sotl"),
+    "sotl_e": _losses("trained:sotl_e"),
     "readout": _solved("readout:readout"),
     "readout_last": _solved("readout:readout_last"),
     "params": Measure(_at("sizes:params"), "nothing", "baseline", seeded=False),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from randsearch.architecture import Architecture, Half
-from randsearch.measures.base import Setting
+from randsearch.measures.contract import Setting
 from randsearch.models import sizing
+from randsearch.models.architecture import Architecture, Half
 from randsearch.models.frozen import is_fixed
 
 READOUT_DRAWS = 3

@@ -10,8 +10,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from randsearch.base.files import Place
 from randsearch.data import Dataset
-from randsearch.files import Place
 
 EXCERPTS = 3
 EXCERPT_SECONDS = 10

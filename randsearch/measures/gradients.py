@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from randsearch.architecture import Architecture
-from randsearch.measures.base import Outcome, Setting, UnmeasurableError
+from randsearch.measures.contract import Outcome, Setting, UnmeasurableError
 from randsearch.measures.costs import ZICO_BATCHES
 from randsearch.measures.probing import Batch, convolutions, fresh_network, log, score_fresh, total
+from randsearch.models.architecture import Architecture
 from randsearch.models.wave_unet import WaveUNet
-from randsearch.training import squared_error
+from randsearch.training.loop import squared_error
 
 
 def l2_norm(setting: Setting, architecture: Architecture, seed: int) -> Outcome:

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from randsearch.architecture import Architecture
-from randsearch.measures.base import Outcome, Setting, UnmeasurableError
+from randsearch.base.seeds import derive
+from randsearch.data.metrics import Array
+from randsearch.measures.contract import Outcome, Setting, UnmeasurableError
 from randsearch.measures.probing import ACTIVATIONS, Batch, predicted, refuse, score_fresh, watching
-from randsearch.metrics import Array
+from randsearch.models.architecture import Architecture
 from randsearch.models.wave_unet import WaveUNet
-from randsearch.seeds import derive
 
 JACOBIAN_STABILITY = 1e-5
 MOMENTS = 256

@@ -16,14 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from randsearch.architecture import Architecture
+from randsearch.base.seeds import derive
 from randsearch.data import Crops
-from randsearch.measures.base import Outcome, Setting, UnmeasurableError
-from randsearch.metrics import AUDIBLE_DBFS
+from randsearch.data.metrics import AUDIBLE_DBFS
+from randsearch.measures.contract import Outcome, Setting, UnmeasurableError
+from randsearch.models.architecture import Architecture
 from randsearch.models.blocks import Snake
 from randsearch.models.sizing import lengths
 from randsearch.models.wave_unet import WaveUNet, build
-from randsearch.seeds import derive
 
 PATIENCE = 100
 """Batches that are looked through for audible crops."""

@@ -18,17 +18,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from randsearch.architecture import Architecture
+from randsearch.base.seeds import derive
 from randsearch.data import Crops
-from randsearch.measures.base import Outcome, Setting, UnmeasurableError
+from randsearch.measures.contract import Outcome, Setting, UnmeasurableError
 from randsearch.measures.costs import READOUT_BATCHES, READOUT_DRAWS
 from randsearch.measures.ridge import Moments, fit
+from randsearch.models.architecture import Architecture
 from randsearch.models.blocks import Separable
 from randsearch.models.resampling import crop
 from randsearch.models.sizing import lengths
 from randsearch.models.wave_unet import WaveUNet, build
-from randsearch.seeds import derive
-from randsearch.training import evaluate
+from randsearch.training.loop import evaluate
 
 HELD_OUT = READOUT_BATCHES // 4
 ROWS = 4096

@@ -10,8 +10,8 @@ from typing import Self
 
 import numpy as np
 
-from randsearch.measures.base import UnmeasurableError
-from randsearch.metrics import Array
+from randsearch.data.metrics import Array
+from randsearch.measures.contract import UnmeasurableError
 
 STRENGTHS = (0.0, 1e-8, 1e-6, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """What may be chosen from, relative to the unit variance of the features."""

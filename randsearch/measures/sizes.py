@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from randsearch.architecture import Architecture
-from randsearch.measures.base import Outcome, Setting
+from randsearch.measures.contract import Outcome, Setting
 from randsearch.measures.costs import plan
 from randsearch.models import sizing
+from randsearch.models.architecture import Architecture
 
 
 def params(setting: Setting, architecture: Architecture, seed: int) -> Outcome:

@@ -7,9 +7,9 @@ import time
 import torch
 from torch import Tensor, nn
 
-from randsearch.architecture import Architecture
-from randsearch.measures.base import Outcome, Setting
+from randsearch.measures.contract import Outcome, Setting
 from randsearch.measures.probing import NORMALISATIONS, convolutions, fresh_network, log, predicted, refuse, total
+from randsearch.models.architecture import Architecture
 from randsearch.models.sizing import lengths
 
 

@@ -7,12 +7,12 @@ import time
 import torch
 from torch import Tensor, nn
 
-from randsearch.architecture import Architecture
-from randsearch.measures.base import Outcome, Setting
+from randsearch.base.seeds import derive
+from randsearch.measures.contract import Outcome, Setting
 from randsearch.measures.probing import NORMALISATIONS, fresh_network, log, watching
+from randsearch.models.architecture import Architecture
 from randsearch.models.sizing import lengths
 from randsearch.models.wave_unet import WaveUNet
-from randsearch.seeds import derive
 
 CHANGE = 0.01
 

@@ -10,11 +10,11 @@ import math
 import torch
 from torch import Tensor, nn
 
-from randsearch.architecture import Architecture
+from randsearch.models.architecture import Architecture
 from randsearch.models.initialisation import drawing
 from randsearch.models.layers import Convolution, Signal, lengths
-from randsearch.models.plan import convolutions
 from randsearch.models.resampling import Blur, Interpolation, LearnedInterpolation, Skip
+from randsearch.models.structure import convolutions
 
 
 class Snake(nn.Module):

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from randsearch.architecture import Architecture, Half
+from randsearch.models.architecture import Architecture, Half
 from randsearch.models.layers import Convolution, lengths
-from randsearch.models.plan import convolutions
+from randsearch.models.structure import convolutions
 
 if TYPE_CHECKING:
     from randsearch.models.wave_unet import WaveUNet

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from randsearch.architecture import Architecture
+from randsearch.models.architecture import Architecture
+from randsearch.models.channels_last import estimate_all
 from randsearch.models.layers import lengths
-from randsearch.models.rows import estimate_all
 from randsearch.models.sizing import reach
 from randsearch.models.wave_unet import WaveUNet
 

@@ -14,8 +14,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from randsearch.architecture import Architecture, content_digest
-from randsearch.errors import UserError
+from randsearch.base.errors import UserError
+from randsearch.models.architecture import Architecture, content_digest
 
 Draw = Callable[[str, nn.Conv1d], None]
 """Sets weight and bias of a convolution, given its name in the network."""

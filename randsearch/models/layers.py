@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from randsearch.architecture import Architecture
-from randsearch.errors import UserError
+from randsearch.base.errors import UserError
+from randsearch.models.architecture import Architecture
 
 Part = Literal["encoder", "skips", "bottleneck", "decoder", "output"]
 PARTS: tuple[Part, ...] = ("encoder", "skips", "bottleneck", "decoder", "output")

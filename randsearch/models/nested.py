@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from randsearch.models.blocks import Factory
-from randsearch.models.plan import supervised_depths
 from randsearch.models.resampling import crop
+from randsearch.models.structure import supervised_depths
 from randsearch.models.wave_unet import WaveUNet, beside
 
 

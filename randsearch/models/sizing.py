@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from randsearch.architecture import Architecture
+from randsearch.models.architecture import Architecture
 from randsearch.models.layers import PARTS, Convolution, Lengths, Part, Signal, check_depth, lengths
-from randsearch.models.plan import convolutions
+from randsearch.models.structure import convolutions
 
 __all__ = [
     "PARTS",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from randsearch.architecture import Architecture
+from randsearch.models.architecture import Architecture
 from randsearch.models.blocks import Factory
 from randsearch.models.frozen import fix_half
 from randsearch.models.layers import Signal

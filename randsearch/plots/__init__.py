@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from randsearch.agreement import agreement
-from randsearch.errors import UserError
-from randsearch.files import Place
+from randsearch.base.errors import UserError
+from randsearch.base.files import Place
 from randsearch.plots.bump_chart import bump_chart
 from randsearch.plots.claim3 import claim3
-from randsearch.plots.effects import effects
 from randsearch.plots.learning_curves import learning_curves
 from randsearch.plots.matrix import matrix
+from randsearch.plots.parameter_effects import effects
 from randsearch.plots.quality_cost import quality_cost
 from randsearch.plots.rank_rank import rank_rank
 from randsearch.plots.regret_recall import regret_recall
 from randsearch.plots.seeds import seeds
-from randsearch.plots.segments import segments
+from randsearch.plots.segment_sdr import segments
 from randsearch.plots.style import NotEnoughDataError, render
+from randsearch.statistics import agreement
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from randsearch.agreement import agreement, settings
 from randsearch.plots import style
-from randsearch.table import means
+from randsearch.statistics import agreement, settings
+from randsearch.table.tidy import means
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from randsearch.agreement import agreement, settings
 from randsearch.plots import style
+from randsearch.statistics import agreement, settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from randsearch.agreement import agreement, settings
-from randsearch.budgets import at_budgets, base
 from randsearch.plots import style
-from randsearch.table import measures
+from randsearch.statistics import agreement, settings
+from randsearch.statistics.budgets import at_budgets, base
+from randsearch.table.tidy import measures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

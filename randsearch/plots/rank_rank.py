@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from randsearch.agreement import agreement, format_interval, settings
 from randsearch.plots import style
-from randsearch.table import means
+from randsearch.statistics import agreement, format_interval, settings
+from randsearch.table.tidy import means
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

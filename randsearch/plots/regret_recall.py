@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from randsearch.agreement import TOP, agreement, settings
 from randsearch.plots import style
+from randsearch.statistics import TOP, agreement, settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

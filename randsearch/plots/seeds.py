@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from randsearch.agreement import agreement, settings
 from randsearch.plots import style
-from randsearch.table import scores
+from randsearch.statistics import agreement, settings
+from randsearch.table.tidy import scores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from randsearch.errors import UserError
+from randsearch.base.errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from randsearch.files import Place
+from randsearch.base.files import Place
 from randsearch.plots.style import label
 
 MEASURES = ("trained", "fixed_decoder", "fixed_encoder")

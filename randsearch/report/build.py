@@ -14,17 +14,17 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from randsearch.agreement import Verdict, headline, notes, verdict
-from randsearch.config import StudyConfig
-from randsearch.files import Place
-from randsearch.folders import load_config
+from randsearch.base.files import Place
 from randsearch.plots import make_plots
 from randsearch.plots.style import label, render
 from randsearch.report import machine
 from randsearch.report.audio import listen
 from randsearch.report.tables import agreement_grid, failure_grid, score_grid
-from randsearch.search.analysis import Findings, examine, plot_data
-from randsearch.table import means, measures, parameters, read_measurements
+from randsearch.statistics import Verdict, headline, notes, verdict
+from randsearch.study.config import StudyConfig
+from randsearch.study.findings import Findings, examine, plot_data
+from randsearch.study.folders import load_config
+from randsearch.table.tidy import means, measures, parameters, read_measurements
 
 REPORT_FILE = "report.html"
 TARGET = "trained"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from randsearch.agreement import TOP, format_interval, format_p
 from randsearch.plots.style import label
-from randsearch.table import means, measures, parameters
+from randsearch.statistics import TOP, format_interval, format_p
+from randsearch.table.tidy import means, measures, parameters
 
 MOST_ROWS = 200
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from randsearch.architecture import Architecture
-from randsearch.errors import UserError, quoted
+from randsearch.base.errors import UserError, quoted
+from randsearch.models.architecture import Architecture
 from randsearch.space.parameters import SETS
 
 SIZES = ("params", "macs", "receptive_field")

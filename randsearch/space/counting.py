@@ -8,18 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from randsearch.architecture import Architecture
+from randsearch.models.architecture import Architecture
 from randsearch.space.constraints import Constraint
-from randsearch.space.parameters import (
-    DEFAULTS,
-    MEMBERSHIP,
-    SETS,
-    Parameter,
-    Scalar,
-    Skeleton,
-    Subset,
-    Values,
-)
+from randsearch.space.parameters import DEFAULTS, MEMBERSHIP, SETS, Parameter, Scalar, Skeleton, Subset, Values
 from randsearch.space.parameters import skeletons as all_skeletons
 
 # What `Architecture` and the segment's length judge together; of a set of levels they only ask whether it is empty.

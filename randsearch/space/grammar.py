@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from randsearch.architecture import Architecture
-from randsearch.errors import UserError, named, quoted
+from randsearch.base.errors import UserError, named, quoted
+from randsearch.base.yaml_files import read_yaml
+from randsearch.models.architecture import Architecture
 from randsearch.models.sizing import Signal
 from randsearch.space.constraints import Constraint
 from randsearch.space.counting import JUDGED
 from randsearch.space.parameters import DEFAULTS, SETS, Choices, Fixed, Parameter, Range, Scalar, Subset, Values
 from randsearch.space.sampling import BoundSpace
-from randsearch.yaml_files import read_yaml
 
 Sides: TypeAlias = dict[str, int]  # option to -1 or 0: whether it is at its last or at its first value
 

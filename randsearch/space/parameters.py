@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, get_args, get_origin
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
-from randsearch.architecture import Architecture
+from randsearch.models.architecture import Architecture
 
 Scalar: TypeAlias = int | float | str | bool
 Values: TypeAlias = dict[str, Any]  # option to value, every option of Architecture named

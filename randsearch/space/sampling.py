@@ -17,11 +17,11 @@ from typing import Any, Protocol
 
 from optuna.distributions import BaseDistribution
 
-from randsearch.architecture import Architecture
-from randsearch.errors import UserError
+from randsearch.base.errors import UserError
+from randsearch.base.seeds import derive
 from randsearch.models import sizing
+from randsearch.models.architecture import Architecture
 from randsearch.models.sizing import Signal
-from randsearch.seeds import derive
 from randsearch.space.constraints import SIZES, Constraint
 from randsearch.space.counting import LIMIT, Block, Count, Invalid, census, closed_form, points
 from randsearch.space.parameters import (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from randsearch.architecture import Architecture
+from randsearch.base.seeds import derive
+from randsearch.models.architecture import Architecture
 from randsearch.models.layers import Signal
-from randsearch.presets import find_preset
-from randsearch.seeds import derive
+from randsearch.models.presets import find_preset
 from randsearch.space import SearchSpace
 from randsearch.space.shipped import shipped
 

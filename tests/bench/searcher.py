@@ -18,10 +18,10 @@ from pathlib import Path
 from optuna.samplers import TPESampler
 from rich.console import Console
 
-from randsearch import stopping
+from randsearch.base import stopping
 from randsearch.measures import MEASURES
-from randsearch.measures.base import Measure
-from randsearch.search import executors, session
+from randsearch.measures.contract import Measure
+from randsearch.running import executors, session
 from randsearch.space import SearchSpace
 from randsearch.space.shipped import shipped
 

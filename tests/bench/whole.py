@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from table import Row
 
+from randsearch.base.seeds import derive
 from randsearch.data import Crops, open_dataset
-from randsearch.seeds import derive
 
 CANDIDATES = 8
 TURNS = 3

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from randsearch.base.errors import UserError
 from randsearch.data import Crops, open_dataset
-from randsearch.errors import UserError
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from randsearch.base.errors import UserError
 from randsearch.data import cache as store
 from randsearch.data import open_dataset
 from randsearch.data.layouts import WavFolders
-from randsearch.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 

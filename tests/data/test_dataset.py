@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from randsearch.base.errors import UserError
 from randsearch.data import STEMS, TASKS, dataset, open_dataset, open_test
 from randsearch.data.dataset import LAYOUTS
 from randsearch.data.layouts import BLOCK
 from randsearch.data.split import musdb_validation_names
-from randsearch.errors import UserError
 
 
 def named(tracks):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from randsearch.base.errors import UserError
 from randsearch.data import STEMS, open_dataset, open_test
-from randsearch.errors import UserError
 
 needs_ffmpeg = pytest.mark.skipif(
     not (shutil.which("ffmpeg") and shutil.which("ffprobe")), reason="ffmpeg is not installed; musdb: data need it"

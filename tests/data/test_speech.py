@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from randsearch.base.errors import UserError
 from randsearch.data import Crops, open_dataset, open_test
-from randsearch.errors import UserError
 
 RATE = 8000
 VOICEBANK = ("noisy_trainset_28spk_wav", "clean_trainset_28spk_wav")

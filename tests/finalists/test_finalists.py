@@ -21,17 +21,17 @@ import torch
 from safetensors.torch import load_file
 from tiny import RATE, write_tracks
 
-from randsearch.architecture import Architecture
-from randsearch.errors import UserError
-from randsearch.files import Place
+from randsearch.base.errors import UserError
+from randsearch.base.files import Place
 from randsearch.finalists import bsseval, separation
 from randsearch.finalists.evaluation import file_name, summarise
 from randsearch.finalists.loading import load_network
 from randsearch.finalists.winner import Finalist, best, find
+from randsearch.models.architecture import Architecture
 from randsearch.models.inference import separate
 from randsearch.models.layers import Signal
 from randsearch.models.wave_unet import build
-from randsearch.table import means, read_measurements
+from randsearch.table.tidy import means, read_measurements
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "musdb-sample"
 needs_ffmpeg = pytest.mark.skipif(
@@ -322,7 +322,7 @@ def _get(app, path: str) -> tuple[str, bytes]:
 def test_the_dashboard_offers_plots_and_excerpts_once(study):
     pytest.importorskip("optuna_dashboard", reason="needs the extra dashboard")
     from randsearch.finalists.dashboard import prepare
-    from randsearch.folders import load_config
+    from randsearch.study.folders import load_config
 
     notes: list[str] = []
     config = load_config(study)

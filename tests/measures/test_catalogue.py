@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from randsearch.architecture import Architecture
-from randsearch.config import StudyConfig
-from randsearch.config_file import load_options
 from randsearch.measures import MEASURES, Job, find, measure
-from randsearch.measures.base import Lazy
+from randsearch.measures.contract import Lazy
+from randsearch.models.architecture import Architecture
 from randsearch.models.sizing import Signal
-from randsearch.search import session
-from randsearch.search.executors import InProcess
-from randsearch.table import read_measurements
+from randsearch.running import session
+from randsearch.running.executors import InProcess
+from randsearch.study.config import StudyConfig
+from randsearch.study.config_file import load_options
+from randsearch.table.tidy import read_measurements
 
 TESTS = Path(__file__).parents[1]
 SMALL = {"levels": 2, "first_filters": 4, "filter_increment": 1, "encoder_kernel": 3, "decoder_kernel": 3}
@@ -121,7 +121,7 @@ def test_the_receptive_field_is_in_samples(setting):
 
 
 def test_sotl_is_minus_the_sum_of_the_losses(setting, monkeypatch):
-    import randsearch.training as room
+    import randsearch.training.loop as room
 
     losses = []
     kept = room.squared_error

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from randsearch.segments import read_segments
-from randsearch.table import read_measurements
+from randsearch.table.segments import read_segments
+from randsearch.table.tidy import read_measurements
 
 
 def test_the_references_of_a_study_add_up_to_its_mixtures(finished_study):

@@ -12,12 +12,12 @@ from chains import Chain, signal
 from torch import nn
 from torch.nn import functional
 
-from randsearch.architecture import Architecture
+from randsearch.base.seeds import derive
 from randsearch.measures import MEASURES, Job, UnmeasurableError, measure
 from randsearch.measures import gradients as proxies
 from randsearch.measures.probing import audible_batch, convolutions
+from randsearch.models.architecture import Architecture
 from randsearch.models.wave_unet import build
-from randsearch.seeds import derive
 
 A, B, X = 1.5, -0.5, (1.0, -2.0, 3.0)
 ENERGY = sum(x * x for x in X)

@@ -11,14 +11,14 @@ from chains import Chain, signal
 from torch import nn
 from torch.nn import functional
 
-from randsearch.architecture import Architecture
+from randsearch.base.seeds import derive
 from randsearch.measures import Job, UnmeasurableError, measure
 from randsearch.measures import kernels as proxies
 from randsearch.measures.probing import NORMALISATIONS, audible_batch, convolutions
 from randsearch.measures.synflow import make_positive, synaptic_flows
 from randsearch.measures.zen import deviation, zen_score
+from randsearch.models.architecture import Architecture
 from randsearch.models.wave_unet import build
-from randsearch.seeds import derive
 
 SMALL = Architecture(levels=2, first_filters=4, filter_increment=1, encoder_kernel=3, decoder_kernel=3)
 K = 1e-5

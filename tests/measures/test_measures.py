@@ -15,16 +15,15 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from threadpoolctl import threadpool_info
 
-from randsearch import metrics
-from randsearch.architecture import Architecture
-from randsearch.data import Track
-from randsearch.errors import UserError
+from randsearch.base.errors import UserError
+from randsearch.base.seeds import derive
+from randsearch.data import Track, metrics
 from randsearch.measures import MEASURES, Job, Measure, Outcome, measure
 from randsearch.measures.baseline import constant_gain_score
 from randsearch.measures.costs import early_steps
+from randsearch.models.architecture import Architecture
 from randsearch.models.wave_unet import build
-from randsearch.seeds import derive
-from randsearch.training import DivergedError, evaluate
+from randsearch.training.loop import DivergedError, evaluate
 
 SMALL = Architecture(levels=1, first_filters=2, filter_increment=1, encoder_kernel=3, decoder_kernel=3)
 LINEAR = SMALL.model_copy(update={"output_activation": "linear", "activation": "relu"})
@@ -275,7 +274,7 @@ def test_a_full_disk_stops_the_search(setting, monkeypatch):
     def full(folder, before, beyond, name):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("randsearch.files._rename", full)
+    monkeypatch.setattr("randsearch.base.files._rename", full)
     with pytest.raises(UserError, match="No space left on device; mend that and run the same command again"):
         measure(setting, Job(SMALL, "early", 0))
 

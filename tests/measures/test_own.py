@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import torch
 
-from randsearch import stopping
-from randsearch.architecture import Architecture
+from randsearch.base import stopping
+from randsearch.base.stopping import OverdueError, StoppedError
 from randsearch.measures import MEASURES, Job, Measure, Outcome, Setting, measure
 from randsearch.measures.own import unchanged
-from randsearch.stopping import OverdueError, StoppedError
+from randsearch.models.architecture import Architecture
 
 SMALL = Architecture(levels=1, first_filters=2)
 

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from randsearch.architecture import Architecture
 from randsearch.measures import Job, UnmeasurableError, measure
 from randsearch.measures import readout as room
 from randsearch.measures.ridge import STRENGTHS, Moments, Ridge, fit
+from randsearch.models.architecture import Architecture
 from randsearch.models.sizing import Signal
 from randsearch.models.wave_unet import build
 

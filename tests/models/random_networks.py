@@ -7,7 +7,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from randsearch.architecture import Architecture
+from randsearch.models.architecture import Architecture
 from randsearch.models.layers import lengths
 from randsearch.models.sizing import Signal
 from randsearch.models.wave_unet import WaveUNet

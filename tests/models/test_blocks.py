@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional
 
-from randsearch.architecture import Architecture
+from randsearch.models.architecture import Architecture
 from randsearch.models.blocks import MultiRes, Snake
 from randsearch.models.sizing import Signal
 from randsearch.models.wave_unet import WaveUNet, build

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from randsearch.models.correlation import correlate, halve, spread
+from randsearch.models.convolution import correlate, halve, spread
 
 SIZES = [
     (channels, filters, taps, time)
@@ -83,13 +83,13 @@ def test_halving_keeps_every_second_sample(time):
 
 def test_only_the_gradients_that_are_asked_for_are_computed(monkeypatch):
     """A fixed half costs no gradients of its kernels, and what needs none of its input computes none."""
-    from randsearch.models import correlation
+    from randsearch.models import convolution
 
     computed = []
     for name in ("_adjoint", "_kernel_gradient"):
-        kept = getattr(correlation, name)
+        kept = getattr(convolution, name)
         monkeypatch.setattr(
-            correlation, name, lambda *arguments, kept=kept, name=name: computed.append(name) or kept(*arguments)
+            convolution, name, lambda *arguments, kept=kept, name=name: computed.append(name) or kept(*arguments)
         )
     x, kernel = torch.randn(1, 64, 3), torch.randn(8, 5, 3)
     correlate(x, kernel.clone().requires_grad_(), None, hop=1, left=2, count=64).sum().backward()

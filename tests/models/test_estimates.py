@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_networks import SIGNALS, architectures
 
-from randsearch.architecture import Architecture
-from randsearch.models import rows
+from randsearch.models import channels_last
+from randsearch.models.architecture import Architecture
+from randsearch.models.channels_last import estimate_all
 from randsearch.models.frozen import fix_half
 from randsearch.models.layers import Signal, lengths
-from randsearch.models.rows import estimate_all
 from randsearch.models.wave_unet import build
 
 BASE = {"levels": 3, "first_filters": 6, "filter_increment": 2, "encoder_kernel": 9, "decoder_kernel": 5}
@@ -58,8 +58,8 @@ def check(architecture: Architecture, signal: Signal, half: str, segment: int, *
 @pytest.mark.parametrize("context", [False, True])
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_every_option_has_the_same_output_and_gradients(options, context, monkeypatch):
-    for folded_from in (1, rows.FOLDED_FROM):
-        monkeypatch.setattr(rows, "FOLDED_FROM", folded_from)
+    for folded_from in (1, channels_last.FOLDED_FROM):
+        monkeypatch.setattr(channels_last, "FOLDED_FROM", folded_from)
         for segment in (512, 500):  # The second is no multiple of 2^levels.
             for half in ("none", "encoder", "decoder"):
                 check(Architecture(**BASE | options, context=context), Signal(), half, segment)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from random_networks import architectures, shortest
 from torch import Tensor, nn
 
-from randsearch.architecture import Architecture
+from randsearch.models.architecture import Architecture
 from randsearch.models.frozen import Half, fix_half, is_fixed
 from randsearch.models.sizing import Signal, convolutions
 from randsearch.models.wave_unet import WaveUNet, build

@@ -8,8 +8,8 @@ from random_networks import SIGNALS, architectures, scatter
 from torch import Tensor
 from torch.nn import functional
 
-from randsearch.architecture import Architecture
 from randsearch.models import inference
+from randsearch.models.architecture import Architecture
 from randsearch.models.inference import separate
 from randsearch.models.layers import lengths
 from randsearch.models.sizing import Signal

@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from randsearch.architecture import Architecture
-from randsearch.errors import UserError
+from randsearch.base.errors import UserError
+from randsearch.models.architecture import Architecture
 from randsearch.models.initialisation import LEAKY_GAIN, drawing
 from randsearch.models.sizing import Signal
 from randsearch.models.wave_unet import build

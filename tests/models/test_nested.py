@@ -6,10 +6,10 @@ import torch
 from hypothesis import given, settings
 from random_networks import SIGNALS, architectures, scatter, shortest
 
-from randsearch.architecture import Architecture
+from randsearch.models.architecture import Architecture
 from randsearch.models.nested import NestedWaveUNet
-from randsearch.models.plan import supervised_depths
 from randsearch.models.sizing import Signal
+from randsearch.models.structure import supervised_depths
 from randsearch.models.wave_unet import build
 
 

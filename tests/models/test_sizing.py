@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from random_networks import SIGNALS, architectures, scatter, shortest
 from torch import nn
 
-from randsearch.architecture import Architecture
-from randsearch.errors import UserError
+from randsearch.base.errors import UserError
+from randsearch.models.architecture import Architecture
 from randsearch.models.frozen import is_fixed
 from randsearch.models.resampling import Blur
 from randsearch.models.sizing import (

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from random_networks import SIGNALS, architectures, scatter, shortest
 
-from randsearch.architecture import Architecture
+from randsearch.models.architecture import Architecture
 from randsearch.models.layers import decimation_taps, encoder_span, lengths
 from randsearch.models.sizing import Signal
 from randsearch.models.wave_unet import WaveUNet, build

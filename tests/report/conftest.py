@@ -4,9 +4,9 @@ import soundfile
 import yaml
 from tables import make_segments, make_table
 
-from randsearch.config import StudyConfig
 from randsearch.report import write_report
-from randsearch.table import means, write_measurements
+from randsearch.study.config import StudyConfig
+from randsearch.table.tidy import means, write_measurements
 
 RATE = 8000
 HOSTILE = "<script>alert('x')</script> & \"co\""

@@ -12,16 +12,16 @@ import yaml
 from tables import make_table
 
 from randsearch import cli, plots
-from randsearch.agreement import headline, verdict
-from randsearch.architecture import Architecture
-from randsearch.config import StudyConfig
-from randsearch.folders import load_config
+from randsearch.models.architecture import Architecture
 from randsearch.plots import PLOTS
 from randsearch.report import write_report
 from randsearch.report.audio import listen
 from randsearch.report.tables import agreement_grid, failure_grid, score_grid
-from randsearch.search.analysis import examine
-from randsearch.table import means, read_measurements, write_measurements
+from randsearch.statistics import headline, verdict
+from randsearch.study.config import StudyConfig
+from randsearch.study.findings import examine
+from randsearch.study.folders import load_config
+from randsearch.table.tidy import means, read_measurements, write_measurements
 
 
 @pytest.fixture(scope="session")
@@ -127,5 +127,5 @@ def test_grids_hold_what_sorts():
 
 
 def test_no_torch():
-    code = "import randsearch.agreement, randsearch.plots, randsearch.report, sys; sys.exit('torch' in sys.modules)"
+    code = "import randsearch.statistics, randsearch.plots, randsearch.report, sys; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,5 @@
+"""The command line."""
+
+from randsearch.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,183 @@
+"""The commands that say, plot and report how far each proxy can be trusted; none of them needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from randsearch.base.errors import printable
+from randsearch.cli.options import RESULTS, Results, Storage, Study, listed, make_console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from randsearch.statistics import Analysis
+    from randsearch.study.config import StudyConfig
+
+agreement_app = typer.Typer()
+
+OptionalStudy = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Name of the study.")]
+
+
+def print_agreement(config: StudyConfig, folder: Path, console: Console, resamples: int = 2000) -> None:
+    """Analyses a study, and prints and writes what was found."""
+    from randsearch.statistics.ensembles import sentences
+    from randsearch.study.findings import analyse_study
+
+    found = analyse_study(folder, resamples=resamples, storage=config.storage)
+    used = sentences(found.ensemble) if found.ensemble is not None else []
+    _print_analysis(found.analysis, config.proxy, console, used)
+    if found.unlogged:
+        console.print(printable(found.unlogged), highlight=False, markup=False)
+
+
+def _print_analysis(found: Analysis, proxy: str, console: Console, used: Sequence[str] = ()) -> None:
+    """The agreement of all proxies, what ensembles use, the effects on the primary proxy, and the verdict."""
+    from randsearch.statistics import format_agreement, format_effects, settings, spoken_of, verdict
+
+    console.print(format_agreement(found.rows))
+    for line in used:
+        console.print(line, highlight=False, markup=False)
+    by_option = format_effects(found.effects, settings(found.rows).target, spoken_of(found.rows, proxy))
+    if by_option is not None:
+        console.print(by_option)
+    said = verdict(found, proxy)
+    for question, answer in [*([("", said.bias)] if said.bias else []), *said.parts()]:
+        console.print(f"{question}\n{answer}\n".lstrip(), highlight=False, markup=False)
+
+
+@agreement_app.command()
+def analyse(
+    name: OptionalStudy = None,
+    table: Annotated[Path | None, typer.Option(metavar="CSV", help="Scores from elsewhere instead of a study.")] = None,
+    target: Annotated[str, typer.Option(help="Of --table: the measure to predict.")] = "trained",
+    parameters: Annotated[str | None, typer.Option(help="Of --table: columns of numbers that are no measures.")] = None,
+    proxy: Annotated[str, typer.Option(help="Of --table: the primary proxy.")] = "fixed_decoder",
+    output: Annotated[Path | None, typer.Option(metavar="DIR", help="Of --table: where to write; beside it.")] = None,
+    budgets: Annotated[bool, typer.Option("--budgets", help="Also at each smaller budget of what trains.")] = False,
+    resamples: Annotated[int, typer.Option(min=1, help="Of the bootstrap.")] = 2000,
+    storage: Storage = None,
+    results: Results = RESULTS,
+) -> None:
+    """Says how far each proxy agrees with training, and writes agreement.csv, agreement.json and effects.csv.
+
+    With --table, of any CSV file: one row an architecture, one column a measure; or one row a measurement.
+    """
+    if (name is None) == (table is None):
+        raise typer.BadParameter("give either the name of a study or --table CSV")
+    if name is not None:
+        from randsearch.statistics import format_agreement
+        from randsearch.study.findings import analyse_budgets
+        from randsearch.study.folders import load_config, study_folder
+
+        folder, console = study_folder(results, name), make_console()
+        print_agreement(load_config(folder, storage), folder, console, resamples)
+        if budgets:
+            console.print(format_agreement(analyse_budgets(folder, resamples=resamples)))
+    elif table is not None:
+        _analyse_table(table, target, proxy, listed(parameters) or [], output or table.parent, resamples)
+
+
+def _analyse_table(path: Path, target: str, proxy: str, parameters: list[str], output: Path, resamples: int) -> None:
+    from randsearch import statistics
+    from randsearch.base.files import Place
+    from randsearch.table.foreign import read_foreign
+    from randsearch.table.tidy import measures
+    from randsearch.table.tidy import parameters as parameters_of
+
+    table = read_foreign(path, target, parameters)
+    console = make_console()
+    others = ", ".join(measure for measure in measures(table) if measure != target) or "none"
+    console.print(
+        f"{path}: {table['architecture'].nunique()} architectures; measures beside {target}: {others}; "
+        f"parameters: {', '.join(parameters_of(table)) or 'none'}",
+        highlight=False,
+        markup=False,
+    )
+    # Whether scores from elsewhere are in dB is not known.
+    found = statistics.analyse(table, target=target, resamples=resamples, unit="")
+    place = Place(output, own=True)
+    statistics.write_agreement(found, place, proxy)
+    statistics.write_effects(found.effects, place)
+    _print_analysis(found, proxy, console)
+    written = ", ".join(str(output / name) for name in ("agreement.csv", "agreement.json", "effects.csv"))
+    console.print(f"written: {written}", highlight=False, markup=False)
+
+
+agreement_app.command("analyze", hidden=True, help="The same as analyse.")(analyse)
+
+
+@agreement_app.command()
+def plan(
+    name: Study,
+    width: Annotated[float, typer.Option(help="Of the 95% interval of Spearman's rho, from end to end.")] = 0.2,
+    proxy: Annotated[str | None, typer.Option(help="Whose agreement; the study's primary proxy by default.")] = None,
+    results: Results = RESULTS,
+) -> None:
+    """Says how many architectures, seeds and hours an interval of some width takes, from what was measured."""
+    from randsearch import statistics
+    from randsearch.study.findings import examine
+    from randsearch.study.folders import study_folder
+
+    found = examine(study_folder(results, name))
+    for line in statistics.plan(found.table, found.analysis, proxy or found.config.proxy, width).sentences():
+        make_console().print(line, highlight=False, markup=False)
+
+
+@agreement_app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="Name of a study.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Name of another.")],
+    results: Results = RESULTS,
+) -> None:
+    """Says how far rankings transfer between two studies that share architectures."""
+    from randsearch import statistics
+    from randsearch.study.folders import load_config, study_folder
+    from randsearch.table.tidy import read_measurements
+
+    folders = [study_folder(results, name) for name in (first, second)]
+    configs = [load_config(folder) for folder in folders]
+    tables = [read_measurements(folder / "measurements.csv") for folder in folders]
+    biases = dict.fromkeys(f"in {config.study}, {config.bias}" for config in configs if config.bias)
+    found = statistics.compare(tables[0], tables[1], seed=configs[0].seed, bias="; ".join(biases) or None)
+    for line in found.sentences():
+        make_console().print(line, highlight=False, markup=False)
+
+
+@agreement_app.command()
+def plot(
+    name: Study,
+    kind: Annotated[list[str] | None, typer.Option(help="Make only this plot; may be repeated.")] = None,
+    results: Results = RESULTS,
+) -> None:
+    """Writes the plots of a study as PNG and SVG."""
+    from randsearch.base.files import Place
+    from randsearch.plots import save_plots
+    from randsearch.study.findings import examine, plot_data
+    from randsearch.study.folders import study_folder
+
+    folder, console = study_folder(results, name), make_console()
+
+    def report_skip(reason: str) -> None:
+        console.print(f"left out: {reason}", highlight=False, markup=False)
+
+    found = examine(folder)
+    data = plot_data(folder, found)
+    place, rows = Place(folder), found.analysis.rows
+    for path in save_plots(
+        found.table, folder / "plots", kind, place=place, result=rows, data=data, on_skip=report_skip
+    ):
+        console.print(str(path), highlight=False, markup=False)
+
+
+@agreement_app.command()
+def report(name: Study, results: Results = RESULTS) -> None:
+    """Writes one self-contained HTML file on a study: verdict, tables, plots, audio, and how to repeat it."""
+    from randsearch.report import write_report
+    from randsearch.study.folders import study_folder
+
+    path = write_report(study_folder(results, name))
+    make_console().print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)", highlight=False, markup=False)

@@ -1,0 +1,219 @@
+"""What a measure is: a function from (setting, architecture, seed) to an outcome, with a few facts about it.
+
+Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from randsearch.base.errors import NotAgreedError, UserError, quoted, told
+from randsearch.base.files import Place
+from randsearch.models.architecture import Architecture, Half
+from randsearch.table.measurement import home
+
+if TYPE_CHECKING:
+    from randsearch.data import Dataset, Track
+    from randsearch.models.layers import Signal
+    from randsearch.training.loop import Recipe
+
+
+class UnmeasurableError(Exception):
+    """A measure has no value for a network; the message is the reason that its measurement records."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a study fixes for all of its measurements; travels to the workers.
+
+    Attributes:
+        dataset: tracks of the train subset, memory-mapped.
+        validation: what networks are scored on: its validation tracks, or excerpts of them.
+        signal: sources and channels.
+        recipe: how networks train.
+        steps: budget of `trained`.
+        proxy_steps: budget of the proxies that train.
+        proxy_half: the half that the primary proxy fixes; the equal-cost control is matched to it.
+        baseline: score of the best constant-gain mixture on the validation tracks, in dB.
+        device: where to compute.
+        threads: of each worker.
+        folder: where measurements keep weights and audio.
+        study: its name; the batches that proxies score on derive from it.
+        proxy_batch: crops in a batch of the proxies that score on single batches.
+        own_measures: functions of a user's own, as `package.module:function`, that were agreed to.
+    """
+
+    dataset: Dataset
+    validation: tuple[Track, ...]
+    signal: Signal
+    recipe: Recipe
+    steps: int
+    proxy_steps: int
+    proxy_half: Half
+    baseline: float
+    device: str
+    threads: int
+    folder: Path
+    study: str
+    proxy_batch: int
+    own_measures: frozenset[str] = frozenset()
+
+    def home(self, architecture: Architecture, measure: str, seed: int) -> Path:
+        """Folder of one measurement's files."""
+        return home(self.folder, architecture, measure, seed)
+
+    @property
+    def place(self) -> Place:
+        """The study, as the only door through which its measurements' files are written."""
+        return Place(self.folder.parent)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a measure returns; `randsearch.table.measurement.Measurement` says what each field means."""
+
+    score: float
+    baseline: float | None = None
+    seconds: float = 0.0
+    steps: int = 0
+    multiply_adds: float = 0.0
+    validation_seconds: float = 0.0
+    data_seconds: float = 0.0
+    curve: tuple[tuple[int, float], ...] = ()
+
+    def checked(self) -> Outcome:
+        """The same in plain numbers, such as a table and a database can hold; a measure may be anybody's code.
+
+        Raises:
+            UnmeasurableError: one of them is none.
+        """
+        return Outcome(
+            score=_number(self.score, "score"),
+            baseline=None if self.baseline is None else _number(self.baseline, "baseline"),
+            steps=_step(self.steps, "number of steps"),
+            curve=tuple(
+                (_step(step, "step of its curve"), _number(score, "score of its curve")) for step, score in self.curve
+            ),
+            **{name: _cost(getattr(self, name), f"value of {name}") for name in _COSTS},
+        )
+
+
+_COSTS = ("seconds", "multiply_adds", "validation_seconds", "data_seconds")
+_LARGEST_STEP = 2**31 - 1  # databases keep 32 bits of it
+
+
+def _number(value: Any, name: str) -> float:
+    try:
+        # A tensor or an array of one number is one.
+        number = None if isinstance(value, str | bytes) else float(getattr(value, "item", lambda: value)())
+    except (TypeError, ValueError, ArithmeticError, RuntimeError):
+        number = None
+    if number is None:
+        raise UnmeasurableError(f"the {name} is no number ({quoted(value)})")
+    if not math.isfinite(number):
+        raise UnmeasurableError(f"the {name} is not finite ({number})")
+    return number
+
+
+def _cost(value: Any, name: str) -> float:
+    number = _number(value, name)
+    if number < 0:
+        raise UnmeasurableError(f"the {name} is negative ({number:g})")
+    return number
+
+
+def _step(value: Any, name: str) -> int:
+    number = _number(value, name)
+    if not (number.is_integer() and 0 <= number <= _LARGEST_STEP):
+        raise UnmeasurableError(f"the {name} is no whole number from 0 to 2^31 - 1 ({number:g})")
+    return int(number)
+
+
+Run = Callable[[Setting, Architecture, int], Outcome | float]
+
+
+@dataclass(frozen=True)
+class Lazy:
+    """A function known by its place, imported when it is called, in whichever process that is.
+
+    Attributes:
+        path: `package.module:function`.
+        shipped: whether it is one of ours, which needs nobody's agreement.
+    """
+
+    path: str
+    shipped: bool = False
+
+    def load(self, agreed: Collection[str] = ()) -> Any:
+        """Imports the function, the gate that all code of a user's passes; modules in the folder of the command count.
+
+        Args:
+            agreed: functions that this user agreed to run.
+
+        Raises:
+            NotAgreedError: this is none of them.
+            UserError: there is no such function.
+        """
+        if not self.shipped and self.path not in agreed:
+            raise NotAgreedError(
+                f"the measure {self.path} was not run, for nobody on this machine has agreed to it: if you trust it, "
+                f"name it in `randsearch search` with --measures {self.path}."
+            )
+        module, _, name = self.path.partition(":")
+        here = str(Path.cwd())
+        if here not in sys.path:
+            # Last, so that nothing there can hide an installed module.
+            sys.path.append(here)
+        try:
+            found = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise UserError(f"the measure {self.path} cannot be imported: {told(error, kind=False)}.") from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # A module may be anybody's code, and even end the process.
+            raise UserError(f"the measure {self.path} cannot be imported: {told(error)}.") from error
+        if not callable(found):
+            raise UserError(f"the measure {self.path} is not a function but {type(found).__name__}.")
+        return found
+
+    def __call__(self, setting: Setting, architecture: Architecture, seed: int) -> Outcome | float:
+        """Measures."""
+        found: Outcome | float = self.load(setting.own_measures)(setting, architecture, seed)
+        return found
+
+
+def _nothing(setting: Setting, architecture: Architecture) -> float:
+    return 0.0
+
+
+@dataclass(frozen=True)
+class Measure:
+    """An entry of the registry.
+
+    Attributes:
+        run: computes the outcome, or the score alone. The score's sign is fixed here: higher is predicted better.
+        needs: what it looks at, for people.
+        source: paper or idea, for people.
+        steps: what it costs in training steps, for people.
+        cost: multiply-adds that it will take, for plans and time left.
+        fixes: the half that it fixes, for measures that train.
+        trains: whether it keeps weights and audio of a trained network.
+        seeded: whether its score depends on the seed; if not, it is measured once.
+        sign: how the score follows from what the source computes, for people.
+    """
+
+    run: Run
+    needs: str
+    source: str
+    steps: str = "0"
+    cost: Callable[[Setting, Architecture], float] = _nothing
+    fixes: Half = "none"
+    trains: bool = False
+    seeded: bool = True
+    sign: str = "+"

@@ -1,0 +1,311 @@
+"""The driver: asks for architectures, hands out jobs, and is the only one to write."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import optuna
+from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
+from optuna.trial import TrialState
+
+from randsearch.base import stopping
+from randsearch.base.errors import UserError
+from randsearch.base.seeds import derive
+from randsearch.measures import Job, Setting, find
+from randsearch.models import sizing
+from randsearch.models.architecture import Architecture
+from randsearch.running.executors import Executor
+from randsearch.running.progress import SearchProgress
+from randsearch.running.retention import Keeper
+from randsearch.space import BoundSpace, Invalid
+from randsearch.study.candidates import planned_candidates
+from randsearch.study.config import StudyConfig
+from randsearch.study.studies import Candidate, Studies, describe
+from randsearch.study.tabulate import tabulate
+from randsearch.table.measurement import Key, Measurement
+from randsearch.table.tidy import write_measurements
+
+TABLE_SECONDS = 5.0
+TABLE_SHARE = 0.05
+"""Seconds between two tables of a running search, and what part of the time writing them may take."""
+
+INSTANT_SECONDS = 0.05
+"""Measurements that come faster are written several at a time."""
+
+ENOUGH_TO_JUDGE = 9
+"""Measurements after which a study is stopped if more than a third of them failed."""
+
+
+class Driver:
+    """Runs a study to its end, from wherever it stands.
+
+    Args:
+        config: resolved.
+        setting: what workers need.
+        space: where architectures come from.
+        studies: storage; what it holds already is not measured again.
+        executor: where jobs run.
+        progress: what is shown.
+        keeper: clears the files of what is recorded.
+        table: path of `measurements.csv`, kept up with the storage.
+    """
+
+    def __init__(
+        self,
+        config: StudyConfig,
+        setting: Setting,
+        space: BoundSpace,
+        studies: Studies,
+        executor: Executor,
+        progress: SearchProgress,
+        keeper: Keeper,
+        table: Path,
+    ) -> None:
+        self._config = config
+        self._setting = setting
+        self._space = space
+        self._studies = studies
+        self._executor = executor
+        self._progress = progress
+        self._keeper = keeper
+        self._allow_failures = False
+        self._table = table
+        self._written, self._pause = -TABLE_SECONDS, TABLE_SECONDS
+        self._tabulated = studies.tabulated
+        self._failures: Counter[tuple[str, str]] = Counter()
+        self._candidates = {candidate.architecture.hash: candidate for candidate in studies.candidates()}
+        self._known: dict[Key, Measurement] = {}
+        for measurement in studies.measurements(self._candidates.values()):
+            self._note(measurement)
+
+    def run(self, *, allow_failures: bool = False) -> None:
+        """Samples, measures and trains until the study holds all that its configuration asks for.
+
+        Args:
+            allow_failures: goes on although more than a third of the measurements fail.
+
+        Raises:
+            UserError: more than a third failed, or the machine did.
+            StoppedError: the search is to stop.
+        """
+        self._allow_failures = allow_failures
+        self._keeper.sweep(self._known.values())
+        try:
+            with self._studies.storage.late():
+                self._complete()
+        finally:
+            self._write_table(force=True)
+
+    def _complete(self) -> None:
+        for candidate in self._candidates.values():
+            self._tell_primary(candidate)
+        if self._config.adaptive:
+            self._optimise()
+        measures, known = self._config.all_measures, list(self._candidates)
+        jobs, missing = self._jobs(measures, known), self._missing(measures, known)
+        if not self._config.adaptive:
+            jobs = chain(jobs, self._jobs(measures, self._sampled()))
+            fresh = max(0, self._config.trials - len(known))
+            missing += fresh * sum(len(self._seeds(measure)) for measure in measures)
+        self._measure(jobs, missing)
+        chosen = self._to_train()
+        self._measure(self._jobs(("trained",), chosen), self._missing(("trained",), chosen))
+
+    def _sampled(self) -> Iterator[str]:
+        """Draws the candidates that are missing, each when it is asked for."""
+        for drawn in planned_candidates(self._config, self._space, list(self._candidates)):
+            yield self._admit(self._studies.add(drawn.architecture, drawn.params, drawn.distributions))
+
+    def _admit(self, candidate: Candidate) -> str:
+        self._candidates[candidate.architecture.hash] = candidate
+        return candidate.architecture.hash
+
+    def _jobs(self, measures: Iterable[str], hashes: Iterable[str]) -> Iterator[Job]:
+        """What is still to be measured of these architectures."""
+        seeds = [(measure, seed) for measure in measures for seed in self._seeds(measure)]
+        for name in hashes:
+            for measure, seed in seeds:
+                if (name, measure, seed) not in self._known:
+                    yield Job(self._candidates[name].architecture, measure, seed)
+
+    def _missing(self, measures: Iterable[str], hashes: Iterable[str]) -> int:
+        """How many `_jobs` are."""
+        seeds = [(measure, seed) for measure in measures for seed in self._seeds(measure)]
+        return sum((name, measure, seed) not in self._known for name in hashes for measure, seed in seeds)
+
+    def _seeds(self, measure: str) -> tuple[int, ...]:
+        return self._config.seeds_of(measure, seeded=find(measure).seeded)
+
+    def _cost(self, job: Job) -> float:
+        return find(job.measure).cost(self._setting, job.architecture)
+
+    def _measure(self, jobs: Iterator[Job], planned: int) -> None:
+        """Runs jobs, always as many at once as the executor has room for, and records each as it is done.
+
+        Args:
+            jobs: each is made when there is room for it.
+            planned: how many they are.
+        """
+        self._progress.plan(planned)
+        running: dict[Key, tuple[Job, float]] = {}
+        submitted, cost, left, ending = 0, 0.0, 0.0, None
+        while True:
+            # One job more than there are workers, so that none waits while the storage is written.
+            while ending is None and not stopping.requested() and len(running) <= self._executor.capacity:
+                try:
+                    job = next(jobs)
+                except (StopIteration, UserError) as end:  # UserError: the space is used up.
+                    ending = end
+                else:
+                    running[job.key] = job, self._cost(job)
+                    submitted, cost = submitted + 1, cost + running[job.key][1]
+                    left += running[job.key][1]
+                    self._executor.submit(job)
+            if not running:
+                break
+            self._progress.expect(left + (planned - submitted) * cost / submitted)
+            if any(work for _, work in running.values()):
+                self._studies.storage.flush()  # What comes next may take its time.
+            began = time.monotonic()
+            finished = self._executor.finished()
+            instant = time.monotonic() - began < INSTANT_SECONDS
+            for measurement in finished:
+                _, work = running.pop(measurement.key)
+                left -= work
+                self._record(measurement)
+                now = [job for job, _ in running.values()][: self._executor.capacity]
+                self._progress.advance(measurement, work, now)
+            if not instant:
+                self._studies.storage.flush()
+            self._write_table()
+        if isinstance(ending, UserError):
+            raise ending
+        if submitted < planned:
+            raise stopping.StoppedError
+
+    def _note(self, measurement: Measurement) -> None:
+        self._known[measurement.key] = measurement
+        if measurement.state == "failed":
+            self._failures[measurement.measure, measurement.reason] += 1
+
+    def _record(self, measurement: Measurement) -> None:
+        candidate = self._candidates[measurement.architecture.hash]
+        self._studies.record(measurement, candidate)
+        self._note(measurement)
+        self._tabulated = False
+        if measurement.measure == self._config.proxy:
+            self._tell_primary(candidate)
+        self._keeper.recorded(measurement)
+        if measurement.state == "failed" and not self._allow_failures:
+            self._judge_failures()
+
+    def _judge_failures(self) -> None:
+        """Stops a study that goes wrong as a whole."""
+        failed = self._failures.total()
+        if len(self._known) < ENOUGH_TO_JUDGE or 3 * failed <= len(self._known):
+            return
+        reasons = self._failures.most_common(3)
+        told = "; ".join(f"{count} x {measure}: {reason}" for (measure, reason), count in reasons)
+        raise UserError(
+            f"{failed} of {len(self._known)} measurements failed ({told}): mend the cause (divergence: a lower "
+            "--learning-rate; memory: a smaller --batch; time: a longer --time-limit) and start another --study, or "
+            "go on with --allow-failures."
+        )
+
+    def _primary(self, name: str) -> float | None:
+        """Mean of the primary proxy over its complete seeds; None without any."""
+        found = [self._known.get((name, self._config.proxy, seed)) for seed in self._seeds(self._config.proxy)]
+        scores = [m.score for m in found if m is not None and m.score is not None]
+        return float(np.mean(scores)) if scores else None
+
+    def _tell_primary(self, candidate: Candidate) -> None:
+        """Tells Optuna the primary proxy's score once all of its seeds are measured."""
+        name = candidate.architecture.hash
+        keys = {(name, self._config.proxy, seed) for seed in self._seeds(self._config.proxy)}
+        if candidate.told or not keys <= self._known.keys():
+            return
+        score = self._primary(name)
+        self._studies.tell(candidate, None if score is None else self._objectives(candidate.architecture, score))
+        self._candidates[name] = Candidate(
+            candidate.number, candidate.architecture, candidate.params, candidate.distributions, told=True
+        )
+
+    def _objectives(self, architecture: Architecture, score: float) -> list[float]:
+        if self._config.sampler != "nsga2":
+            return [score]
+        data, setting = self._setting.dataset, self._setting
+        cost = sizing.multiply_adds_per_second(architecture, setting.signal, setting.recipe.segment, data.sample_rate)
+        return [score, cost]
+
+    def _optimise(self) -> None:
+        """Lets an adaptive sampler propose architectures, each after the scores of those before."""
+        study = self._studies.main
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)):
+            if "options" not in trial.user_attrs:
+                study.tell(trial.number, state=TrialState.FAIL)
+        self._measure_primary(list(self._candidates))
+        asked = len(study.get_trials(deepcopy=False))
+        study.sampler = self._sampler(asked)
+        limit = asked + 20 * self._config.trials
+        while len(self._candidates) < self._config.trials and asked < limit:
+            batch = min(self._executor.capacity, self._config.trials - len(self._candidates))
+            fresh = [name for name in (self._ask(study) for _ in range(batch)) if name]
+            asked += batch
+            self._measure_primary(fresh)
+
+    def _measure_primary(self, hashes: Collection[str]) -> None:
+        primary = (self._config.proxy,)
+        self._measure(self._jobs(primary, hashes), self._missing(primary, hashes))
+
+    def _sampler(self, asked: int) -> BaseSampler:
+        seed = derive("sampler", self._config.seed, asked) % 2**32
+        if self._config.sampler == "nsga2":
+            return NSGAIISampler(population_size=max(4, min(50, self._config.trials // 4)), seed=seed)
+        return TPESampler(seed=seed)
+
+    def _ask(self, study: optuna.Study) -> str | None:
+        """One proposal; None if it is invalid or known already, which the sampler is told at once."""
+        trial = study.ask()
+        proposed = self._space.suggest(trial)
+        if isinstance(proposed, Invalid):
+            trial.set_user_attr("invalid", proposed.reason)
+            # TPE learns from pruned trials and not from failed ones; several objectives know no pruning.
+            study.tell(trial, state=TrialState.PRUNED if self._config.sampler == "tpe" else TrialState.FAIL)
+            return None
+        known = self._candidates.get(proposed.hash)
+        if known is not None:
+            trial.set_user_attr("repeats", proposed.hash)
+            score = self._primary(proposed.hash)
+            if score is None:
+                study.tell(trial, state=TrialState.FAIL)
+            else:
+                study.tell(trial, self._objectives(proposed, score))
+            return None
+        for name, value in describe(proposed).items():
+            trial.set_user_attr(name, value)
+        self._admit(Candidate(trial.number, proposed, trial.params, trial.distributions, told=False))
+        return proposed.hash
+
+    def _to_train(self) -> Collection[str]:
+        if self._config.train == "none":
+            return ()
+        if self._config.top is None:
+            return list(self._candidates)
+        scores = {name: score for name in self._candidates if (score := self._primary(name)) is not None}
+        return sorted(scores, key=lambda name: -scores[name])[: self._config.top]
+
+    def _write_table(self, *, force: bool = False) -> None:
+        """Writes the table, unless it was written a moment ago, or long ago only for its size."""
+        began = time.monotonic()
+        if self._tabulated or not self._known or (not force and began - self._written < self._pause):
+            return
+        self._studies.storage.flush()
+        write_measurements(tabulate(self._config, self._candidates, self._known.values()), self._table)
+        self._written = time.monotonic()
+        self._pause = max(TABLE_SECONDS, (self._written - began) / TABLE_SHARE)
+        self._tabulated = True

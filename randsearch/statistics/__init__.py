@@ -1,0 +1,59 @@
+"""How far each proxy ranks architectures as their training does, with the uncertainty of saying so.
+
+One idea a file: `correlations` of many resamples at once, `interval` (what is resampled, and what for), `permutation`
+p-values, the noise `ceiling`, agreement `within` the best, `partial` correlations, `differences` between measures,
+`choice` (regret and recall) and its `curves`, `effects` of parameters; `rows` and `analysis` put them together,
+`verdict` says in words what they mean, `output` prints and writes, `planning` and `transfer` look beyond one study.
+"""
+
+from randsearch.statistics.analysis import Analysis, Settings, agreement, analyse, settings
+from randsearch.statistics.ceiling import Ceiling
+from randsearch.statistics.choice import TOP
+from randsearch.statistics.differences import CONTROL, TRIVIAL, Difference, Gap
+from randsearch.statistics.effects import EFFECT_COLUMNS, Effect, effects_frame, format_effects, write_effects
+from randsearch.statistics.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, LEVEL, Interval
+from randsearch.statistics.output import format_agreement, format_interval, format_p, notes, write_agreement
+from randsearch.statistics.planning import Plan, plan
+from randsearch.statistics.proxy_rows import COEFFICIENTS, COLUMNS
+from randsearch.statistics.transfer import Comparison, Transfer, compare
+from randsearch.statistics.verdict import PRIMARY, Verdict, headline, spoken_of, verdict
+
+__all__ = [
+    "COEFFICIENTS",
+    "COLUMNS",
+    "CONTROL",
+    "EFFECT_COLUMNS",
+    "FEWEST_FOR_COEFFICIENT",
+    "FEWEST_FOR_INTERVAL",
+    "LEVEL",
+    "PRIMARY",
+    "TOP",
+    "TRIVIAL",
+    "Analysis",
+    "Ceiling",
+    "Comparison",
+    "Difference",
+    "Effect",
+    "Gap",
+    "Interval",
+    "Plan",
+    "Settings",
+    "Transfer",
+    "Verdict",
+    "agreement",
+    "analyse",
+    "compare",
+    "effects_frame",
+    "format_agreement",
+    "format_effects",
+    "format_interval",
+    "format_p",
+    "headline",
+    "notes",
+    "plan",
+    "settings",
+    "spoken_of",
+    "verdict",
+    "write_agreement",
+    "write_effects",
+]

@@ -1,0 +1,204 @@
+"""Everything that a table of measurements says about its proxies, computed in one go."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from randsearch.statistics import curves, permutation
+from randsearch.statistics.ceiling import Ceiling
+from randsearch.statistics.differences import Comparer, Difference, Gap, score_gap, wanted_pairs
+from randsearch.statistics.effects import Effect, effects
+from randsearch.statistics.partial import CONTROLS
+from randsearch.statistics.proxy_rows import FURTHER_RESAMPLES, Board, make_rows
+from randsearch.table.tidy import parameters
+
+GAPS = (
+    *(("fixed_decoder", "fixed_encoder"), ("fixed_decoder", "trained"), ("fixed_encoder", "trained")),
+    *(("fixed_decoder", "early"),),
+)
+"""Whose scores are compared as such, for J-Net's third claim."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an agreement was computed; it travels with the rows in `DataFrame.attrs`.
+
+    Attributes:
+        target: The measure that the proxies are to predict.
+        resamples: The number of bootstrap resamples.
+        seed: The seed of the bootstrap and of the permutations.
+        bias: Why the coefficients are biased, for instance by an adaptive sampler; None if they are not.
+        seeds: How many seeds the target was measured at.
+        controls: The measures that the partial correlation holds fixed.
+        unit: Of the target's scores, and so of regret; empty if unknown.
+        interval: The kind of interval.
+        permutation: The kind of p-value.
+    """
+
+    target: str
+    resamples: int
+    seed: int
+    bias: str | None = None
+    seeds: int = 1
+    controls: tuple[str, ...] = ()
+    unit: str = "dB"
+    interval: str = "95% bootstrap over architectures, each with its own seeds (BCa; Kendall: percentile)"
+    permutation: str = (
+        f"two-sided permutation p of Spearman, exact up to {permutation.EXACT_UP_TO} architectures, "
+        f"else from {permutation.PERMUTATIONS:,} permutations"
+    )
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """All statistics of a study.
+
+    Attributes:
+        rows: What `agreement` returns, one row a proxy.
+        curves: Regret and recall against the number of trained architectures and seconds; see `curves.make_curves`.
+        budgets: What each proxy gains at each budget.
+        differences: Of Spearman between proxies.
+        gaps: Of scores between measures.
+        effects: Of the parameters on the rankings.
+        ceiling: How well the target agrees with itself.
+        steps: The training steps of each measure, the median over its measurements.
+    """
+
+    rows: pd.DataFrame
+    curves: pd.DataFrame
+    budgets: pd.DataFrame
+    differences: tuple[Difference, ...]
+    gaps: tuple[Gap, ...]
+    effects: tuple[Effect, ...]
+    ceiling: Ceiling
+    steps: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the rows as plain values, NaN among them."""
+        return {
+            "ceiling": asdict(self.ceiling),
+            "differences": [asdict(found) for found in self.differences],
+            "gaps": [asdict(found) for found in self.gaps],
+            "effects": [asdict(found) for found in self.effects],
+            "curves": self.curves.to_dict(orient="records"),
+            "budgets": self.budgets.to_dict(orient="records"),
+        }
+
+
+def agreement(
+    table: pd.DataFrame,
+    *,
+    target: str = "trained",
+    resamples: int = 2000,
+    seed: int = 0,
+    bias: str | None = None,
+    unit: str = "dB",
+) -> pd.DataFrame:
+    """Compares every measure of a table with the target.
+
+    Args:
+        table: Measurements; of the columns, architecture, measure, seed, score, seconds and state are used.
+        target: The measure that the proxies are to predict.
+        resamples: The number of bootstrap resamples.
+        seed: The seed of the bootstrap and of the permutations.
+        bias: Why the coefficients are biased, if the architectures were not a random sample of the search space
+            ("sampled by TPE", "only the top 5 were trained"); shown wherever the result is.
+        unit: Of the target's scores; empty if unknown.
+
+    Returns:
+        One row a proxy, by falling Spearman, NaN last. What has an interval has its ends in `_low` and `_high`: none
+        below 5 architectures, none if a side is constant in over a tenth of the resamples, and none where all resamples
+        agree perfectly. Coefficients are NaN below 3 architectures or if a side is constant.
+
+        - proxy; n: the architectures with a score for both; failed: the proxy's failed measurements.
+        - spearman, kendall (tau-b), pearson, weighted_tau with their ends.
+        - p_value: two-sided permutation p of Spearman; p_holm: corrected for the number of proxies.
+        - top3_overlap: the share of the 3 best by training that are among the proxy's first 3; NaN for n <= 3, where
+          it would be 1 for any proxy.
+        - regret_db: the best trained score less that of the proxy's first choice. Here and in top3_overlap,
+          architectures on which the proxy failed count among the best and are never chosen, and ties count with
+          their expectation under random choice. In the unit of the target, which is dB for an SDR.
+        - relative_cost: the mean seconds an architecture, summed over its complete seeds, of the proxy over those of
+          the target, on the n architectures.
+        - ceiling: the highest Spearman that a perfect proxy could reach; over_ceiling: Spearman over it, which may
+          exceed 1 by chance; kendall_between_seeds: of the target; reliability: Spearman of the proxy between its own
+          seeds. NaN with one seed.
+        - top_half, top_10: Spearman among the best by the target; NaN where those are all.
+        - partial: partial Spearman given `params` and `macs`, as far as they were measured.
+        - biased: whether `bias` was given.
+
+        `settings(result)` tells how it was computed.
+
+    Raises:
+        UserError: If the table has no measurement of the target, or resamples is below 1.
+    """
+    board = Board.of(table, target, resamples, seed)
+    rows, _ = _rows(board, table, resamples, bias, unit)
+    return rows
+
+
+def analyse(
+    table: pd.DataFrame,
+    *,
+    target: str = "trained",
+    resamples: int = 2000,
+    seed: int = 0,
+    bias: str | None = None,
+    unit: str = "dB",
+) -> Analysis:
+    """Everything that a table says about its proxies; the arguments are those of `agreement`.
+
+    Raises:
+        UserError: If the table has no measurement of the target, or resamples is below 1.
+    """
+    board = Board.of(table, target, resamples, seed)
+    rows, comparer = _rows(board, table, resamples, bias, unit)
+    points = {str(name): float(rho) for name, rho in zip(rows["proxy"], rows["spearman"], strict=True)}
+    chosen, budgets = curves.make_curves(board)
+    further = min(resamples, FURTHER_RESAMPLES)
+    given = table.drop_duplicates("architecture")[parameters(table)].reset_index(drop=True)
+    return Analysis(
+        rows,
+        chosen,
+        budgets,
+        tuple(comparer.difference(*pair) for pair in wanted_pairs(list(board.proxies), points)),
+        _gaps(board, table, further),
+        tuple(
+            effect for proxy in board.proxies.values() for effect in effects(proxy, board.truth, given, further, seed)
+        ),
+        board.ceiling,
+        {str(name): int(steps) for name, steps in table.groupby("measure", sort=False)["steps"].median().items()},
+    )
+
+
+def settings(result: pd.DataFrame) -> Settings:
+    """How a result of `agreement` was computed."""
+    found = result.attrs["settings"]
+    assert isinstance(found, Settings)
+    return found
+
+
+def _rows(
+    board: Board, table: pd.DataFrame, resamples: int, bias: str | None, unit: str
+) -> tuple[pd.DataFrame, Comparer]:
+    """The rows, which know how they were computed, and what compares them."""
+    controls = tuple(name for name in CONTROLS if name in board.proxies)
+    rows, comparer = make_rows(board, table, controls, bias)
+    rows.attrs["settings"] = Settings(
+        board.truth.name, resamples, board.seed, bias, board.ceiling.seeds, controls, unit
+    )
+    return rows, comparer
+
+
+def _gaps(board: Board, table: pd.DataFrame, resamples: int) -> tuple[Gap, ...]:
+    known = {**board.proxies, board.truth.name: board.truth}
+    baselines: Sequence[float] = table.loc[table["measure"] == board.truth.name, "baseline"].dropna().tolist()
+    baseline = float(np.median(baselines)) if len(baselines) else float("nan")
+    return tuple(
+        score_gap(known[one], known[other], baseline, resamples, board.seed)
+        for one, other in GAPS
+        if one in known and other in known
+    )

@@ -1,0 +1,88 @@
+"""The noise ceiling: how high a perfect proxy's correlation could be, given how well training agrees with itself.
+
+The mean correlation r of the trained scores between two seeds is the reliability of one seed. A mean over k seeds has
+the reliability k r / (1 + (k - 1) r) (Spearman 1910, Brown 1910), and nothing free of noise can correlate with it by
+more than its square root. That is exact for Pearson's r and near for Spearman's rho, for which it is used here.
+Kendall's tau knows no such rule; its own value between seeds stands beside it. With one seed there is no ceiling.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from randsearch.statistics.correlations import Counts, Floats, Side, blocks, correlations, spearman
+from randsearch.statistics.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, UNKNOWN, Draws, Interval
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """How well the target agrees with itself.
+
+    Attributes:
+        seeds: How many seeds the target was measured at.
+        n: Architectures that are complete at all of them.
+        reliability: Spearman between two seeds, the mean over all pairs.
+        ceiling: The highest Spearman that a perfect proxy could reach against the mean over seeds.
+        kendall_between_seeds: Kendall's tau-b between two seeds, the mean over all pairs.
+    """
+
+    seeds: int
+    n: int
+    reliability: Interval = UNKNOWN
+    ceiling: Interval = UNKNOWN
+    kendall_between_seeds: Interval = UNKNOWN
+
+
+def spearman_brown(reliability: Floats, seeds: float) -> Floats:
+    """The reliability of a mean over `seeds` seeds from that of one; NaN where one seed has none (r <= 0)."""
+    known = np.where(reliability > 0, reliability, np.nan)
+    return np.asarray(seeds * known / (1 + (seeds - 1) * known))
+
+
+def between_seeds(scores: Floats, counts: Counts) -> Floats:
+    """Spearman's rho between two seeds, the mean over all pairs of seeds, of every resample.
+
+    Args:
+        scores: Finite, (architectures, seeds).
+        counts: How often each architecture is drawn, (resamples, architectures).
+    """
+    sides = [Side.of(column) for column in scores.T]
+    parts = []
+    for weights in blocks(counts):
+        standings = [side.standing(weights) for side in sides]
+        pairs = [spearman(a, b, weights) for a, b in itertools.combinations(standings, 2)]
+        parts.append(np.mean(pairs, axis=0))
+    return np.concatenate(parts)
+
+
+def noise_ceiling(scores: Floats, draws: Draws) -> tuple[Ceiling, Floats | None]:
+    """The ceiling of a target, and its value in every row of the draws, for ratios to it.
+
+    Args:
+        scores: Of the target, (members of the draws, seeds); NaN where there is none.
+        draws: Of the architectures that have a mean.
+    """
+    seeds = scores.shape[1]
+    full = ~np.isnan(scores).any(axis=1)
+    n = int(full.sum())
+    if seeds < 2 or n < FEWEST_FOR_COEFFICIENT:
+        return Ceiling(seeds, n), None
+    counts = draws.counts[:, full]
+    reliability = between_seeds(scores[full], counts)
+    ceiling = np.sqrt(spearman_brown(reliability, seeds))
+    kendall = np.mean(
+        [correlations(a, b, counts).kendall for a, b in itertools.combinations(scores[full].T, 2)], axis=0
+    )
+    if n < FEWEST_FOR_INTERVAL:
+        points = (Interval(float(values[0])) for values in (reliability, ceiling, kendall))
+        return Ceiling(seeds, n, *points), ceiling
+    return Ceiling(seeds, n, draws.bca(reliability), draws.bca(ceiling), draws.percentile(kendall)), ceiling
+
+
+def reliability(scores: Floats) -> float:
+    """Spearman between two seeds, the mean over all pairs; NaN for one seed or fewer than 3 complete architectures."""
+    full = scores[~np.isnan(scores).any(axis=1)]
+    if scores.shape[1] < 2 or len(full) < FEWEST_FOR_COEFFICIENT:
+        return float("nan")
+    return float(between_seeds(full, np.ones((1, len(full)), dtype=np.uint8))[0])

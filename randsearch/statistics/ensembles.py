@@ -1,0 +1,225 @@
+"""Proxies combined: what a rank regression on all of them would predict of an architecture that it has not seen.
+
+Every prediction is cross-fitted: architectures are dealt into folds, and each is predicted by models fitted on the
+others. Whatever is chosen (the ridge's strength) is chosen inside those, by leaving out one of them after the other.
+Cf. NAS-Bench-Suite-Zero (Krishnakumar et al., arXiv 2210.03230): zero-cost proxies complement each other.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from randsearch.base.files import Place, place_of
+from randsearch.table.tidy import ENSEMBLE, means, seconds
+
+FEWEST = 10
+"""Architectures with a trained score; with fewer, folds hold too little to fit on."""
+FOLDS = 10
+STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+"""Of the ridge, against ranks of unit variance, of which there are as many as architectures to fit on."""
+TREES = 60
+DRAWS = 20
+"""Of random ranks, to tell what a proxy is worth."""
+
+Floats = NDArray[np.float64]
+
+
+class Model(Protocol):
+    """What is fitted on ranks."""
+
+    def fit(self, features: Floats, target: Floats) -> object:
+        """Fits (architectures, proxies) to (architectures,)."""
+
+    def predict(self, features: Floats) -> Floats:
+        """Predicts."""
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """What came of combining proxies.
+
+    Attributes:
+        scores: Cross-fitted predictions, as normal ranks: architectures x (`ensemble_ridge`, `ensemble_trees`).
+        importance: Proxies x ensembles: by how much the squared error on architectures that were left out grows when
+            a proxy's ranks are replaced by random ones, as a share of the target's variance. The ridge's coefficients,
+            mean over folds, stand beside it as `ridge_coefficient`.
+        seconds: What the proxies of an architecture took together.
+    """
+
+    scores: pd.DataFrame
+    importance: pd.DataFrame
+    seconds: "pd.Series[float]"
+
+
+def ensemble(table: pd.DataFrame, *, target: str = "trained", seed: int = 0) -> Ensemble | None:
+    """Combines all proxies of a table.
+
+    Scores are averaged over seeds and replaced by their ranks among the architectures that are fitted on; others are
+    ranked by interpolation between those. A proxy that failed on an architecture has the median rank there, which says
+    nothing for it nor against it.
+
+    Args:
+        table: Measurements.
+        target: The measure to predict.
+        seed: Deals the folds, and drives the trees and the random ranks.
+
+    Returns:
+        None if fewer than 10 architectures have the target's score, or nothing else was measured.
+    """
+    scores = means(table)
+    if target not in scores or int(scores[target].notna().sum()) < FEWEST:
+        return None
+    known = scores[scores[target].notna()]
+    proxies = known.drop(columns=target).dropna(axis="columns", how="all")
+    proxies = proxies.loc[:, proxies.nunique() > 1]
+    if proxies.empty:
+        return None
+    features, truth = proxies.to_numpy(dtype=float), known[target].to_numpy(dtype=float)
+    predictions, importance = _cross_fit(features, truth, seed)
+    spent = sum((seconds(table, str(name)).sum(axis=1) for name in proxies), pd.Series(0.0, index=scores.index))
+    return Ensemble(
+        pd.DataFrame(predictions, index=known.index),
+        pd.DataFrame(importance, index=proxies.columns),
+        spent.loc[known.index],
+    )
+
+
+def with_ensemble(table: pd.DataFrame, found: Ensemble | None, *, target: str = "trained") -> pd.DataFrame:
+    """Adds the ensembles' scores to a table as measurements of seed 0, so that they are compared as proxies are.
+
+    Args:
+        table: Measurements.
+        found: Of that table.
+        target: The measure that it predicts, whose rows name the architectures.
+    """
+    if found is None:
+        return table
+    rows = table[(table["measure"] == target) & table["architecture"].isin(found.scores.index)]
+    rows = rows[rows["state"] == "complete"].drop_duplicates("architecture")
+    places = rows["architecture"].tolist()
+    plain: dict[str, Any] = {"seed": 0, "baseline": np.nan, "steps": 0, "reason": "", "curve": "[]"}
+    plain |= {"multiply_adds": 0.0, "validation_seconds": 0.0, "data_seconds": 0.0}
+    added = [
+        rows.assign(measure=name, score=found.scores.loc[places, name].to_numpy(), **plain).assign(
+            seconds=found.seconds.loc[places].to_numpy()
+        )
+        for name in map(str, found.scores)
+    ]
+    return pd.concat([table, *added], ignore_index=True)
+
+
+def write_ensemble(found: Ensemble, folder: Path | Place) -> None:
+    """Writes `ensemble.csv`: which proxies each ensemble uses, the most useful to the ridge first.
+
+    Raises:
+        UserError: If the file cannot be written.
+    """
+    order = found.importance.sort_values(f"{ENSEMBLE}ridge", ascending=False, kind="stable")
+    place = place_of(folder)
+    place.write(place.root / "ensemble.csv", order.to_csv(index_label="proxy", lineterminator="\n"))
+
+
+def sentences(found: Ensemble, most: int = 3) -> list[str]:
+    """One line an ensemble: the proxies that it loses most without, with the importance of each."""
+    lines = []
+    for name in found.scores:
+        useful = found.importance[name].sort_values(ascending=False, kind="stable")
+        useful = useful[useful > 0].head(most)
+        used = ", ".join(f"{proxy} ({share:.2f})" for proxy, share in useful.items())
+        lines.append(f"{name} uses {used or 'no proxy to any effect'}")
+    return lines
+
+
+def _cross_fit(features: Floats, truth: Floats, seed: int) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Predictions for every architecture by models that have not seen it, and what the models use."""
+    names = (f"{ENSEMBLE}ridge", f"{ENSEMBLE}trees")
+    predictions = {name: np.full(len(truth), np.nan) for name in names}
+    importance = {name: np.zeros(features.shape[1]) for name in (*names, "ridge_coefficient")}
+    folds = _folds(len(truth), seed)
+    for number, left_out in enumerate(folds):
+        others = np.setdiff1d(np.arange(len(truth)), left_out)
+        ranks = _Ranks(features[others])
+        seen, unseen = ranks(features[others]), ranks(features[left_out])
+        target = _Ranks(truth[others, None])
+        wanted, actual = target(truth[others, None])[:, 0], target(truth[left_out, None])[:, 0]
+        for name, model in zip(names, (_ridge(), _trees(seed)), strict=True):
+            model.fit(seen, wanted)
+            predictions[name][left_out] = model.predict(unseen)
+            lost = _loss_without(model, unseen, actual, np.random.default_rng([seed, number]))
+            importance[name] += lost * len(left_out) / len(truth)
+            if name == names[0]:
+                importance["ridge_coefficient"] += getattr(model, "coef_") / len(folds)  # noqa: B009
+    return predictions, importance
+
+
+def _folds(n: int, seed: int) -> list[NDArray[np.intp]]:
+    return np.array_split(np.random.default_rng(seed).permutation(n), min(FOLDS, n))
+
+
+def _ridge() -> Model:
+    """Ridge regression whose strength leaving out one of the fitted architectures after the other has chosen."""
+    from sklearn.linear_model import RidgeCV
+
+    model: Model = RidgeCV(alphas=STRENGTHS)
+    return model
+
+
+def _trees(seed: int) -> Model:
+    """Many trees of few leaves: with some twenty architectures, more leaves would learn them by heart."""
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    model: Model = ExtraTreesRegressor(n_estimators=TREES, min_samples_leaf=3, max_features=0.5, random_state=seed)
+    return model
+
+
+def _loss_without(model: Model, features: Floats, actual: Floats, random: np.random.Generator) -> Floats:
+    """By how much the mean squared error grows if a proxy's ranks are random: a fold is too small to shuffle them.
+
+    Args:
+        model: Fitted.
+        features: Ranks of architectures that it has not seen, (architectures, proxies).
+        actual: Their ranks by the target.
+        random: Draws the ranks in a proxy's place: uniform, as ranks are.
+    """
+    before = np.mean((model.predict(features) - actual) ** 2)
+    proxies = features.shape[1]
+    drawn = np.tile(features, (proxies, DRAWS, 1, 1))
+    for proxy in range(proxies):
+        drawn[proxy, :, :, proxy] = random.uniform(-_HALF, _HALF, size=drawn.shape[1:3])
+    predicted = model.predict(drawn.reshape(-1, proxies)).reshape(proxies, -1, len(features))
+    after: Floats = np.mean((predicted - actual) ** 2, axis=(1, 2))
+    return after - before
+
+
+_HALF = 3**0.5
+"""Ranks are uniform between minus and plus this, which makes their variance 1."""
+
+
+class _Ranks:
+    """Ranks among the architectures that are fitted on, scaled to a mean of 0 and a variance of about 1.
+
+    Args:
+        fitted: Scores, (architectures, proxies); NaN where a proxy failed.
+    """
+
+    def __init__(self, fitted: Floats) -> None:
+        self._columns = []
+        for column in fitted.T:
+            known = column[~np.isnan(column)]
+            values, counts = np.unique(known, return_counts=True)
+            # Tied values share the mean of their ranks.
+            ranks = np.cumsum(counts) - (counts - 1) / 2
+            self._columns.append((values, (ranks - 0.5) / max(len(known), 1)))
+
+    def __call__(self, scores: Floats) -> Floats:
+        """Ranks (architectures, proxies), by interpolation; the median rank, 0, where a proxy failed."""
+        found = np.zeros_like(scores)
+        for place, (values, ranks) in enumerate(self._columns):
+            known = ~np.isnan(scores[:, place])
+            if len(values):
+                found[known, place] = (2 * np.interp(scores[known, place], values, ranks) - 1) * _HALF
+        return found

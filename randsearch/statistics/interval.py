@@ -1,0 +1,179 @@
+"""Bootstrap resamples of the architectures of a study, and the intervals that come from them.
+
+**What an interval is for.** Its target is the statistic's value over the whole search space (or whatever population the
+architectures were drawn from at random), with every score being a mean over as many seeds as here. Each architecture
+is drawn with its own seeds, which are independent of those of all others. Its noise between seeds is then a part of
+what differs between architectures, and resampling architectures alone carries it. Drawing seeds anew within each
+architecture would count that noise twice: 95% intervals then cover 98-99%. With one seed nothing else could be done.
+Not in the interval is what all architectures of a study share: its data, its split, a batch that all are scored on.
+
+**Which kind.** 95% intervals for bivariate normal scores were simulated: 12, 24 and 100 architectures, correlations 0,
+0.5, 0.8 and 0.95, 500 studies each. Spearman: BCa covers 94-97% (99% at 12 and 0.95), percentile 93-98 (99). Pearson:
+BCa 91-97%, percentile 89-96. Kendall: BCa 94-99.6%, percentile 94-98. At 24 and 60 architectures of three seeds, 300
+studies each, BCa covers 93-96% for the weighted tau, differences, partial correlations, agreement in the better half,
+the ceiling and the ratio to it; percentile 94-99%. Hence BCa (Efron 1987, doi:10.1080/01621459.1987.10478410), except
+for Kendall's tau, which takes percentiles.
+"""
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from randsearch.statistics.correlations import Counts, Floats
+
+LEVEL = 0.95
+FEWEST_FOR_COEFFICIENT = 3
+FEWEST_FOR_INTERVAL = 5
+"""With fewer, not even perfect agreement reaches p < 0.05, while the bootstrap would draw an interval of no width."""
+
+_MOST_DROPPED = 0.1
+_NORMAL = NormalDist()
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its interval; ends are NaN where the interval is not defined."""
+
+    point: float
+    low: float = math.nan
+    high: float = math.nan
+
+    def columns(self, name: str) -> dict[str, float]:
+        """As the three columns `name`, `name_low` and `name_high`."""
+        return {name: self.point, f"{name}_low": self.low, f"{name}_high": self.high}
+
+
+UNKNOWN = Interval(math.nan)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The sample itself, the sample without each of its members, and bootstrap resamples, as one array of counts.
+
+    A statistic computed for every row holds all that an interval needs.
+
+    Attributes:
+        counts: (1 + members + resamples, members), how often each member is drawn.
+    """
+
+    counts: Counts
+
+    @classmethod
+    def of(cls, members: int, resamples: int, rng: np.random.Generator) -> "Draws":
+        """Draws resamples of the size of the sample."""
+        whole = np.ones((1, members), dtype=np.uint8)
+        without = 1 - np.eye(members, dtype=np.uint8)
+        return cls(np.concatenate([whole, without, resample_counts(members, resamples, rng)]))
+
+    @property
+    def members(self) -> int:
+        """The number of architectures that are drawn from."""
+        return int(self.counts.shape[1])
+
+    def kept(self, among: NDArray[np.bool_], resamples: int | None = None) -> NDArray[np.intp]:
+        """The rows that remain where only some members have a score: those without any other member go.
+
+        Args:
+            among: (members,), which members remain.
+            resamples: How many of the resamples remain; all if left out.
+        """
+        end = len(self.counts) if resamples is None else 1 + self.members + resamples
+        stays = np.concatenate([[True], among, np.ones(len(self.counts) - 1 - self.members, dtype=bool)])
+        return np.flatnonzero(stays[:end])
+
+    def among(self, members: NDArray[np.bool_], resamples: int | None = None) -> "Draws":
+        """The same draws seen from some of the members alone."""
+        return Draws(self.counts[np.ix_(self.kept(members, resamples), members)])
+
+    def bca(self, values: Floats) -> Interval:
+        """The bias-corrected and accelerated interval of a statistic with one value a row."""
+        return bca_interval(float(values[0]), values[1 + self.members :], values[1 : 1 + self.members])
+
+    def percentile(self, values: Floats) -> Interval:
+        """The percentile interval of a statistic with one value a row."""
+        return percentile_interval(float(values[0]), values[1 + self.members :])
+
+
+def resample_counts(size: int, resamples: int, rng: np.random.Generator) -> Counts:
+    """How often each of `size` items is drawn in bootstrap resamples of that size, (resamples, size)."""
+    step = max(1, 2**20 // max(size, 1))
+    return np.concatenate([_counts(size, min(step, resamples - i), rng) for i in range(0, resamples, step)])
+
+
+def _counts(size: int, resamples: int, rng: np.random.Generator) -> Counts:
+    drawn = rng.integers(size, size=(resamples, size)) if size else np.empty((resamples, 0), dtype=np.int64)
+    drawn += np.arange(resamples)[:, None] * size
+    counts = np.bincount(drawn.ravel(), minlength=resamples * size).reshape(resamples, size)
+    # A byte is enough: among more than 255 items no item is drawn 256 times within the life of the universe.
+    return counts.astype(np.uint8)
+
+
+def percentile_interval(point: float, resampled: Floats, level: float = LEVEL) -> Interval:
+    """The percentile bootstrap interval.
+
+    Args:
+        point: The estimate from the sample itself.
+        resampled: The statistic of every resample; NaN where it is not defined, which is then left out.
+        level: The interval's nominal coverage.
+
+    Returns:
+        The point with its interval, which is NaN if the point is, if more than a tenth of the resamples are, or if all
+        resamples are alike: where all that was seen agrees perfectly, the bootstrap cannot tell how far that holds.
+    """
+    kept = _usable(point, resampled)
+    if kept is None:
+        return Interval(point)
+    low, high = np.quantile(kept, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(point, float(low), float(high))
+
+
+def bca_interval(point: float, resampled: Floats, without_one: Floats, level: float = LEVEL) -> Interval:
+    """The bias-corrected and accelerated bootstrap interval (Efron 1987); NaN where the percentile interval is.
+
+    Args:
+        point: The estimate from the sample itself.
+        resampled: The statistic of every resample.
+        without_one: The statistic of the sample without each of its members.
+        level: The interval's nominal coverage.
+    """
+    kept = _usable(point, resampled)
+    if kept is None:
+        return Interval(point)
+    # Half of what equals the point: a statistic of ranks takes few values.
+    below = (np.mean(kept < point) + np.mean(kept <= point)) / 2
+    bias = _NORMAL.inv_cdf(float(np.clip(below, 1 / len(kept), 1 - 1 / len(kept)))) if len(kept) > 2 else 0.0
+    influence = np.nanmean(without_one) - without_one[np.isfinite(without_one)]
+    spread = float(np.sum(influence**2))
+    acceleration = float(np.sum(influence**3)) / (6 * spread**1.5) if spread > 0 else 0.0
+    ends = []
+    for share in ((1 - level) / 2, (1 + level) / 2):
+        z = bias + _NORMAL.inv_cdf(share)
+        # A denominator of 0 or below belongs to an end beyond every resample.
+        shrink = 1 - acceleration * z
+        ends.append(_NORMAL.cdf(bias + z / shrink) if shrink > 0 else float(z > 0))
+    low, high = np.quantile(kept, ends)
+    return Interval(point, float(low), float(high))
+
+
+def band(point: float, resampled: Floats, level: float = LEVEL) -> Interval:
+    """The middle of the resamples, for what is rightly at its bound in most of them, such as a regret of 0.
+
+    Resamples that are not finite, because none of their architectures could be chosen, are left out.
+    """
+    finite = resampled[np.isfinite(resampled)]
+    if not len(finite):
+        return Interval(point)
+    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(point, float(low), float(high))
+
+
+def _usable(point: float, resampled: Floats) -> Floats | None:
+    """The defined resamples, if they can carry an interval."""
+    kept = resampled[np.isfinite(resampled)]
+    if math.isnan(point) or not len(kept) or len(kept) < (1 - _MOST_DROPPED) * len(resampled):
+        return None
+    # Rounding of the last place is no width.
+    return None if np.ptp(kept) <= 1e-12 * max(1.0, float(np.abs(kept).max())) else kept

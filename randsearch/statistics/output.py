@@ -1,0 +1,108 @@
+"""An agreement for people and for programs: a table for the terminal, `agreement.csv` and `agreement.json`."""
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from randsearch.base.files import Place, place_of
+from randsearch.statistics.analysis import Analysis, settings
+from randsearch.statistics.choice import TOP
+from randsearch.statistics.verdict import PRIMARY, verdict
+from randsearch.statistics.wording import format_interval, format_p
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["format_agreement", "format_interval", "format_p", "notes", "write_agreement"]
+
+
+def notes(result: pd.DataFrame) -> list[str]:
+    """What must be said wherever a result is shown: a bias first, then how to read the numbers."""
+    how = settings(result)
+    if how.seeds == 1:
+        seeds = f"one seed of {how.target}: no noise ceiling, and noise between seeds counts as disagreement"
+    else:
+        seeds = f"means over {how.seeds} seeds of {how.target}; architectures are resampled with their seeds"
+    given = " and ".join(how.controls)
+    return [
+        *([f"biased: {how.bias}"] if how.bias else []),
+        f"brackets: {how.interval} ({how.resamples:,} resamples)",
+        f"p: {how.permutation}; p_holm: corrected for {len(result)} proxies",
+        seeds,
+        f"regret: lost by training only the first choice{f', in {how.unit}' if how.unit else ''}; "
+        f"cost: mean seconds an architecture over those of {how.target}",
+        *([] if result["failed"].any() else ["no measurement of a proxy failed"]),
+        *([f"partial: Spearman given {given}"] if given else []),
+    ]
+
+
+def write_agreement(result: pd.DataFrame | Analysis, folder: str | Path | Place, proxy: str = PRIMARY) -> None:
+    """Writes `agreement.csv` (the rows) and `agreement.json` into a folder.
+
+    The JSON holds settings, notes and rows; of an Analysis also the verdict, the ceiling, differences, gaps, effects,
+    curves and budgets. NaN is null there.
+
+    Args:
+        result: What was found.
+        folder: Where to write.
+        proxy: The primary proxy, which the verdict speaks of.
+
+    Raises:
+        UserError: If a file cannot be written.
+    """
+    rows = result.rows if isinstance(result, Analysis) else result
+    document: dict[str, Any] = {
+        "settings": asdict(settings(rows)),
+        "notes": notes(rows),
+        "rows": rows.to_dict(orient="records"),
+    }
+    if isinstance(result, Analysis):
+        document |= {"verdict": asdict(verdict(result, proxy)), **result.to_dict()}
+    place = place_of(folder)
+    place.write(place.root / "agreement.csv", rows.to_csv(index=False, lineterminator="\n"))
+    place.write(place.root / "agreement.json", json.dumps(without_nan(document), indent=2, allow_nan=False) + "\n")
+
+
+def without_nan(value: Any) -> Any:
+    """The same plain value with None for every NaN in it."""
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def format_agreement(result: pd.DataFrame) -> "Table":
+    """The result as a table for the terminal, with its notes below."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    how, failed = settings(result), bool(result["failed"].any())
+    title = f"Agreement with {how.target}" + (" (biased)" if how.bias else "")
+    # Without side borders and wide padding a row fits into the 80 columns of a plain terminal.
+    view = Table(
+        title=title, caption="\n".join(notes(result)), caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    view.add_column("proxy", no_wrap=True)
+    for heading in ("n", "Spearman", "p Holm", "top 3", "regret", "cost", *(["failed"] if failed else [])):
+        view.add_column(heading, justify="right", no_wrap=True)
+    for row in result.to_dict(orient="records"):
+        view.add_row(
+            str(row["proxy"]),
+            str(row["n"]),
+            format_interval(row["spearman"], row["spearman_low"], row["spearman_high"]),
+            format_p(row["p_holm"]),
+            _or_dash(row["top3_overlap"] * TOP, ".2g", f"/{TOP}"),
+            _or_dash(row["regret_db"], ".2f"),
+            _or_dash(row["relative_cost"], ".1g" if row["relative_cost"] < 0.01 else ".2g"),
+            *([str(row["failed"])] if failed else []),
+        )
+    return view
+
+
+def _or_dash(value: float, form: str, unit: str = "") -> str:
+    return "-" if math.isnan(value) else f"{value:{form}}{unit}"

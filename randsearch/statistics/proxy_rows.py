@@ -1,0 +1,192 @@
+"""The table of agreement: one row a proxy, its columns the coefficients with their intervals.
+
+Scores are averaged over seeds before anything is ranked; the draws of architectures are the same for all proxies. What
+the intervals are for stands in `interval`. A number that the data cannot carry is NaN, never a guess.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from randsearch.base.errors import UserError
+from randsearch.statistics import best_only, choice, partial
+from randsearch.statistics.ceiling import Ceiling, noise_ceiling, reliability
+from randsearch.statistics.correlations import Floats, correlations
+from randsearch.statistics.differences import Comparer
+from randsearch.statistics.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, Draws, Interval
+from randsearch.statistics.permutation import holm, permutation_ps
+from randsearch.statistics.scores import Scores, mean_cost
+from randsearch.table.tidy import failures, measures
+
+COEFFICIENTS = ("spearman", "kendall", "pearson")
+COLUMNS = (
+    *("proxy", "n", "failed", "spearman", "spearman_low", "spearman_high", "kendall", "kendall_low", "kendall_high"),
+    *("pearson", "p_value", "top3_overlap", "regret_db", "relative_cost"),
+    *("pearson_low", "pearson_high", "weighted_tau", "weighted_tau_low", "weighted_tau_high", "p_holm"),
+    *("ceiling", "over_ceiling", "over_ceiling_low", "over_ceiling_high", "kendall_between_seeds", "reliability"),
+    *("top_half", "top_half_low", "top_half_high", "top_10", "top_10_low", "top_10_high"),
+    *("partial", "partial_low", "partial_high", "biased"),
+)
+"""The columns of an agreement, in order; the first 14 are what `agreement.csv` has always had."""
+
+FURTHER_RESAMPLES = 2_000
+"""At most so many resamples for all but the coefficients, their differences, regret and recall."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """What every statistic starts from: the target, the proxies, and the draws that all of them share.
+
+    Attributes:
+        truth: The target.
+        proxies: By name, in order of appearance.
+        draws: Of the architectures with a target score.
+        seed: Of every random draw.
+        ceiling: How well the target agrees with itself.
+        ceiling_drawn: Its ceiling in the draws, up to `FURTHER_RESAMPLES`; None without a ceiling.
+    """
+
+    truth: Scores
+    proxies: dict[str, Scores]
+    draws: Draws
+    seed: int
+    ceiling: Ceiling
+    ceiling_drawn: Floats | None
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, target: str, resamples: int, seed: int) -> "Board":
+        """Reads a table of measurements.
+
+        Raises:
+            UserError: If the table has no measurement of the target, or resamples is below 1.
+        """
+        if resamples < 1:
+            raise UserError(f"resamples should be at least 1, not {resamples}.")
+        if target not in measures(table):
+            raise UserError(f"There is no measurement of {target!r}, so that no proxy can be compared with it.")
+        truth = Scores.of(table, target)
+        proxies = {name: Scores.of(table, name) for name in measures(table) if name != target}
+        draws = Draws.of(int(truth.scored.sum()), resamples, np.random.default_rng(seed))
+        further = draws.among(np.ones(draws.members, dtype=bool), min(resamples, FURTHER_RESAMPLES))
+        ceiling, drawn = noise_ceiling(truth.seeds[truth.scored], further)
+        return cls(truth, proxies, draws, seed, ceiling, drawn)
+
+    def both(self, proxy: Scores) -> NDArray[np.bool_]:
+        """Which architectures with a target score the proxy scored too, (members of the draws,)."""
+        return np.asarray(proxy.scored[self.truth.scored])
+
+
+def make_rows(
+    board: Board, table: pd.DataFrame, controls: Sequence[str], bias: str | None
+) -> tuple[pd.DataFrame, Comparer]:
+    """All rows, by falling Spearman, and a comparer that knows the Spearman of every draw.
+
+    Args:
+        board: What was read from the table.
+        table: For the count of failures.
+        controls: The measures that the partial correlation holds fixed.
+        bias: Why the coefficients are biased; None if they are not.
+    """
+    failed = failures(table)
+    known: dict[str, Floats] = {}
+    rows = []
+    p_values = _p_values(board)
+    for name, proxy in board.proxies.items():
+        row, drawn = _row(board, proxy, controls)
+        if drawn is not None:
+            known[name] = drawn
+        rows.append({"proxy": name, "failed": int(failed[name]), **row, "p_value": p_values.get(name, math.nan)})
+    result = pd.DataFrame(rows, columns=list(COLUMNS))
+    result["p_holm"] = holm(result["p_value"].to_numpy(dtype=float))
+    result["biased"] = bias is not None
+    result = result.sort_values("spearman", ascending=False, na_position="last", kind="stable", ignore_index=True)
+    return result, Comparer(board.proxies, board.truth, board.draws, known)
+
+
+def _p_values(board: Board) -> dict[str, float]:
+    """P of every proxy; proxies that were scored on the same architectures share their permutations."""
+    groups: dict[bytes, list[str]] = {}
+    for name, proxy in board.proxies.items():
+        if board.both(proxy).sum() >= FEWEST_FOR_COEFFICIENT:
+            groups.setdefault(board.both(proxy).tobytes(), []).append(name)
+    found: dict[str, float] = {}
+    for names in groups.values():
+        both = board.truth.scored & board.proxies[names[0]].scored
+        scores = np.stack([board.proxies[name].mean[both] for name in names])
+        p = permutation_ps(scores, board.truth.mean[both], seed=board.seed)
+        found |= dict(zip(names, p.tolist(), strict=True))
+    return found
+
+
+def _row(board: Board, proxy: Scores, controls: Sequence[str]) -> tuple[dict[str, Any], Floats | None]:
+    """One row, less the proxy's name, failures and p, with the Spearman of every draw."""
+    truth, among = board.truth, board.both(proxy)
+    both = proxy.scored & truth.scored
+    n = int(both.sum())
+    row: dict[str, Any] = {
+        "n": n,
+        "relative_cost": _quotient(mean_cost(proxy.cost[both]), mean_cost(truth.cost[both])),
+        "reliability": reliability(proxy.seeds[both]),
+        "ceiling": board.ceiling.ceiling.point,
+        "kendall_between_seeds": board.ceiling.kendall_between_seeds.point,
+    }
+    if n < FEWEST_FOR_COEFFICIENT:
+        return row, None
+    x, y = proxy.mean[both], truth.mean[both]
+    draws = board.draws.among(among)
+    drawn = correlations(x, y, draws.counts, weighted=1 + n + FURTHER_RESAMPLES)
+    for name, values, kind in (
+        ("spearman", drawn.spearman, draws.bca),
+        ("pearson", drawn.pearson, draws.bca),
+        ("kendall", drawn.kendall, draws.percentile),
+        ("weighted_tau", drawn.weighted_tau, draws.bca),
+    ):
+        row |= (kind(values) if n >= FEWEST_FOR_INTERVAL else Interval(float(values[0]))).columns(name)
+    row |= _further(board, proxy, drawn.spearman, controls)
+    return row | _choice(proxy, truth, n), drawn.spearman
+
+
+def _further(board: Board, proxy: Scores, spearman: Floats, controls: Sequence[str]) -> dict[str, float]:
+    """Against the ceiling, among the best, and given the sizes: what takes `FURTHER_RESAMPLES` at most."""
+    truth, among = board.truth, board.both(proxy)
+    both = proxy.scored & truth.scored
+    resamples = min(len(board.draws.counts) - 1 - board.draws.members, FURTHER_RESAMPLES)
+    kept, draws = board.draws.kept(among, resamples), board.draws.among(among, resamples)
+    x, y, n = proxy.mean[both], truth.mean[both], int(both.sum())
+    row: dict[str, float] = {}
+    if board.ceiling_drawn is not None:
+        ratio = spearman[: len(kept)] / board.ceiling_drawn[kept]
+        row |= _interval(draws, ratio, n).columns("over_ceiling")
+    for name, best in (("top_half", best_only.top_half(n)), ("top_10", best_only.TOP_FEW)):
+        if best >= FEWEST_FOR_COEFFICIENT and best < n:
+            row |= _interval(draws, best_only.spearman_among_best(x, y, draws.counts, best), best).columns(name)
+    given = [board.proxies[name].mean[both] for name in controls]
+    # A residual of c regressions leaves n - c architectures' worth of evidence.
+    if given and not np.isnan(given).any() and n - len(given) >= FEWEST_FOR_COEFFICIENT and proxy.name not in controls:
+        values = partial.partial_spearman(x, y, given, draws.counts)
+        row |= _interval(draws, values, n - len(given)).columns("partial")
+    return row
+
+
+def _interval(draws: Draws, values: Floats, evidence: int) -> Interval:
+    return draws.bca(values) if evidence >= FEWEST_FOR_INTERVAL else Interval(float(values[0]))
+
+
+def _choice(proxy: Scores, truth: Scores, n: int) -> dict[str, float]:
+    """What is gained and lost by choosing with the proxy, in expectation over its ties."""
+    pool = truth.scored & proxy.attempted
+    by_proxy, by_truth = proxy.mean[pool], truth.mean[pool]
+    overlap = choice.expected_recall(by_proxy, by_truth, choice.TOP)
+    return {
+        "top3_overlap": overlap if n > choice.TOP else math.nan,
+        "regret_db": choice.expected_regret(by_proxy, by_truth, 1),
+    }
+
+
+def _quotient(numerator: float, denominator: float) -> float:
+    return float(numerator / denominator) if denominator > 0 else math.nan

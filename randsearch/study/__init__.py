@@ -1,0 +1,1 @@
+"""What persists: the configuration of a study, its Optuna studies, its storage, and what was found in it."""

@@ -1,0 +1,148 @@
+"""The file `config.yaml` of a study, and files of options that a user writes.
+
+A study's file must be whole, for an option that is lost would be taken for its default, and the numbers that follow for
+those of the study. It opens with the version of its fields, names every one of them, and closes with `end: true`.
+
+Files of the first releases have no version. They named every field of their time in a fixed order, so that a file cut
+short names a set of fields that no release ever wrote; a value cut short lacks the end of its line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from randsearch.base.errors import UserError
+from randsearch.base.files import Place
+from randsearch.base.yaml_files import NotYamlError, read_yaml
+
+VERSION = 1
+"""Raise it, and add its fields to `FIELDS`, when a study's configuration gets another field."""
+
+_FIRST = (
+    *("study", "space", "data", "data_digest", "task", "sample_rate", "channels", "upmix_mono", "sampler", "trials"),
+    *("measures", "proxy", "train", "steps", "proxy_steps", "seed", "seeds", "learning_rate", "batch", "segment"),
+    *("validate_every", "device", "threads", "storage"),
+)
+
+_LATER: dict[str, Any] = {
+    "whole": False,
+    "proxy_batch": 16,
+    "train_seeds": None,
+    "validation": "whole",
+    "batches_of": None,
+}
+"""The fields that releases without a version added, and what they were before."""
+
+UNVERSIONED = tuple(
+    frozenset((*_FIRST, *added))
+    for added in (
+        (),
+        ("whole",),
+        ("whole", "proxy_batch"),
+        ("whole", "proxy_batch", "train_seeds", "batches_of"),
+        ("whole", "proxy_batch", "train_seeds", "validation", "batches_of"),
+    )
+)
+"""Every set of fields that a file without a version may have."""
+
+_UNTOLD = tuple(fields - {"batches_of"} for fields in UNVERSIONED if "batches_of" in fields)
+"""For some days files ended one field earlier; such a file cannot be told from a later one without its last line."""
+
+FIELDS = {1: frozenset((*_FIRST, *_LATER))}
+"""The fields of every version."""
+
+
+def write_study(path: Path, fields: Mapping[str, Any]) -> None:
+    """Writes a study's file, which outlives a loss of power.
+
+    Args:
+        path: where.
+        fields: all of the current version, as plain values.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    whole = {"version": VERSION, **fields, "end": True}
+    Place(path.parent).write(path, yaml.safe_dump(whole, sort_keys=False, allow_unicode=True), fsync=True)
+
+
+def read_study(path: Path) -> dict[str, Any]:
+    """The fields of a study's file, of the current version.
+
+    Raises:
+        UserError: the file is missing, is torn, or was written by a later randsearch.
+    """
+    try:
+        text, raw = _read(path)
+    except _NoOptionsError as error:
+        raise _torn(path, str(error).removeprefix(f"{path}: ").rstrip(".")) from None
+    if "version" in raw:
+        return _versioned(path, raw)
+    named = raw.keys()
+    # A name that no release knew is told by name where the options are validated.
+    known = named & {*_FIRST, *_LATER}
+    if known in _UNTOLD and text.endswith("\n"):
+        raise UserError(
+            f"{path} lacks its last line, unless an early randsearch wrote it: add the line `batches_of: null` if the "
+            "study was not made by `randsearch merge`; if it was, put the file back from a copy."
+        )
+    if known not in UNVERSIONED or not text.endswith("\n"):
+        raise _torn(path, "its last options are missing")
+    return {**{name: value for name, value in _LATER.items() if name not in known}, **raw}
+
+
+def load_options(path: Path) -> dict[str, Any]:
+    """Reads a file of options as a user writes it, or a study's; not yet validated.
+
+    Raises:
+        UserError: the file is missing, is not a YAML mapping, or is a study's and torn.
+    """
+    try:
+        _, raw = _read(path)
+    except _NoOptionsError as error:
+        raise UserError(f"{str(error).rstrip('.')}.") from None
+    return _versioned(path, raw) if "version" in raw else raw
+
+
+def _versioned(path: Path, raw: dict[str, Any]) -> dict[str, Any]:
+    version = raw["version"]
+    # Python's True is 1.
+    if type(version) is int and version > VERSION and raw.get("end") is True:
+        raise UserError(f"{path} was written by a later randsearch (version {version} of its fields): use that one.")
+    fields = {name: value for name, value in raw.items() if name not in ("version", "end")}
+    wanted = FIELDS.get(version, frozenset()) if type(version) is int else frozenset[str]()
+    if raw.get("end") is not True or wanted - fields.keys() or not wanted:
+        raise _torn(path, "its last options are missing")
+    return fields
+
+
+class _NoOptionsError(Exception):
+    """A file does not hold a mapping of options."""
+
+
+def _torn(path: Path, why: str) -> UserError:
+    return UserError(
+        f"{path} is torn or damaged ({why}): put it back from a copy (report.html holds one), or delete it and give "
+        "the search command of the study again with all of its options; what was measured is kept, and options that "
+        "differ are refused."
+    )
+
+
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
+    """The text of a YAML file, and the mapping that it is.
+
+    Raises:
+        UserError: it cannot be read.
+        _NoOptionsError: it is no mapping.
+    """
+    try:
+        raw = read_yaml(path, "a configuration's YAML file")
+    except NotYamlError as error:
+        raise _NoOptionsError(str(error)) from None
+    if not isinstance(raw, dict):
+        raise _NoOptionsError(f"{path}: must hold a mapping of options, such as `trials: 24`")
+    return path.read_text(encoding="utf-8"), {str(name): value for name, value in raw.items()}

@@ -1,0 +1,160 @@
+"""Agreement of a finished or running study: computed from its table, written beside it, logged in its Optuna study."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from randsearch.base.errors import NotAgreedError, UserError
+from randsearch.base.files import Place
+from randsearch.statistics import Analysis, agreement, analyse, effects_frame, verdict, write_agreement, write_effects
+from randsearch.statistics.budgets import at_budgets, base
+from randsearch.statistics.ensembles import Ensemble, ensemble, with_ensemble, write_ensemble
+from randsearch.statistics.output import without_nan
+from randsearch.study.candidates import open_studies
+from randsearch.study.config import StudyConfig
+from randsearch.study.folders import load_config
+from randsearch.table.segments import read_segments
+from randsearch.table.tidy import means, measures, read_measurements
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a study says.
+
+    Attributes:
+        config: Of the study.
+        table: Its measurements with those of its ensembles.
+        analysis: All statistics of the table.
+        ensemble: The ensembles, where there are architectures enough for them.
+        unlogged: Why the numbers were not logged with Optuna, in a sentence; None if they were or were not to be.
+    """
+
+    config: StudyConfig
+    table: pd.DataFrame
+    analysis: Analysis
+    ensemble: Ensemble | None
+    unlogged: str | None = None
+
+
+def examine(folder: Path, *, resamples: int = 2000) -> Findings:
+    """Reads a study and computes all its statistics; nothing is written.
+
+    Args:
+        folder: of the study.
+        resamples: bootstrap resamples.
+
+    Raises:
+        UserError: nothing was trained, so that there is nothing to agree with.
+    """
+    config = load_config(folder)
+    table = read_measurements(folder / "measurements.csv")
+    combined = ensemble(table, seed=config.seed)
+    table = with_ensemble(table, combined)
+    return Findings(config, table, analyse(table, resamples=resamples, seed=config.seed, bias=config.bias), combined)
+
+
+def analyse_study(folder: Path, *, resamples: int = 2000, storage: str | None = None) -> Findings:
+    """Examines a study, writes what was found beside it, and logs the numbers with Optuna.
+
+    The files are `agreement.csv`, `agreement.json`, `effects.csv` and, where proxies were combined, `ensemble.csv`.
+
+    Args:
+        folder: of the study.
+        resamples: bootstrap resamples.
+        storage: URL of the study's database, with a password that its configuration does not hold.
+
+    Raises:
+        UserError: nothing was trained, so that there is nothing to agree with, or the storage cannot be opened.
+    """
+    found = examine(folder, resamples=resamples)
+    write_agreement(found.analysis, folder, found.config.proxy)
+    write_effects(found.analysis.effects, folder)
+    if found.ensemble is not None:
+        write_ensemble(found.ensemble, folder)
+    try:
+        log_agreement(found, folder, storage)
+    except NotAgreedError as reason:
+        return replace(found, unlogged=f"the numbers are not logged in the study: {reason}")
+    return found
+
+
+def analyse_budgets(folder: Path, *, resamples: int = 2000) -> pd.DataFrame:
+    """Agreement of every measure that has a curve, at each budget of it, cheapest first; writes `budgets.csv`.
+
+    Args:
+        folder: of the study.
+        resamples: bootstrap resamples.
+
+    Raises:
+        UserError: nothing was trained, or no run was validated before its end.
+    """
+    config = load_config(folder)
+    table = at_budgets(read_measurements(folder / "measurements.csv"))
+    curved = dict.fromkeys(base(measure) for measure in measures(table) if base(measure) != measure)
+    if not curved:
+        raise UserError(
+            f"no measure of {config.study} has a score before its last step: validate more often than every "
+            f"{config.validate_every} of {config.proxy_steps} steps (--validate-every)."
+        )
+    chosen = table[[base(measure) in {*curved, "trained"} for measure in table["measure"].astype(str)]]
+    result = agreement(chosen, resamples=resamples, seed=config.seed, bias=config.bias)
+    place = {measure: number for number, measure in enumerate(curved)}
+    result = result.assign(place=[place[base(proxy)] for proxy in result["proxy"].astype(str)])
+    result = result.sort_values(["place", "relative_cost"], kind="stable", ignore_index=True).drop(columns="place")
+    Place(folder).write(folder / "budgets.csv", result.to_csv(index=False, lineterminator="\n"))
+    return result
+
+
+def plot_data(folder: Path, found: Findings) -> dict[str, pd.DataFrame]:
+    """What plots need beside the table and its agreement, by the plot's name.
+
+    Args:
+        folder: of the study.
+        found: what the study says.
+
+    Returns:
+        The curves of regret and recall, the effects of parameters, and the segments of the best trained architecture.
+    """
+    trained = means(found.table).get("trained", pd.Series(dtype=float)).dropna()
+    best = [str(trained.idxmax())] if len(trained) else []
+    return {
+        "regret_recall": found.analysis.curves,
+        "effects": effects_frame(found.analysis.effects),
+        "segments": read_segments(folder / "measured", best, ("trained", "fixed_decoder", "fixed_encoder")),
+    }
+
+
+def log_agreement(found: Findings, folder: Path, storage: str | None = None) -> None:
+    """Writes every coefficient, interval, p and n into the study, and the pairs of scores as `NAME/agreement`."""
+    config = found.config.model_copy(update={"storage": storage or found.config.storage})
+    scores = means(found.table).reindex(columns=[config.proxy, "trained"]).dropna()
+    studies = open_studies(config, folder, refill=False)
+    known = {str(name): (float(proxy), float(trained)) for name, proxy, trained in scores.itertuples()}
+    pairs = [
+        (candidate, *known[candidate.architecture.hash])
+        for candidate in studies.candidates()
+        if candidate.architecture.hash in known
+    ]
+    studies.log_agreement(_attributes(config, found.analysis), pairs)
+
+
+def _attributes(config: StudyConfig, found: Analysis) -> dict[str, Any]:
+    """What is logged: one attribute a number of each proxy's row, and one for each of the other statistics."""
+    attributes = {
+        f"agreement:{row['proxy']}:{name}": value
+        for row in found.rows.to_dict(orient="records")
+        for name, value in row.items()
+        if name != "proxy"
+    }
+    # Curves and effects would be most of what is stored; they follow from the table, as `effects.csv` does.
+    left_out = ("curves", "effects")
+    others = {f"agreement:{name}": value for name, value in found.to_dict().items() if name not in left_out}
+    attributes |= {**others, "agreement:verdict": asdict(verdict(found, config.proxy))}
+    if config.bias:
+        attributes["agreement:bias"] = config.bias
+    plain: dict[str, Any] = without_nan(attributes)
+    return plain

@@ -1,0 +1,45 @@
+"""The folders of studies: `results/NAME/`, each with its `config.yaml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from randsearch.base.errors import UserError
+from randsearch.base.files import Place
+from randsearch.study import trust
+from randsearch.study.config import StudyConfig
+from randsearch.study.config_file import read_study
+
+
+def study_folder(results: Path, name: str) -> Path:
+    """Folder of an existing study.
+
+    Raises:
+        UserError: there is none of that name, or the name or a link would leave the results folder.
+    """
+    folder = results / name
+    if Path(name).name != name or not (folder / "config.yaml").is_file():
+        raise UserError(f"there is no study {name} in {results}: `randsearch search` makes one.")
+    Place(folder).checked(folder / "config.yaml")
+    return folder
+
+
+def load_config(folder: Path, storage: str | None = None) -> StudyConfig:
+    """The configuration that was saved with a study.
+
+    Args:
+        folder: of the study.
+        storage: URL of its database where this command names it, which agrees to it; it may bring the password.
+
+    Raises:
+        UserError: the file cannot be read, is torn or a link, or names another database.
+    """
+    path = folder / "config.yaml"
+    Place(folder).checked(path)
+    config = StudyConfig.create(read_study(path), str(path))
+    if storage is None:
+        return config
+    named = StudyConfig.create({**config.model_dump(), "storage": storage}, "options")
+    config.continued_by(named)
+    trust.agree(folder, config.study, storage=storage)
+    return named

@@ -1,0 +1,115 @@
+"""Rebuilding the Optuna studies of a study, or what they lack, from its `config.yaml` and `measurements.csv` alone."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from randsearch.base.errors import UserError
+from randsearch.models.architecture import Architecture
+from randsearch.space import BoundSpace, Drawn
+from randsearch.study.studies import Candidate, Studies
+from randsearch.table.measurement import Measurement
+from randsearch.table.tidy import is_marked, parameters, read_measurements
+
+SPARE = 1000
+"""Candidates without any measurement that a table is believed to lack at most, beyond as many again as it has."""
+
+
+def rebuild(studies: Studies, space: BoundSpace, table: Path, drawn: Iterable[Drawn]) -> None:
+    """Adds to studies what a table holds and they do not.
+
+    Args:
+        studies: empty, or stopped at any point of this.
+        space: of the study; tells which Optuna parameters an architecture has.
+        table: `measurements.csv`.
+        drawn: the candidates in their order, where it can be told without the table: a table that was interrupted
+            lacks those of which nothing had been measured. Only as many are drawn as it takes.
+
+    Raises:
+        UserError: the table does not parse, or holds an architecture that is not of the space.
+    """
+    rows = read_measurements(table)
+    keys = list(zip(rows["architecture"], rows["measure"], rows["seed"].tolist(), strict=True))
+    candidates = {candidate.architecture.hash: candidate for candidate in studies.candidates()}
+    measured = {measurement.key: measurement.score for measurement in studies.measurements(candidates.values())}
+    lacking = rows[[key not in measured for key in keys]]
+    known = dict(zip(keys, map(_number, rows["score"]), strict=True))
+    studies.tabulated = is_marked(table) and known == measured
+    if not lacking.empty:
+        with studies.storage.late():
+            _add(studies, space, table, lacking, candidates, _until({*rows["architecture"]}, drawn))
+
+
+def _until(names: set[str], drawn: Iterable[Drawn]) -> list[Drawn]:
+    """The first candidates, as many as hold all of these; none if some are not among them.
+
+    Args:
+        names: hashes.
+        drawn: all candidates in their order.
+    """
+    found, missing = [], set(names)
+    for each in islice(drawn, 2 * len(names) + SPARE):
+        found.append(each)
+        missing.discard(each.architecture.hash)
+        if not missing:
+            return found
+    return []
+
+
+def _add(
+    studies: Studies,
+    space: BoundSpace,
+    table: Path,
+    rows: pd.DataFrame,
+    candidates: dict[str, Candidate],
+    known: list[Drawn],
+) -> None:
+    options = parameters(rows)
+    for each in known:
+        if each.architecture.hash not in candidates:
+            candidates[each.architecture.hash] = studies.add(each.architecture, each.params, each.distributions)
+    for row in _records(rows):
+        name = row["architecture"]
+        if name not in candidates:
+            architecture = Architecture.create({key: row[key] for key in options}, f"{table}, architecture {name}")
+            if architecture.hash != name:
+                raise UserError(f"{table}: the options of architecture {name} belong to {architecture.hash}.")
+            located = space.locate(architecture)
+            candidates[name] = studies.add(architecture, located.params, located.distributions)
+        studies.record(_measurement(row, candidates[name].architecture), candidates[name])
+
+
+def _records(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    for record in rows.to_dict(orient="records"):
+        yield {str(name): value for name, value in record.items()}
+
+
+def _measurement(row: dict[str, Any], architecture: Architecture) -> Measurement:
+    return Measurement(
+        architecture,
+        row["measure"],
+        int(row["seed"]),
+        row["state"],
+        score=_number(row["score"]),
+        baseline=_number(row["baseline"]),
+        seconds=float(row["seconds"]),
+        steps=int(row["steps"]),
+        multiply_adds=float(row["multiply_adds"]),
+        validation_seconds=float(row["validation_seconds"]),
+        data_seconds=float(row["data_seconds"]),
+        threads=int(row["threads"]),
+        device=row["device"],
+        curve=tuple((int(step), float(value)) for step, value in json.loads(row["curve"] or "[]")),
+        reason=row["reason"] or "",
+    )
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)

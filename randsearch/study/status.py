@@ -1,0 +1,211 @@
+"""How a study stands: what is measured, what is missing, who is at work on it. Nothing here imports torch."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from randsearch.base.errors import UserError
+from randsearch.measures import find
+from randsearch.study.config import StudyConfig
+from randsearch.study.folders import load_config
+from randsearch.table.tidy import read_measurements
+
+State = Literal["running", "unfinished", "complete"]
+
+
+@dataclass(frozen=True)
+class Done:
+    """How far one measure of a study is.
+
+    Attributes:
+        measure: its name.
+        planned: measurements that the configuration asks for.
+        complete: those with a score.
+        failed: those with a reason instead.
+    """
+
+    measure: str
+    planned: int
+    complete: int
+    failed: int
+
+    @property
+    def missing(self) -> int:
+        """Measurements still to be made."""
+        return max(0, self.planned - self.complete - self.failed)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A study at a moment.
+
+    Attributes:
+        folder: of the study.
+        config: of the study.
+        architectures: of which anything was measured.
+        measures: how far each is.
+        failures: (measure, reason) and how often, the most frequent first.
+        driver: who is at work on it in this folder; None if nobody is.
+        changed: when its table or configuration was last written.
+    """
+
+    folder: Path
+    config: StudyConfig
+    architectures: int
+    measures: tuple[Done, ...]
+    failures: tuple[tuple[tuple[str, str], int], ...]
+    driver: str | None
+    changed: datetime
+
+    @property
+    def state(self) -> State:
+        """Whether it runs, and if not, whether it is done."""
+        if self.driver is not None:
+            return "running"
+        return "unfinished" if any(done.missing for done in self.measures) else "complete"
+
+    @property
+    def measurements(self) -> int:
+        """All that were made."""
+        return sum(done.complete + done.failed for done in self.measures)
+
+    @property
+    def failed(self) -> int:
+        """Those of them without a score."""
+        return sum(done.failed for done in self.measures)
+
+    @property
+    def trained(self) -> int:
+        """Complete trainings."""
+        return sum(done.complete for done in self.measures if done.measure == "trained")
+
+
+def stand(folder: Path, storage: str | None = None) -> Standing:
+    """Looks at a study.
+
+    Args:
+        folder: of the study.
+        storage: URL of its database, where this command names it.
+
+    Raises:
+        UserError: its configuration or table cannot be read.
+    """
+    from randsearch.study.lease import driver_at_work
+
+    config, path = load_config(folder, storage), folder / "measurements.csv"
+    table = read_measurements(path) if path.exists() else None
+    newest = max(file.stat().st_mtime for file in (path, folder / "config.yaml") if file.exists())
+    failures: Counter[tuple[str, str]] = Counter()
+    if table is not None:
+        failed = table[table["state"] == "failed"]
+        failures.update(zip(failed["measure"].astype(str), failed["reason"].astype(str), strict=True))
+    return Standing(
+        folder,
+        config,
+        0 if table is None else int(table["architecture"].nunique()),
+        tuple(_done(config, table)),
+        tuple(failures.most_common()),
+        driver_at_work(folder),
+        datetime.fromtimestamp(newest).astimezone(),
+    )
+
+
+def _done(config: StudyConfig, table: pd.DataFrame | None) -> Iterator[Done]:
+    states = Counter[tuple[str, str]]()
+    if table is not None:
+        states.update(zip(table["measure"].astype(str), table["state"].astype(str), strict=True))
+    extra = dict.fromkeys(measure for measure, _ in states)
+    for measure in dict.fromkeys((*config.all_measures, "trained", *extra)):
+        complete, failed = states[measure, "complete"], states[measure, "failed"]
+        yield Done(measure, _planned(config, measure, table), complete, failed)
+
+
+def _planned(config: StudyConfig, measure: str, table: pd.DataFrame | None) -> int:
+    if measure not in (*config.all_measures, "trained"):
+        return 0
+    seeds = len(config.seeds_of(measure, seeded=find(measure).seeded))
+    if measure != "trained" or config.train == "all":
+        return config.trials * seeds
+    return min(config.top or 0, _scored(config, table)) * seeds
+
+
+def _scored(config: StudyConfig, table: pd.DataFrame | None) -> int:
+    """Architectures that can be among the best by the primary proxy: those without a score cannot."""
+    if table is None:
+        return config.trials
+    proxy = table[table["measure"] == config.proxy]
+    names = set(proxy["architecture"])
+    return config.trials - len(names - set(proxy.loc[proxy["state"] == "complete", "architecture"]))
+
+
+def studies_in(results: Path) -> list[Path]:
+    """The folders of all studies, by name.
+
+    Args:
+        results: root of all studies.
+    """
+    return sorted(path.parent for path in results.glob("*/config.yaml"))
+
+
+def disk_use(folder: Path) -> dict[str, int]:
+    """Bytes of the files of a study by what lies in its folder, the most first; links count for nothing."""
+    sizes: Counter[str] = Counter()
+    for path in folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            sizes[path.relative_to(folder).parts[0]] += path.stat().st_size
+    return dict(sizes.most_common())
+
+
+def leaseholder(config: StudyConfig, folder: Path) -> str | None:
+    """Who has the lease on a study in a database, in words; None if nobody has.
+
+    Raises:
+        UserError: the database cannot be reached, or the user has not agreed to it.
+    """
+    from randsearch.study.lease import read_lease
+    from randsearch.study.storage import database_url, open_engine, sentence_on
+
+    if config.storage is None:
+        return None
+    url = database_url(config, folder)
+    with sentence_on(url):
+        engine = open_engine(url)
+        try:
+            return read_lease(engine, config.study)
+        finally:
+            engine.dispose()
+
+
+def describe(standing: Standing) -> Iterator[str]:
+    """Lines that say how a study stands, below the table of its measures."""
+    config, folder = standing.config, standing.folder
+    for (measure, reason), count in standing.failures:
+        yield f"{count} x {measure} failed: {reason or 'no reason given'}"
+    at_work = standing.driver
+    if at_work is None:
+        try:
+            at_work = leaseholder(config, folder)
+        except UserError as error:
+            yield f"whether somebody is at work elsewhere is not known: {error}"
+    yield f"at work now: {at_work or 'nobody'}"
+    sizes = disk_use(folder)
+    largest = ", ".join(f"{name} {megabytes(size)}" for name, size in list(sizes.items())[:4])
+    yield f"files: {megabytes(sum(sizes.values()))} in {folder} ({largest})"
+    if config.storage is not None:
+        yield f"stored in {config.model_dump()['storage']}"
+    where = "" if folder.parent == Path("results") else f" --results {shlex.quote(str(folder.parent))}"
+    if at_work is None and any(done.missing for done in standing.measures):
+        yield f"continue it: randsearch search --study {config.study}{where}"
+
+
+def megabytes(size: int) -> str:
+    """Bytes in words."""
+    return f"{size / 1e6:.2f} MB" if size < 1e7 else f"{size / 1e6:.0f} MB"

@@ -1,0 +1,1 @@
+"""The tidy table: its schema, its formats, tables of others."""

@@ -1,0 +1,1 @@
+"""Training: the loop, what networks are scored on, checkpoints."""

@@ -1,0 +1,103 @@
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from randsearch.statistics.correlations import correlations
+from randsearch.statistics.interval import Draws, bca_interval, percentile_interval, resample_counts
+
+POPULATION = {
+    "spearman": lambda r: 6 / np.pi * np.arcsin(r / 2),
+    "kendall": lambda r: 2 / np.pi * np.arcsin(r),
+    "pearson": lambda r: r,
+}
+
+
+def test_counts_are_uniform_draws_of_the_whole_size():
+    counts = resample_counts(6, 20_000, np.random.default_rng(0))
+    assert counts.shape == (20_000, 6)
+    assert (counts.sum(axis=1) == 6).all()
+    np.testing.assert_allclose(counts.mean(axis=0), 1.0, atol=0.03)
+    np.testing.assert_allclose(counts.var(axis=0), 5 / 6, atol=0.04)
+
+
+def test_interval_is_nan_when_a_tenth_of_the_resamples_is_undefined():
+    resampled = np.linspace(0, 1, 100)
+    resampled[:10] = np.nan
+    interval = percentile_interval(0.5, resampled)
+    assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(resampled[10:], [0.025, 0.975])))
+    resampled[10] = np.nan
+    assert np.isnan(percentile_interval(0.5, resampled).low)
+    assert np.isnan(percentile_interval(np.nan, np.linspace(0, 1, 100)).high)
+
+
+def test_no_resample_that_differs_gives_no_interval():
+    for interval in (percentile_interval(1.0, np.ones(50)), bca_interval(1.0, np.ones(50), np.ones(9))):
+        assert interval.point == 1
+        assert np.isnan([interval.low, interval.high]).all()
+
+
+def test_bca_is_that_of_scipy():
+    rng = np.random.default_rng(3)
+    values = rng.exponential(size=30)
+    draws = Draws.of(30, 4000, rng)
+    means = draws.counts @ values / draws.counts.sum(axis=1)
+    found = draws.bca(means)
+    expected = stats.bootstrap((values,), np.mean, n_resamples=20_000, method="BCa", rng=rng).confidence_interval
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.02)
+    assert found.low > draws.percentile(means).low  # an exponential is skewed to the right
+
+
+def test_bca_without_bias_or_skew_is_the_percentile_interval():
+    resampled = np.array([NormalDist(0.5, 0.1).inv_cdf((i + 0.5) / 999) for i in range(999)])
+    expected = percentile_interval(0.5, resampled)
+    found = bca_interval(0.5, resampled, 0.5 + np.array([-0.1, 0.1, -0.2, 0.2]))
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-3)
+
+
+def test_draws_are_the_sample_then_all_but_one_then_resamples():
+    draws = Draws.of(4, 7, np.random.default_rng(0))
+    assert draws.counts.shape == (1 + 4 + 7, 4)
+    assert (draws.counts[0] == 1).all()
+    np.testing.assert_array_equal(draws.counts[1:5], 1 - np.eye(4))
+    some = draws.among(np.array([True, False, True, True]), 5)
+    assert some.counts.shape == (1 + 3 + 5, 3)
+    np.testing.assert_array_equal(some.counts[1:4], 1 - np.eye(3))
+    np.testing.assert_array_equal(some.counts[4:], draws.counts[5:10, [0, 2, 3]])
+
+
+def covered(architectures, correlation, *, studies=500, resamples=600, seeds=1):
+    """The share of 95% intervals that hold the coefficient of the population, of means over seeds."""
+    rng = np.random.default_rng([architectures, int(100 * correlation), seeds])
+    noise = np.sqrt(1 / correlation - 1) if seeds > 1 else 0.0
+    hits = dict.fromkeys(POPULATION, 0)
+    for _ in range(studies):
+        if seeds > 1:
+            # Two noisy views of one quality: the correlation of means over seeds is 1 / (1 + noise^2).
+            quality = rng.normal(size=architectures)
+            own = noise * np.sqrt(seeds) * rng.normal(size=(2, seeds, architectures))
+            x, y = quality + own.mean(axis=1)
+        else:
+            x, other = rng.normal(size=(2, architectures))
+            y = correlation * x + np.sqrt(1 - correlation**2) * other
+        draws = Draws.of(architectures, resamples, rng)
+        drawn = correlations(x, y, draws.counts, weighted=0)
+        for name, kind in (("spearman", draws.bca), ("kendall", draws.percentile), ("pearson", draws.bca)):
+            interval = kind(getattr(drawn, name))
+            hits[name] += interval.low <= POPULATION[name](correlation) <= interval.high
+    return {name: hit / studies for name, hit in hits.items()}
+
+
+@pytest.mark.parametrize(("correlation", "seeds"), [(0.3, 1), (0.8, 1), (0.7, 3)])
+def test_intervals_cover_the_population(correlation, seeds):
+    for name, share in covered(30, correlation, seeds=seeds).items():
+        assert 0.92 <= share <= 0.98, name
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("architectures", [24, 50, 100])
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 0.8])
+def test_intervals_cover_the_population_at_many_sizes(architectures, correlation):
+    for name, share in covered(architectures, correlation, studies=2000, resamples=2000).items():
+        assert 0.92 <= share <= 0.98, name

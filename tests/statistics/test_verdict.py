@@ -1,0 +1,99 @@
+import pytest
+from tables import make_table
+
+from randsearch.statistics import Interval, analyse, verdict
+from randsearch.statistics.ensembles import ensemble, with_ensemble
+from randsearch.statistics.verdict import more_needed
+
+
+def said(table, **options):
+    return verdict(analyse(table, resamples=300, **options))
+
+
+def test_a_strong_proxy_is_called_so():
+    found = said(make_table(40, proxies={"fixed_decoder": 0.3, "params": 50.0, "fixed_encoder": 3.0}))
+    assert "fixed_decoder ranks as trained does better than chance on 40 architectures" in found.correlation
+    assert "It agrees better than params, the best baseline that needs no network" in found.correlation
+    assert "it tells more than size" in found.correlation
+    assert "fixed_decoder scores higher than fixed_encoder" in found.modes
+    assert "Their agreement with trained differs" in found.modes
+    assert "below trained" in found.modes
+    assert found.bias == ""
+    assert next(question for question, _ in found.parts()).endswith("(J-Net's first claim)?")
+
+
+def test_a_weak_proxy_is_not_called_good_nor_bad():
+    found = said(make_table(30, proxies={"fixed_decoder": 30.0, "early": 30.0}))
+    assert "cannot be told from a proxy without any agreement" in found.correlation
+    assert "It cannot be told from early, the equal-cost control" in found.correlation
+    assert "better than" not in found.correlation.replace("rank better than chance", "")
+    assert "more architectures" in found.more or "out of reach" in found.more
+
+
+def test_different_budgets_of_steps_are_told():
+    table = make_table(12)
+    table.loc[table["measure"] == "trained", "steps"] = 4000
+    assert "that is after 400 steps against 4,000" in said(table).modes
+
+
+def test_luck_among_many_proxies_is_told():
+    proxies = {"fixed_decoder": 2.3} | {f"p{i}": 40.0 for i in range(30)}
+    for seed in range(30):
+        found = analyse(make_table(24, proxies=proxies, rng_seed=seed), resamples=60)
+        row = found.rows.set_index("proxy").loc["fixed_decoder"]
+        if row["p_value"] < 0.05 <= row["p_holm"]:
+            assert "so that this may be luck" in verdict(found).correlation
+            return
+    pytest.fail("no seed gave a p that the correction lifts above its level")
+
+
+def test_bias_comes_first_and_an_absent_proxy_is_replaced_by_the_best():
+    found = said(make_table(10, proxies={"early": 0.1, "params": 9.0}), bias="sampled by TPE")
+    assert found.sentences()[0] == "Biased: sampled by TPE."
+    assert found.correlation.startswith("early ")
+    assert "early is spoken of as the best of 2 proxies" in found.correlation
+    assert found.modes == ""
+    assert "J-Net" not in " ".join(question for question, _ in found.parts())
+    assert said(make_table(6, proxies={})).correlation == "No proxy was measured beside trained."
+
+
+def test_what_trusting_the_proxy_lost_is_that_of_the_curve():
+    found = analyse(make_table(24), resamples=200)
+    first = found.curves[found.curves["proxy"] == "early"].iloc[0]
+    text = verdict(found, "early").loss
+    assert f"would have lost {first['regret_db']:.2f} dB [" in text
+    assert f"chance loses {first['random_regret_db']:.2f} dB" in text
+
+
+def test_a_choice_that_chance_beats_is_not_called_best():
+    table = make_table(24, proxies={"fixed_decoder": 0.5})
+    table.loc[table["measure"] == "fixed_decoder", "score"] *= -1
+    found = said(table)
+    assert "no proxy loses less here than chance does" in found.budget
+    assert "picks best" not in found.budget
+
+
+def test_an_ensemble_is_no_choice_for_a_budget():
+    table = make_table(24, proxies={"fixed_decoder": 2.0})
+    found = analyse(with_ensemble(table, ensemble(table)), resamples=100)
+    assert set(found.budgets["proxy"]) == {"fixed_decoder"}
+    assert set(found.curves["proxy"]) == {"fixed_decoder", "random"}
+
+
+def test_budgets_that_chance_may_match_are_not_praised():
+    found = said(make_table(24, proxies={"fixed_decoder": 40.0}))
+    assert "may do no better than chance" in found.budget
+
+
+@pytest.mark.parametrize(
+    ("interval", "more"),
+    [
+        (Interval(0.2, -0.2, 0.5), 60),  # the half-width must shrink from 0.4 to 0.2: four times the 20
+        (Interval(-0.2, -0.5, 0.2), 60),
+        (Interval(0.5, 0.1, 0.7), 0),
+        (Interval(0.0, -0.2, 0.2), None),
+        (Interval(0.5), None),
+    ],
+)
+def test_how_many_more_architectures_would_tell(interval, more):
+    assert more_needed(interval, 20) == more

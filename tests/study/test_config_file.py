@@ -1,0 +1,147 @@
+"""What must be true of a study's `config.yaml`: whole, or refused; whatever an earlier release wrote still opens."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from randsearch.base.errors import UserError
+from randsearch.study.config import StudyConfig
+from randsearch.study.config_file import FIELDS, UNVERSIONED, VERSION, load_options, read_study
+
+CONFIG = StudyConfig(
+    study="both",
+    space={"parameters": {"levels": {"int": [1, 12]}}},
+    data_digest="cafe",
+    sample_rate=8000,
+    trials=120,
+    measures=("macs",),
+    seeds=(10, 11),
+    train_seeds=(10,),
+    proxy_batch=17,
+    validation=120,
+    whole=True,
+    storage="sqlite:///other.db",
+    batches_of="other",
+)
+
+LATER = {"whole": False, "proxy_batch": 16, "train_seeds": None, "validation": "whole", "batches_of": None}
+"""What the fields were that the first release had not."""
+
+
+def unversioned(without: set[str] = frozenset()) -> str:
+    """The file as it was written before it had a version: the fields of its time, in their order."""
+    fields = {name: value for name, value in CONFIG.model_dump(mode="json").items() if name not in without}
+    return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
+
+
+def cuts(text: str) -> Iterator[int]:
+    """Places to cut a text at: the ends of all lines and beside them, and others here and there."""
+    ends = [found.end() for found in re.finditer("\n", text)]
+    near = {place for end in ends for place in (end - 2, end - 1, end)} | set(range(0, len(text), 29))
+    yield from sorted(place for place in near if 0 <= place < len(text))
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    return tmp_path / "config.yaml"
+
+
+RELEASES = [set(LATER) - {"whole", "proxy_batch"}, set(LATER) - {"whole"}, set(LATER), {"validation"}, set()]
+
+
+def named(without: set[str] | None) -> str:
+    """The same in every process, unlike the order of a set."""
+    return "today" if without is None else " ".join(sorted(without)) or "all"
+
+
+@pytest.mark.parametrize("without", [None, *RELEASES], ids=named)
+def test_a_file_cut_short_anywhere_is_refused_or_says_the_same(file, without):
+    if without is None:
+        CONFIG.save(file)
+    else:
+        file.write_text(unversioned(without))
+    text = file.read_text()
+    whole = StudyConfig.create(read_study(file), "file")
+    for place in cuts(text):
+        file.write_text(text[:place])
+        if without is None and text[place:] == "\n":  # which says nothing
+            assert StudyConfig.create(read_study(file), "file") == whole
+            continue
+        with pytest.raises(UserError, match="put ") as refusal:
+            read_study(file)
+        assert str(file) in str(refusal.value), text[:place]
+
+
+@pytest.mark.parametrize("without", RELEASES, ids=named)
+def test_a_file_without_a_version_has_what_its_time_took_for_granted(file, without):
+    file.write_text(unversioned(without))
+    expected = CONFIG.model_copy(update={name: LATER[name] for name in without})
+    assert StudyConfig.create(read_study(file), "file") == expected
+    assert frozenset(StudyConfig.model_fields) - without in UNVERSIONED
+    assert len(UNVERSIONED) == len(RELEASES)
+
+
+def test_a_file_that_cannot_be_told_from_a_torn_one_names_the_line_to_add(file):
+    file.write_text(unversioned({"batches_of"}))
+    with pytest.raises(UserError, match=r"add the line `batches_of: null` if the study was not made by `randsearch me"):
+        read_study(file)
+    file.write_text(file.read_text() + "batches_of: null\n")
+    assert StudyConfig.create(read_study(file), "file") == CONFIG.model_copy(update={"batches_of": None})
+
+
+def test_the_fields_of_the_version_are_those_of_the_configuration():
+    """Another field takes another version: a file of this one would lack it, and have it by default."""
+    assert FIELDS[VERSION] == set(StudyConfig.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("trials: 120\n", "", "is torn or damaged (its last options are missing): put it back from a copy"),
+        ("end: true\n", "end: yes please\n", "is torn or damaged"),
+        ("version: 1\n", "version: 2\n", "was written by a later randsearch (version 2 of its fields)"),
+        ("version: 1\n", "version: [1]\n", "is torn or damaged"),
+        ("version: 1\n", "version: true\n", "is torn or damaged"),
+        ("version: 1\n", "trails: 3\nversion: 1\n", "trails is not a known option"),
+        ("version: 1\n", "", "end is not a known option"),
+    ],
+)
+def test_what_is_no_whole_file_of_a_study(file, old, new, named):
+    CONFIG.save(file)
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    with pytest.raises(UserError, match=re.escape(named)):
+        StudyConfig.create(read_study(file), "file")
+
+
+def test_a_study_s_file_serves_as_options_while_it_is_whole_and_options_need_not_be_all(file):
+    CONFIG.save(file)
+    assert StudyConfig.create(load_options(file), "file") == CONFIG
+    file.write_text(file.read_text().removesuffix("end: true\n"))
+    with pytest.raises(UserError, match="torn"):
+        load_options(file)
+    file.write_text("trials: 3\n")
+    assert load_options(file) == {"trials": 3}
+
+
+def test_it_outlives_a_loss_of_power(file, monkeypatch):
+    kept, renamed = [], []
+    fsync, replace = os.fsync, os.replace
+
+    def note(handle: int) -> None:
+        kept.append(Path(f"/proc/self/fd/{handle}").readlink())
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(os, "replace", lambda *names, **at: renamed.append(len(kept)) or replace(*names, **at))
+    CONFIG.save(file)
+    assert [path.parent for path in kept] == [file.parent, file.parent.parent]
+    assert kept[0].name.startswith(".config.yaml.")
+    assert renamed == [1]  # after its content, and before its name

@@ -1,0 +1,158 @@
+"""What must be true of the one training loop: what is fixed stays, the best is kept, and all of it repeats."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from randsearch.data import Crops, open_dataset
+from randsearch.data.metrics import score, sdr
+from randsearch.models.architecture import Architecture
+from randsearch.models.frozen import fix_half
+from randsearch.models.sizing import Signal
+from randsearch.models.wave_unet import WaveUNet, build
+from randsearch.training.loop import DivergedError, Recipe, Trained, evaluate, train
+
+ARCHITECTURE = Architecture(levels=2, first_filters=3, filter_increment=1, encoder_kernel=5, decoder_kernel=3)
+RECIPE = Recipe(learning_rate=5e-3, batch=2, segment=256, validate_every=3)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def dataset(tiny_corpus):
+    return open_dataset(f"musdbhq:{tiny_corpus}")
+
+
+@pytest.fixture
+def crops(dataset) -> Crops:
+    return Crops(dataset.train, RECIPE.batch, RECIPE.segment, RECIPE.segment, seed=5)
+
+
+class Script:
+    """A validation that answers what it is told to, and keeps the weights that it saw."""
+
+    def __init__(self, *answers: float) -> None:
+        self.answers = list(answers)
+        self.seen: list[dict[str, torch.Tensor]] = []
+
+    def __call__(self, network: WaveUNet) -> float:
+        self.seen.append(copy.deepcopy(network.state_dict()))
+        return self.answers[len(self.seen) - 1]
+
+
+def network(seed: int = 1) -> WaveUNet:
+    torch.set_num_threads(1)
+    return build(ARCHITECTURE, Signal(), seed)
+
+
+def run(crops: Crops, script: Script, steps: int, *, seed: int = 1, recipe: Recipe = RECIPE) -> Trained:
+    return train(network(seed), crops, script, recipe=recipe, steps=steps, device=CPU)
+
+
+def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("half", ["encoder", "decoder", "none"])
+def test_a_fixed_half_is_bit_identical_and_everything_else_has_trained(crops, half):
+    fixed = network()
+    before = copy.deepcopy(fixed.state_dict())
+    fix_half(fixed, half)
+    trained = train(fixed, crops, Script(0.0), recipe=RECIPE, steps=2, device=CPU)
+    still = {name for name, tensor in fixed.state_dict().items() if torch.equal(tensor, before[name])}
+    assert still == {name for name in before if name.startswith(f"{half}.")}
+    assert equal(trained.best_weights, fixed.state_dict())
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(1, [1]), (2, [2]), (3, [3]), (6, [3, 6]), (7, [3, 6, 7])])
+def test_validation_comes_every_k_steps_and_at_the_end(crops, steps, expected):
+    trained = run(crops, Script(1.0, 2.0, 3.0), steps)
+    assert [step for step, _ in trained.curve] == expected
+    assert len(trained.losses) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("answers", "best"),
+    [
+        ((1.0, 3.0, 2.0), 1),
+        ((3.0, 2.0, 1.0), 0),
+        ((1.0, 2.0, 3.0), 2),
+        ((-math.inf, -5.0, -7.0), 1),
+        ((2.0, 2.0, 1.0), 0),
+    ],
+)
+def test_the_best_weights_are_those_of_the_best_step(crops, answers, best):
+    script = Script(*answers)
+    trained = run(crops, script, 9)
+    assert trained.curve == tuple(zip((3, 6, 9), answers, strict=True))
+    assert trained.score == answers[best]
+    assert [equal(trained.best_weights, weights) for weights in script.seen] == [i == best for i in range(3)]
+
+
+def test_losses_are_the_mean_squared_errors_between_validations(crops):
+    standing = replace(RECIPE, learning_rate=1e-30)  # too small a step to change any weight
+    trained = run(crops, Script(0.0, 0.0), 5, recipe=standing)
+    errors = []
+    for step in range(5):
+        mixture, sources = crops.batch_at(step)
+        with torch.no_grad():
+            estimates = network().train()(torch.from_numpy(mixture)).numpy()
+        errors.append(np.mean([np.mean((estimates[:, i] - sources[:, i]) ** 2) for i in range(sources.shape[1])]))
+    np.testing.assert_allclose(trained.losses, [np.mean(errors[:3]), np.mean(errors[3:])], rtol=1e-5)
+
+
+def test_training_repeats_to_the_bit_and_depends_on_both_seeds(crops, dataset):
+    first, again = run(crops, Script(0.0), 3), run(crops, Script(0.0), 3)
+    assert first.losses == again.losses
+    assert equal(first.best_weights, again.best_weights)
+    assert run(crops, Script(0.0), 3, seed=2).losses != first.losses
+    assert run(replace(crops, seed=6), Script(0.0), 3).losses != first.losses
+
+
+def test_training_learns(dataset, crops):
+    def validate(current: WaveUNet) -> float:
+        return evaluate(current, dataset.validation, dataset.sample_rate, CPU)
+
+    trained = train(network(), crops, validate, recipe=replace(RECIPE, validate_every=10), steps=60, device=CPU)
+    assert trained.losses[-1] < 0.5 * trained.losses[0]
+    assert trained.curve[-1][1] > trained.curve[0][1] + 1
+
+
+def test_times_are_told_apart(crops):
+    trained = run(crops, Script(0.0), 2)
+    assert min(trained.seconds, trained.validation_seconds, trained.data_seconds) > 0
+
+
+class NotNumbers(Crops):
+    def batch_at(self, index):
+        mixture, sources = super().batch_at(index)
+        return (mixture * np.float32(np.nan) if index == 3 else mixture), sources
+
+
+def test_a_loss_that_is_no_number_is_divergence(crops):
+    poisoned = NotNumbers(crops.tracks, crops.batch, crops.input_length, crops.output_length, crops.seed)
+    with pytest.raises(DivergedError, match="diverged: the training loss is nan by step 6"):
+        run(poisoned, Script(0.0, 0.0, 0.0), 9)
+
+
+def test_a_score_that_is_no_number_is_divergence(crops):
+    with pytest.raises(DivergedError, match="not a number at step 6"):
+        run(crops, Script(0.0, math.nan), 9)
+
+
+def test_evaluation_is_the_score_of_what_the_network_makes_of_whole_tracks(dataset):
+    current = network().eval()
+    tracks = dataset.validation + dataset.train[:1]
+    found = []
+    for track in tracks:
+        references = track.sources(0, track.length)
+        assert track.length % 2**ARCHITECTURE.levels == 0  # hence no padding here
+        with torch.no_grad():
+            estimates = current(torch.from_numpy(references.sum(axis=0))[None])[0].numpy()
+        found.append(sdr(references, estimates, dataset.sample_rate))
+    assert evaluate(current, tracks, dataset.sample_rate, CPU) == pytest.approx(score(found), abs=1e-6)
