@@ -7,8 +7,9 @@ from safetensors.torch import load_file
 
 from randsearch.base.errors import UserError
 from randsearch.finalists.winner import Finalist
+from randsearch.models.build import build
 from randsearch.models.layers import Signal
-from randsearch.models.wave_unet import WaveUNet, build
+from randsearch.models.wave_unet import WaveUNet
 
 
 def load_network(finalist: Finalist, signal: Signal) -> WaveUNet:

@@ -21,9 +21,10 @@ from randsearch.data import Crops
 from randsearch.data.metrics import AUDIBLE_DBFS
 from randsearch.measures.contract import Outcome, Setting, UnmeasurableError
 from randsearch.models.architecture import Architecture
-from randsearch.models.blocks import Snake
+from randsearch.models.build import build
+from randsearch.models.modules import Snake
 from randsearch.models.sizing import lengths
-from randsearch.models.wave_unet import WaveUNet, build
+from randsearch.models.wave_unet import WaveUNet
 
 PATIENCE = 100
 """Batches that are looked through for audible crops."""

@@ -24,10 +24,10 @@ from randsearch.measures.contract import Outcome, Setting, UnmeasurableError
 from randsearch.measures.costs import READOUT_BATCHES, READOUT_DRAWS
 from randsearch.measures.ridge import Moments, fit
 from randsearch.models.architecture import Architecture
-from randsearch.models.blocks import Separable
+from randsearch.models.build import build
 from randsearch.models.resampling import crop
 from randsearch.models.sizing import lengths
-from randsearch.models.wave_unet import WaveUNet, build
+from randsearch.models.wave_unet import WaveUNet
 from randsearch.training.loop import evaluate
 
 HELD_OUT = READOUT_BATCHES // 4
@@ -199,14 +199,12 @@ def merge_last(network: WaveUNet) -> None:
     Raises:
         UnmeasurableError: the last decoder level is not one convolution.
     """
-    name = f"0.{network.architecture.levels - 1}" if network.architecture.nested else "0"
-    last = network.decoder.get_submodule(name)
-    if isinstance(last, Separable):
-        channels, taps = last.depthwise.in_channels, last.depthwise.kernel_size[0]
-    elif isinstance(last, nn.Conv1d):
-        channels, taps = last.in_channels, last.kernel_size[0]
-    else:
+    name = f"decoder.0.{network.architecture.levels - 1}" if network.architecture.nested else "decoder.0"
+    names = (name, f"{name}.depthwise", f"{name}.pointwise")
+    last = [layer for layer in network.layers if layer.kind == "convolution" and layer.name in names]
+    if not last:
         raise UnmeasurableError("refused: the last decoder level is no single convolution that could be made linear")
+    channels, taps = last[0].in_channels, last[0].kernel
     output: Any = network.output
     merged = nn.Conv1d(
         channels + network.signal.channels,
@@ -215,6 +213,6 @@ def merge_last(network: WaveUNet) -> None:
         padding=0 if network.architecture.context else (taps + output.kernel_size[0] - 2) // 2,
         device=output.weight.device,
     )
-    network.decoder.set_submodule(name, nn.Identity())
-    network.decoder_activation.set_submodule(name, nn.Identity())
+    for gone in (*(layer.name for layer in last), last[-1].activation):
+        network.set_submodule(gone, nn.Identity())
     network.output = merged

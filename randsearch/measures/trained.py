@@ -21,10 +21,11 @@ from randsearch.measures.contract import Outcome, Setting
 from randsearch.measures.costs import early_steps, step_cost
 from randsearch.measures.excerpts import excerpts, write_excerpt
 from randsearch.models.architecture import Architecture
+from randsearch.models.build import build
 from randsearch.models.frozen import Half, fix_half
 from randsearch.models.inference import separate
 from randsearch.models.sizing import lengths
-from randsearch.models.wave_unet import WaveUNet, build
+from randsearch.models.wave_unet import WaveUNet
 from randsearch.table.segments import write_segments
 from randsearch.training.checkpoints import CHECKPOINT_FILE, Checkpoint
 from randsearch.training.loop import segment_scores, train

@@ -1,22 +1,24 @@
 """The forward pass of a network in the memory layout that is fastest on a processor: (batch, time, channels).
 
-The same function of the same weights as `WaveUNet.forward_all`, up to rounding. Besides the layout, three things are
-not done that would be thrown away or copied: encoder outputs that no skip hands over are computed at every second
-sample only; interpolation is folded into the convolution behind it, so that the doubled signal never exists; and
-tensors are convolved side by side instead of being concatenated.
+The same function of the same weights as `WaveUNet.forward_all`, up to rounding, and run from the same list of
+operations. Besides the layout, three things are not done that would be thrown away or copied: what only decimation sees
+is computed at every second sample only; interpolation is folded into the convolution behind it, so that the doubled
+signal never exists; and tensors are convolved side by side instead of being concatenated.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from randsearch.models.blocks import MultiRes, ResStep, Separable, Unit
-from randsearch.models.convolution import correlate, halve, spread
-from randsearch.models.nested import NestedWaveUNet
+from randsearch.models.convolution import convolve, convolve_transposed, halve
+from randsearch.models.layers import Convolution
+from randsearch.models.modules import module_at
+from randsearch.models.operations import Operation
 from randsearch.models.resampling import Blur, Interpolation, LearnedInterpolation, Skip
 from randsearch.models.wave_unet import WaveUNet
 
@@ -35,111 +37,153 @@ def estimate_all(network: WaveUNet, mixture: Tensor) -> Tensor:
     """
     if mixture.device.type != "cpu":
         return network.forward_all(mixture)
-    rows = mixture.transpose(1, 2).contiguous()
-    encoded, lengths = _encode(network, rows)
-    if isinstance(network, NestedWaveUNet):
-        *others, whole = _decode_nested(network, encoded)
-        ends = [(output, others[int(levels) - 1]) for levels, output in network.auxiliary.items()]
-    else:
-        whole, ends = _decode(network, encoded, lengths), []
-    found = []
-    for output, features in (*ends, (network.output, whole)):
-        parts = [_crop(features, whole.shape[1]), _crop(rows, whole.shape[1])]
-        found.append(network.head(_convolve(output, parts).transpose(1, 2), mixture))
-    return torch.stack(found)
+    found = _run(network, mixture.transpose(1, 2).contiguous())
+    estimates = []
+    for layer in network.outputs:
+        predicted = _convolve(network.get_submodule(layer.name), _seen(layer, found))
+        estimates.append(network.head(predicted.transpose(1, 2), mixture))
+    return torch.stack(estimates)
 
 
-def _encode(network: WaveUNet, rows: Tensor) -> tuple[list[Tensor], list[int]]:
-    """What each level hands over and last the bottleneck's output, and how long each level's output is.
+@dataclass(frozen=True)
+class _Thinned:
+    """Every second sample of a signal that has `length`; nothing but decimation sees it."""
 
-    Where a plain network has no skip, that is a part of the level's output only, and nobody looks at it.
-    """
-    found, lengths, x = [], [], rows
-    for level, (block, activation, decimation) in enumerate(
-        zip(network.encoder, network.encoder_activation, network.decimation, strict=True)
-    ):
-        seen = network.architecture.nested or network.architecture.has_skip(level)
-        if not seen and _is_plain(block) and isinstance(decimation, Skip):
-            lengths.append(_length(block, x.shape[1]))
-            x = _apply(activation, _convolve(block, [x], hop=2))
-            found.append(x)
-        else:
-            x = _apply(activation, _apply(block, x))
-            lengths.append(x.shape[1])
-            whole, x = halve(x) if isinstance(decimation, Skip) else (x, _apply(decimation, x))
-            found.append(whole)
-    found.append(_apply(network.bottleneck_activation, _apply(network.bottleneck, x)))
-    return found, lengths
+    kept: Tensor
+    length: int
 
 
-def _decode(network: WaveUNet, encoded: list[Tensor], lengths: list[int]) -> Tensor:
-    x = encoded[-1]
-    for level in reversed(range(network.architecture.levels)):
-        others = [_apply(network.skips[level], encoded[level])] if network.architecture.has_skip(level) else []
-        x = _join(network.upsampling[level], network.decoder[level], x, lengths[level], others)
-        x = _apply(network.decoder_activation[level], x)
-    return x
+@dataclass(frozen=True)
+class _Doubled:
+    """The first `length` samples of a signal at twice its rate, not computed before they are needed."""
+
+    upsampling: Any
+    below: Tensor
+    length: int
+
+    @property
+    def folds(self) -> bool:
+        """Whether a convolution of it can be computed from the signal below, and is quicker so."""
+        return self.length == 2 * self.below.shape[1] - self.upsampling.context and self.length >= FOLDED_FROM
 
 
-def _decode_nested(network: NestedWaveUNet, encoded: list[Tensor]) -> list[Tensor]:
-    depth = network.architecture.levels
-    kept = [
-        [_apply(network.skips[level], encoded[level])] if network.architecture.has_skip(level) else []
-        for level in range(depth)
-    ]
-    column, found = encoded, []
-    for number in range(depth):
-        following = []
-        for level in range(depth - number):
-            name, length = f"{level}.{number}", encoded[level].shape[1]
-            upsampling, block, activation = (
-                each.get_submodule(name) for each in (network.upsampling, network.decoder, network.decoder_activation)
-            )
-            x = _apply(activation, _join(upsampling, block, column[level + 1], length, kept[level]))
-            following.append(x)
-            kept[level].append(x)
-        column = following
-        found.append(column[0])
+def _computed(x: Tensor | _Doubled) -> Tensor:
+    return x if isinstance(x, Tensor) else _apply(x.upsampling, x.below)[:, : x.length]
+
+
+def _run(network: WaveUNet, mixture: Tensor) -> dict[str, Any]:
+    """What output convolutions see, (batch, time, channels), by the name of the layer that computes each."""
+    found: dict[str, Any] = {"": mixture}
+    for operation in network.operations:
+        layer = operation.layer
+        source = layer.inputs[0][0]
+        x: Any
+        match layer.kind:
+            case "convolution":
+                x = _convolve_and_activate(network, operation, _seen(layer, found))
+            case "decimation":
+                if isinstance(found[source], _Thinned):
+                    x = found[source].kept
+                elif layer.kernel == 1:
+                    found[source], x = halve(found[source])
+                else:
+                    x = _apply(module_at(network, operation.module), found[source])
+            case "interpolation":
+                upsampling, below = module_at(network, operation.module), _computed(found[source])
+                assert layer.within is not None
+                most = _length(found[layer.within])
+                x = _Doubled(upsampling, below, min(2 * below.shape[1] - upsampling.context, most))
+            case "sum":
+                *others, added = (found[name] for name, _ in layer.inputs)
+                x = _concatenate(others) + added
+            case "concatenation":
+                x = _concatenate(_seen(layer, found))
+        found[layer.name] = x
+        for name in operation.last_read:
+            del found[name]
     return found
 
 
-def _join(upsampling: Any, block: nn.Module, below: Tensor, most: int, others: list[Tensor]) -> Tensor:
-    """Doubles the rate of `below`, but to `most` samples, and applies the block to that and the others beside it."""
-    length = min(2 * below.shape[1] - upsampling.context, most)
-    others = [_crop(other, length) for other in others]
-    whole = length == 2 * below.shape[1] - upsampling.context
-    if not (whole and _is_plain(block) and length >= FOLDED_FROM):
-        parts = [_apply(upsampling, below)[:, :length], *others]
-        return _convolve(block, parts) if _is_plain(block) else _apply(block, torch.cat(parts, dim=2))
-    folded = _convolve_doubled(upsampling, block, below, biased=not others)
-    return folded + _convolve(block, others, first=below.shape[2]) if others else folded
+def _seen(layer: Convolution, found: dict[str, Any]) -> list[Any]:
+    """The inputs of a layer, of one length; the first may be still to be doubled."""
+    first, *others = (found[name] for name, _ in layer.inputs)
+    if layer.within is not None:
+        first = _crop(first, _length(found[layer.within]))
+    length = _length(first)
+    return [first, *(_crop(other, length) for other in others)]
+
+
+def _length(x: Any) -> int:
+    return int(x.shape[1] if isinstance(x, Tensor) else x.length)
+
+
+def _convolve_and_activate(network: WaveUNet, operation: Operation, inputs: list[Any]) -> Any:
+    """A convolution in the quickest way that it can be computed, and the activation behind it."""
+    layer = operation.layer
+    module = module_at(network, operation.module)
+    length = None
+    # A block of several convolutions takes them one by one: in another way they would round otherwise.
+    if not (_is_block(layer) and _is_plain(module)):
+        x = _apply(module, _concatenate(inputs))
+    elif _is_thinned(network, operation):
+        length = _output_length(module, _length(inputs[0]))
+        x = _convolve(module, inputs, stride=2)
+    elif isinstance(inputs[0], _Doubled) and inputs[0].folds:
+        doubled, *others = inputs
+        x = _convolve_doubled(doubled.upsampling, module, doubled.below, biased=not others)
+        if others:
+            x = x + _convolve(module, others, first=doubled.below.shape[2])
+    else:
+        x = _convolve(module, inputs)
+    if operation.activation:
+        x = _apply(module_at(network, operation.activation), x)
+    return x if length is None else _Thinned(x, length)
+
+
+def _is_block(layer: Convolution) -> bool:
+    """Whether an encoder level or a decoder node is that convolution and no more: its name ends with a number."""
+    return layer.name[-1].isdigit()
+
+
+def _is_thinned(network: WaveUNet, operation: Operation) -> bool:
+    """Whether all that sees a layer takes every second sample."""
+    # A grid does not ask for that, although its finest level could go without the others: it would round otherwise.
+    return not network.architecture.nested and all(
+        reader.kind == "decimation" and reader.kernel == 1 for reader in operation.readers
+    )
+
+
+def _concatenate(inputs: list[Any]) -> Tensor:
+    parts = [_computed(x) for x in inputs]
+    return torch.cat(parts, dim=2) if len(parts) > 1 else parts[0]
 
 
 def _is_plain(block: nn.Module) -> bool:
     return isinstance(block, nn.Conv1d) and block.groups == block.dilation[0] == 1
 
 
-def _length(convolution: Any, time: int) -> int:
+def _output_length(convolution: Any, time: int) -> int:
     return int(time + 2 * convolution.padding[0] - convolution.dilation[0] * (convolution.kernel_size[0] - 1))
 
 
-def _convolve(convolution: Any, parts: list[Tensor], *, hop: int = 1, first: int = 0) -> Tensor:
-    """A plain convolution of tensors beside each other, of which every `hop`-th sample is kept.
+def _convolve(convolution: Any, inputs: list[Any], *, stride: int = 1, first: int = 0) -> Tensor:
+    """A plain convolution of signals beside each other, of which every `stride`-th sample is kept.
 
     Args:
         convolution: with a bias or without.
-        parts: tensors of one length.
-        hop: output samples from one that is kept to the next.
-        first: its input channel where the parts begin.
+        inputs: signals of one length.
+        stride: output samples from one that is kept to the next.
+        first: its input channel where the inputs begin.
     """
     kernel, bias, pad = convolution.weight.transpose(1, 2), convolution.bias, convolution.padding[0]
-    hop *= convolution.stride[0]
-    count = (_length(convolution, parts[0].shape[1]) - 1) // hop + 1
+    stride *= convolution.stride[0]
+    count = (_output_length(convolution, _length(inputs[0])) - 1) // stride + 1
     out = None
-    for part in parts:
-        channels = part.shape[2]
+    for x in inputs:
+        signal = _computed(x)
+        channels = signal.shape[2]
         mine = kernel if channels == kernel.shape[2] else kernel[:, :, first : first + channels]
-        one = correlate(part, mine, bias if out is None else None, hop=hop, left=pad, count=count)
+        one = convolve(signal, mine, bias if out is None else None, stride=stride, left=pad, count=count)
         out = one if out is None else out + one
         first += channels
     assert out is not None
@@ -168,11 +212,11 @@ def _convolve_doubled(upsampling: Any, convolution: Any, below: Tensor, *, biase
         # interpolated, and behind the last it is repeated.
         missing = (1 - after) * turned
         edges = -missing[:, taps - pad :], missing[:, : pad + 1]
-    return spread(below, kernel, bias, edges, left=taps - pad, count=count)
+    return convolve_transposed(below, kernel, bias, edges, left=taps - pad, count=count)
 
 
 def _apply(module: nn.Module, x: Tensor) -> Tensor:
-    """A module on rows."""
+    """A module on (batch, time, channels)."""
     match module:
         case nn.Conv1d() if _is_plain(module):
             return _convolve(module, [x])
@@ -192,19 +236,6 @@ def _apply(module: nn.Module, x: Tensor) -> Tensor:
             for each in module:
                 x = _apply(each, x)
             return x
-        case Separable():
-            return _apply(module.pointwise, _apply(module.depthwise, x))
-        case Unit():
-            return _apply(module.activation, _apply(module.convolution, x))
-        case MultiRes():
-            narrow, wider, wide = module.activations
-            first = _apply(narrow, _apply(module.first, x))
-            both = torch.cat([first, _apply(wider, _apply(module.second, first))], dim=2)
-            return both + _apply(wide, _apply(module.wide, first))
-        case ResStep():
-            wide, narrow = module.activations
-            x = _apply(wide, _apply(module.wide, x))
-            return x + _apply(narrow, _apply(module.narrow, x))
         case nn.BatchNorm1d():
             normed: Tensor = module(x.flatten(0, 1))
             return normed.view_as(x)
@@ -226,7 +257,7 @@ def _apply(module: nn.Module, x: Tensor) -> Tensor:
 
 
 def _elsewhere(module: nn.Module, signal: Tensor) -> Tensor:
-    """What a module makes of (batch, channels, time), as rows."""
+    """What a module makes of (batch, channels, time), as (batch, time, channels)."""
     out: Tensor = module(signal)
     return out.transpose(1, 2)
 
@@ -250,7 +281,7 @@ def _double(module: Interpolation, x: Tensor) -> Tensor:
     return doubled[:, :-1] if module.context else doubled
 
 
-def _crop(x: Tensor, length: int) -> Tensor:
-    """Keeps the centre of rows, as `resampling.crop`."""
-    start = (x.shape[1] - length) // 2
-    return x[:, start : start + length] if x.shape[1] > length else x
+def _crop(x: Any, length: int) -> Any:
+    """Keeps the centre, as `resampling.crop`; what is still to be doubled is never too long."""
+    start = (_length(x) - length) // 2
+    return x[:, start : start + length] if _length(x) > length else x

@@ -3,7 +3,7 @@
 In this layout the samples under a kernel are one run of memory. PyTorch's two-dimensional convolution of height 1 then
 comes close to the processor's matrix-product rate, forwards and backwards to the input; the gradient of the kernel is a
 few matrix products over overlapping windows that are never copied. Two forms do no work that would be thrown away:
-every second output sample only (`hop` 2), and the adjoint of that, which doubles the rate (`spread`).
+every second output sample only (`stride` 2), and the adjoint of that, which doubles the rate (`convolve_transposed`).
 
 Kernels are (filters, taps, channels) here. Reference: the definition of convolution; tests compare with
 `torch.nn.functional.conv1d` in double precision.
@@ -28,26 +28,28 @@ SHORT = 512
 """Samples up to which the windows of a signal are copied out."""
 
 
-def correlate(x: Tensor, kernel: Tensor, bias: Tensor | None, *, hop: int, left: int, count: int) -> Tensor:
-    """y[q] = sum over j of kernel[j] x[hop q + j - left], where x is zero beyond its ends.
+def convolve(x: Tensor, kernel: Tensor, bias: Tensor | None, *, stride: int, left: int, count: int) -> Tensor:
+    """y[q] = sum over j of kernel[j] x[stride q + j - left], where x is zero beyond its ends.
 
     Args:
         x: signals.
         kernel: of all filters.
         bias: added to each filter's output; None for none.
-        hop: input samples from one output sample to the next.
+        stride: input samples from one output sample to the next.
         left: samples before the first that the first window reaches.
         count: output samples.
 
     Shape:
         x (batch, time, channels), kernel (filters, taps, channels), bias (filters), y (batch, count, filters).
     """
-    out: Tensor = _Correlation.apply(x, kernel, bias, hop, left, count)  # type: ignore[no-untyped-call]
+    out: Tensor = _Convolution.apply(x, kernel, bias, stride, left, count)  # type: ignore[no-untyped-call]
     return out
 
 
-def spread(x: Tensor, kernel: Tensor, bias: Tensor | None, edges: Edges | None, *, left: int, count: int) -> Tensor:
-    """The adjoint of `correlate` with hop 2: every sample of x puts its kernel into y, two output samples further each.
+def convolve_transposed(
+    x: Tensor, kernel: Tensor, bias: Tensor | None, edges: Edges | None, *, left: int, count: int
+) -> Tensor:
+    """The adjoint of `convolve` with stride 2: each sample of x puts its kernel into y, two samples behind the last.
 
     Args:
         x: signals.
@@ -61,7 +63,7 @@ def spread(x: Tensor, kernel: Tensor, bias: Tensor | None, edges: Edges | None, 
         x (batch, time, filters), kernel (filters, taps, channels), bias (channels), y (batch, count, channels).
     """
     first, last = edges or (None, None)
-    out: Tensor = _Spread.apply(x, kernel, bias, first, last, left, count)  # type: ignore[no-untyped-call]
+    out: Tensor = _TransposedConvolution.apply(x, kernel, bias, first, last, left, count)  # type: ignore[no-untyped-call]
     return out
 
 
@@ -90,23 +92,23 @@ class _Halving(torch.autograd.Function):
         return out
 
 
-class _Correlation(torch.autograd.Function):
+class _Convolution(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: Tensor, bias: Tensor | None, hop: int, left: int, count: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, bias: Tensor | None, stride: int, left: int, count: int) -> Tensor:
         x = x.contiguous()
         ctx.save_for_backward(x, kernel)
-        ctx.where = hop, left
-        return _forward(x, kernel, bias, hop, left, count)
+        ctx.where = stride, left
+        return _forward(x, kernel, bias, stride, left, count)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, kernel = ctx.saved_tensors
-        hop, left = ctx.where
+        stride, left = ctx.where
         g = gradients[0].contiguous()
         to_x, to_kernel, to_bias, *_ = ctx.needs_input_grad
         return (
-            _adjoint(g, kernel, hop, left, x.shape[1]) if to_x else None,
-            _kernel_gradient(x, g, kernel.shape[1], hop, left) if to_kernel else None,
+            _adjoint(g, kernel, stride, left, x.shape[1]) if to_x else None,
+            _kernel_gradient(x, g, kernel.shape[1], stride, left) if to_kernel else None,
             g.sum((0, 1)) if to_bias else None,
             None,
             None,
@@ -114,7 +116,7 @@ class _Correlation(torch.autograd.Function):
         )
 
 
-class _Spread(torch.autograd.Function):
+class _TransposedConvolution(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
@@ -161,10 +163,10 @@ class _Spread(torch.autograd.Function):
         )
 
 
-def _forward(x: Tensor, kernel: Tensor, bias: Tensor | None, hop: int, left: int, count: int) -> Tensor:
+def _forward(x: Tensor, kernel: Tensor, bias: Tensor | None, stride: int, left: int, count: int) -> Tensor:
     batch, time, channels = x.shape
     filters, taps, _ = kernel.shape
-    if taps == hop == 1 and left == 0 and count == time:
+    if taps == stride == 1 and left == 0 and count == time:
         flat = x.view(-1, channels)
         weights = kernel.view(filters, channels).t()
         product = flat @ weights if bias is None else torch.addmm(bias, flat, weights)
@@ -172,25 +174,25 @@ def _forward(x: Tensor, kernel: Tensor, bias: Tensor | None, hop: int, left: int
     # Several output samples are computed as if they were filters of one, where the filters are too few.
     block = math.gcd(LANES // math.gcd(filters, LANES), count)
     if block > 1:
-        kernel = _beside(kernel, block, hop)
+        kernel = _beside(kernel, block, stride)
         bias = None if bias is None else bias.repeat(block)
-        hop, taps, count = hop * block, kernel.shape[1], count // block
+        stride, taps, count = stride * block, kernel.shape[1], count // block
     # The convolution pads both ends alike: where that is too much, what it computes beyond is left out.
-    right = (count - 1) * hop + taps - left - time
-    before, uneven = divmod(max(0, right - left), hop)
+    right = (count - 1) * stride + taps - left - time
+    before, uneven = divmod(max(0, right - left), stride)
     if uneven:
         x, left, right = functional.pad(x, (0, 0, left, right)), 0, 0
         before = 0
-    out = functional.conv2d(_image(x), _image(kernel), bias, stride=(1, hop), padding=(0, max(left, right, 0)))
+    out = functional.conv2d(_image(x), _image(kernel), bias, stride=(1, stride), padding=(0, max(left, right, 0)))
     kept = out.permute(0, 2, 3, 1)[:, 0, before : before + count]
     return kept.reshape(batch, count * block, filters)
 
 
-def _adjoint(g: Tensor, kernel: Tensor, hop: int, left: int, count: int, bias: Tensor | None = None) -> Tensor:
-    """gx[t] = sum over q and j with hop q + j - left = t of kernel[j] g[q]."""
+def _adjoint(g: Tensor, kernel: Tensor, stride: int, left: int, count: int, bias: Tensor | None = None) -> Tensor:
+    """gx[t] = sum over q and j with stride q + j - left = t of kernel[j] g[q]."""
     _, taps, channels = kernel.shape
     turned = kernel.permute(2, 1, 0)
-    if hop == 1:
+    if stride == 1:
         return _forward(g, turned.flip(1).contiguous(), bias, 1, taps - 1 - left, count)
     index, first = _phases(taps, left)
     stacked = functional.pad(turned, (0, 0, 0, 1))[:, index.to(g.device)].transpose(0, 1)
@@ -200,23 +202,23 @@ def _adjoint(g: Tensor, kernel: Tensor, hop: int, left: int, count: int, bias: T
     return doubled.reshape(len(g), 2 * pairs, channels)[:, :count]
 
 
-def _kernel_gradient(x: Tensor, g: Tensor, taps: int, hop: int, left: int) -> Tensor:
-    """gk[o, j, c] = sum over the batch and q of g[q, o] x[hop q + j - left, c]."""
+def _kernel_gradient(x: Tensor, g: Tensor, taps: int, stride: int, left: int) -> Tensor:
+    """gk[o, j, c] = sum over the batch and q of g[q, o] x[stride q + j - left, c]."""
     batch, time, channels = x.shape
     count, filters = g.shape[1:]
-    if taps == hop == 1 and left == 0 and count == time:
+    if taps == stride == 1 and left == 0 and count == time:
         return (g.view(-1, filters).t() @ x.view(-1, channels)).view(filters, 1, channels)
     # Measured on a processor of 8 lanes: a product is quick where its columns are a multiple of 16; many taps pay for
     # more samples beside each other; and windows of what fits into the cache are quicker copied out than stridden over.
     block = min(4, 16 // math.gcd(filters, 16))
     if taps >= 9 and block == 2:
         block = 4
-    width = taps + (block - 1) * hop
+    width = taps + (block - 1) * stride
     # Windows that lie this far apart do not overlap, so that their rows make a matrix without a copy.
-    stride = -(-width // (block * hop)) * block * hop
-    pitch = -(-max(time + left, (count - 1) * hop + taps) // stride) * stride
-    if count * hop <= SHORT or pitch > 1.5 * count * hop:
-        return _small_kernel_gradient(x, g, taps, hop, left)
+    spacing = -(-width // (block * stride)) * block * stride
+    pitch = -(-max(time + left, (count - 1) * stride + taps) // spacing) * spacing
+    if count * stride <= SHORT or pitch > 1.5 * count * stride:
+        return _small_kernel_gradient(x, g, taps, stride, left)
     padded = x.new_empty(batch * pitch + width, channels)
     lain = padded[: batch * pitch].view(batch, pitch, channels)
     lain[:, :left] = 0
@@ -224,27 +226,29 @@ def _kernel_gradient(x: Tensor, g: Tensor, taps: int, hop: int, left: int) -> Te
     lain[:, left : left + kept] = x[:, :kept]
     lain[:, left + kept :] = 0
     padded[batch * pitch :] = 0
-    spaced = functional.pad(g, (0, 0, 0, pitch // hop - count))
-    rows = batch * pitch // stride
+    spaced = functional.pad(g, (0, 0, 0, pitch // stride - count))
+    rows = batch * pitch // spacing
     found = x.new_zeros(width * channels, block * filters)
-    for phase in range(0, stride, block * hop):
-        windows = padded.as_strided((rows, width * channels), (stride * channels, 1), phase * channels)
-        outputs = spaced.as_strided((rows, block * filters), (stride // hop * filters, 1), phase // hop * filters)
+    for phase in range(0, spacing, block * stride):
+        windows = padded.as_strided((rows, width * channels), (spacing * channels, 1), phase * channels)
+        outputs = spaced.as_strided(
+            (rows, block * filters), (spacing // stride * filters, 1), phase // stride * filters
+        )
         found.addmm_(windows.t(), outputs)
     shifted = found.view(width, channels, block, filters)
     total = shifted[:taps, :, 0]
     for number in range(1, block):
-        total = total + shifted[number * hop : number * hop + taps, :, number]
+        total = total + shifted[number * stride : number * stride + taps, :, number]
     return total.permute(2, 0, 1)
 
 
-def _small_kernel_gradient(x: Tensor, g: Tensor, taps: int, hop: int, left: int) -> Tensor:
+def _small_kernel_gradient(x: Tensor, g: Tensor, taps: int, stride: int, left: int) -> Tensor:
     """The same with the windows copied out, for signals hardly longer than a window."""
     batch, time, channels = x.shape
     count, filters = g.shape[1:]
-    padded = functional.pad(x, (0, 0, left, max(0, (count - 1) * hop + taps - left - time)))
+    padded = functional.pad(x, (0, 0, left, max(0, (count - 1) * stride + taps - left - time)))
     windows = padded.as_strided(
-        (batch, count, taps * channels), (padded.shape[1] * channels, hop * channels, 1)
+        (batch, count, taps * channels), (padded.shape[1] * channels, stride * channels, 1)
     ).reshape(-1, taps * channels)
     return (g.view(-1, filters).t() @ windows).view(filters, taps, channels)
 
@@ -257,17 +261,17 @@ def _image(rows: Tensor) -> Tensor:
     return rows.as_strided((batch, channels, 1, time), (time * channels, 1, time * channels, channels))
 
 
-def _beside(kernel: Tensor, block: int, hop: int) -> Tensor:
+def _beside(kernel: Tensor, block: int, stride: int) -> Tensor:
     """Kernels that compute `block` neighbouring output samples, as (block * filters, taps, channels)."""
-    index = _shifts(kernel.shape[1], block, hop).to(kernel.device)
+    index = _shifts(kernel.shape[1], block, stride).to(kernel.device)
     shifted = functional.pad(kernel, (0, 0, 0, 1))[:, index]
     return shifted.transpose(0, 1).reshape(-1, index.shape[1], kernel.shape[2])
 
 
 @lru_cache
-def _shifts(taps: int, block: int, hop: int) -> Tensor:
+def _shifts(taps: int, block: int, stride: int) -> Tensor:
     """Which tap lies at each place of each of the windows beside each other; `taps` where there is none."""
-    place = torch.arange(taps + (block - 1) * hop) - torch.arange(0, block * hop, hop).unsqueeze(1)
+    place = torch.arange(taps + (block - 1) * stride) - torch.arange(0, block * stride, stride).unsqueeze(1)
     return torch.where((place >= 0) & (place < taps), place, taps)
 
 

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from randsearch.models.architecture import Architecture, Half
-from randsearch.models.layers import Convolution, lengths
-from randsearch.models.structure import convolutions
+from randsearch.models.layers import Convolution
 
 if TYPE_CHECKING:
     from randsearch.models.wave_unet import WaveUNet
@@ -45,7 +44,5 @@ def fix_half(network: WaveUNet, half: Half) -> None:
         network: has just been built.
         half: whose convolutions keep their initial weights; `none` leaves what the architecture fixes.
     """
-    architecture = network.architecture
-    length = lengths(architecture, 2 ** (architecture.levels + 1)).input
-    for layer in filter(is_fixed(architecture, half), convolutions(architecture, network.signal, length)):
+    for layer in filter(is_fixed(network.architecture, half), network.layers):
         network.get_submodule(layer.name).requires_grad_(False)

@@ -14,6 +14,7 @@ from randsearch.models.architecture import Architecture
 
 Part = Literal["encoder", "skips", "bottleneck", "decoder", "output"]
 PARTS: tuple[Part, ...] = ("encoder", "skips", "bottleneck", "decoder", "output")
+Kind = Literal["convolution", "decimation", "interpolation", "sum", "concatenation"]
 
 STRIDED_TAPS, BLUR_TAPS = 3, 7
 
@@ -45,14 +46,16 @@ class Convolution:
     """One convolution of a network, or a step between two convolutions.
 
     Attributes:
-        name: its module's name in the network; a sum has no module.
+        name: its module's name in the network; sums and concatenations have no module.
         part: the part of the network that it belongs to.
         level: 0 is the finest; the bottleneck's is the number of levels.
-        inputs: (name of the layer that feeds it, channels) of each tensor concatenated; "" is the mixture.
+        inputs: (name of the layer that feeds it, channels) of each tensor concatenated; "" is the mixture. The others
+            are cropped to the length of the first.
         out_channels: filters.
         kernel: taps.
         out_length: samples that it computes.
-        kind: only a `convolution` has kernels that are parameters; a `sum` adds its inputs.
+        kind: only a `convolution` has kernels that are parameters; a `sum` adds its last input to the others, which are
+            concatenated; a `concatenation` is a decoder level whose convolutions are removed.
         stride: input samples from one output sample to the next.
         dilation: input samples from one tap to the next.
         groups: the input channels are split into that many groups, each with its own filters.
@@ -60,6 +63,9 @@ class Convolution:
         padded: by zeros, so that no samples are lost at the borders.
         extra_parameters: parameters at it that are no convolution's and always train: learned interpolation, and
             normalisation and snake behind it.
+        activation: name of the module of normalisation and nonlinearity behind it; "" for none.
+        within: name of the layer whose output's length is the most here: of what an interpolation puts out, and of what
+            a convolution sees; None for no such bound.
     """
 
     name: str
@@ -69,13 +75,15 @@ class Convolution:
     out_channels: int
     kernel: int
     out_length: int
-    kind: Literal["convolution", "decimation", "interpolation", "sum"] = "convolution"
+    kind: Kind = "convolution"
     stride: int = 1
     dilation: int = 1
     groups: int = 1
     bias: bool = True
     padded: bool = True
     extra_parameters: int = 0
+    activation: str = ""
+    within: str | None = None
 
     @property
     def in_channels(self) -> int:
@@ -97,9 +105,10 @@ class Convolution:
     def multiply_adds(self, channels: int | None = None) -> int:
         """Multiply-adds of one forward pass over that many of the input channels (all of them if None).
 
-        Taking every second sample, interpolation and sums count nothing; a low-pass counts as the convolution it is.
+        Taking every second sample, interpolation, sums and concatenation count nothing; a low-pass counts as the
+        convolution it is.
         """
-        if self.kind in ("interpolation", "sum") or (self.kind == "decimation" and self.kernel == 1):
+        if self.kind not in ("convolution", "decimation") or (self.kind == "decimation" and self.kernel == 1):
             return 0
         channels = self.in_channels if channels is None else channels
         return channels * self.kernel * (self.out_channels // self.groups) * self.out_length

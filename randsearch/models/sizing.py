@@ -73,13 +73,18 @@ def step_multiply_adds(layers: Iterable[Convolution], is_fixed: Callable[[Convol
         is_fixed: tells which convolutions stay as they are.
     """
     total = 0
-    needs_gradient = {"": False}
+    # Channels of each layer's output that need a gradient: all or none, but for concatenations.
+    with_gradient = {"": 0}
     for layer in layers:
         trains = layer.kind == "convolution" and not is_fixed(layer)
         total += layer.multiply_adds() * (1 + trains)
-        total += sum(layer.multiply_adds(channels) for source, channels in layer.inputs if needs_gradient[source])
-        behind_training = any(needs_gradient[source] for source, _ in layer.inputs)
-        needs_gradient[layer.name] = trains or behind_training or layer.extra_parameters > 0
+        total += sum(layer.multiply_adds(with_gradient[source]) for source, _ in layer.inputs)
+        behind_training = sum(with_gradient[source] for source, _ in layer.inputs)
+        if layer.kind == "concatenation":
+            with_gradient[layer.name] = behind_training
+        else:
+            needed = trains or behind_training or layer.extra_parameters
+            with_gradient[layer.name] = layer.out_channels if needed else 0
     return total
 
 
@@ -103,8 +108,8 @@ def _seen(architecture: Architecture) -> tuple[np.ndarray, np.ndarray]:
     """First and last sample of the mixture that each output sample of one period of 2^levels samples depends on."""
     period = np.arange(2**architecture.levels)
     needed = {"output": (period, period)}
-    plan = convolutions(architecture, Signal(), lengths(architecture, 2 * len(period)).input)
-    for layer in reversed(plan):
+    layers = convolutions(architecture, Signal(), lengths(architecture, 2 * len(period)).input)
+    for layer in reversed(layers):
         if layer.name not in needed:  # An output that only training computes.
             continue
         first, last = needed.pop(layer.name)

@@ -1,7 +1,7 @@
 """What a network computes, layer by layer with lengths and channels, found without building it.
 
-The one place that decides the structure: networks are built from this list, and sizes are summed over it. Nothing here
-imports torch.
+The one place that decides the structure: from this list the modules of a network are made, its forward pass is run, in
+PyTorch's memory layout and in the faster one, and its sizes are summed. Nothing here imports torch.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Literal
 from randsearch.base.errors import UserError
 from randsearch.models.architecture import Architecture
 from randsearch.models.layers import STRIDED_TAPS, Convolution, Part, Signal, check_depth, decimation_taps, lengths
+
+Side = Literal["encoder", "decoder"]
 
 SHALLOWEST_SUPERVISED = 5
 """Deep supervision trains sub-networks of that many levels or more (J-Net)."""
@@ -35,14 +37,14 @@ def convolutions(architecture: Architecture, signal: Signal, length: int) -> lis
     shortest = lengths(architecture, 1).input
     if architecture.context and (length < shortest or (length - shortest) % 2**architecture.levels):
         raise ValueError(f"inputs are of {shortest} + {2**architecture.levels} k samples, not {length}")
-    plan = _Plan(architecture, signal)
+    walk = _Walk(architecture, signal)
     mixture = _Tensors((("", signal.channels),), length)
-    encoded = plan.encode(mixture)
-    decoded = plan.decode_nested(encoded) if architecture.nested else [plan.decode(encoded)]
-    for depth, features in enumerate(decoded[:-1], architecture.levels - len(decoded) + 1):
-        plan.put_out(f"auxiliary.{depth}", features.crop(decoded[-1].length), mixture)
-    plan.put_out("output", decoded[-1], mixture)
-    return plan.layers
+    encoded = walk.encode(mixture)
+    *shallower, features = walk.decode_nested(encoded) if architecture.nested else [walk.decode(encoded)]
+    for depth, others in zip(supervised_depths(architecture), shallower, strict=True):
+        walk.put_out(f"auxiliary.{depth}", others, mixture, within=features)
+    walk.put_out("output", features, mixture)
+    return walk.layers
 
 
 def supervised_depths(architecture: Architecture) -> range:
@@ -63,6 +65,11 @@ class _Tensors:
     def channels(self) -> int:
         return sum(channels for _, channels in self.parts)
 
+    @property
+    def name(self) -> str:
+        """Of the layer that computes it, or the first of them."""
+        return self.parts[0][0]
+
     def crop(self, length: int) -> _Tensors:
         assert length <= self.length
         return _Tensors(self.parts, length)
@@ -73,7 +80,7 @@ class _Tensors:
         return _Tensors(sum((tensors.parts for tensors in cropped), self.parts), self.length)
 
 
-class _Plan:
+class _Walk:
     """Goes the way of a network's forward pass and notes every layer that it passes."""
 
     def __init__(self, architecture: Architecture, signal: Signal) -> None:
@@ -91,7 +98,8 @@ class _Plan:
             found.append(x)
             x = self.decimate(level, x)
         depth, kernel = architecture.levels, architecture.encoder_kernel
-        found.append(self.convolve("bottleneck", "bottleneck", depth, x, architecture.filters(depth), kernel))
+        filters, activation = architecture.filters(depth), "bottleneck_activation"
+        found.append(self.convolve("bottleneck", "bottleneck", depth, x, filters, kernel, activation=activation))
         return found
 
     def decode(self, encoded: list[_Tensors]) -> _Tensors:
@@ -103,7 +111,13 @@ class _Plan:
         return x
 
     def decode_nested(self, encoded: list[_Tensors]) -> list[_Tensors]:
-        """The features in front of each output, the deepest sub-network's last; see `nested.NestedWaveUNet`."""
+        """The features in front of each output, the deepest sub-network's last.
+
+        The decoder is a grid. Node (level, column) upsamples node (level + 1, column - 1), where column -1 is the
+        encoder's output of that level, and concatenates the encoder's skip and the nodes (level, 0) to (level,
+        column - 1); then comes its block. Node (0, d - 1) ends a sub-network of d levels, and the deepest is the
+        network. One level makes a plain Wave-U-Net.
+        """
         depth = self.architecture.levels
         kept = [self.skip(level, encoded[level]) for level in range(depth)]
         column, features = encoded, []
@@ -119,11 +133,12 @@ class _Plan:
             features.append(column[0])
         return [features[levels - 1] for levels in (*supervised_depths(self.architecture), depth)]
 
-    def put_out(self, name: str, features: _Tensors, mixture: _Tensors) -> None:
-        """An output convolution."""
+    def put_out(self, name: str, features: _Tensors, mixture: _Tensors, within: _Tensors | None = None) -> None:
+        """An output convolution, no longer than that of other features."""
         filters = self.signal.channels * (self.signal.sources - (self.architecture.output == "difference"))
-        x = features.join([mixture])
-        self.convolve(name, "output", 0, x, filters, self.architecture.output_kernel, activated=False)
+        x = (features.crop(within.length) if within else features).join([mixture])
+        bound = within.name if within else None
+        self.convolve(name, "output", 0, x, filters, self.architecture.output_kernel, within=bound)
 
     def skip(self, level: int, encoded: _Tensors) -> list[_Tensors]:
         """What the decoder sees of an encoder level besides what comes from below: one tensor or none."""
@@ -134,33 +149,38 @@ class _Plan:
             filters, kernel = self.architecture.filters(level), self.architecture.encoder_kernel
             for number in range(3):
                 name = f"skips.{level}.{number}"
-                x = self.convolve(f"{name}.wide", "skips", level, x, filters, kernel, padded=True)
-                narrow = self.convolve(f"{name}.narrow", "skips", level, x, filters, 1)
-                x = self.add(f"{name}.sum", "skips", level, x, narrow)
+                wide, narrow = (f"{name}.activations.{place}" for place in range(2))
+                x = self.convolve(f"{name}.wide", "skips", level, x, filters, kernel, padded=True, activation=wide)
+                y = self.convolve(f"{name}.narrow", "skips", level, x, filters, 1, activation=narrow)
+                x = self.add(f"{name}.sum", "skips", level, x, y)
         return [x]
 
-    def block(self, name: str, part: Literal["encoder", "decoder"], level: int, x: _Tensors) -> _Tensors:
+    def block(self, name: str, part: Side, level: int, x: _Tensors) -> _Tensors:
         """The convolutions of an encoder level or a decoder node; a removed level has none."""
         architecture = self.architecture
         if architecture.removes(part, level):
-            return x
+            return self.concatenate(name, part, level, x) if len(x.parts) > 1 else x
         if not architecture.multires:
-            return self.spread(name, part, level, x)
-        first = self.spread(f"{name}.first", part, level, x)
-        second = self.spread(f"{name}.second", part, level, first, padded=True)
-        wide = self.convolve(f"{name}.wide", part, level, first, 2 * architecture.filters(level), 1)
-        return self.add(f"{name}.sum", part, level, first.join([second]), wide)
+            place = name.removeprefix(part)
+            return self.convolve_over_time(name, part, level, x, f"{part}_activation{place}")
+        narrow, wider, wide = (f"{name}.activations.{place}" for place in range(3))
+        first = self.convolve_over_time(f"{name}.first", part, level, x, narrow)
+        second = self.convolve_over_time(f"{name}.second", part, level, first, wider, padded=True)
+        third = self.convolve(f"{name}.wide", part, level, first, 2 * architecture.filters(level), 1, activation=wide)
+        return self.add(f"{name}.sum", part, level, first.join([second]), third)
 
-    def spread(
-        self, name: str, part: Literal["encoder", "decoder"], level: int, x: _Tensors, *, padded: bool = False
+    def convolve_over_time(
+        self, name: str, part: Side, level: int, x: _Tensors, activation: str, *, padded: bool = False
     ) -> _Tensors:
-        """A convolution over time of the encoder or the decoder, in one or in two steps."""
+        """A convolution of the encoder or the decoder that sees several samples, in one or in two steps."""
         architecture, filters = self.architecture, self.architecture.filters(level)
         in_encoder = part == "encoder"
         kernel = architecture.encoder_kernel if in_encoder else architecture.decoder_kernel
         dilation = architecture.dilation if in_encoder else 1
         if not architecture.separable or (in_encoder and level == 0):
-            return self.convolve(name, part, level, x, filters, kernel, dilation=dilation, padded=padded)
+            return self.convolve(
+                name, part, level, x, filters, kernel, dilation=dilation, padded=padded, activation=activation
+            )
         x = self.convolve(
             f"{name}.depthwise",
             part,
@@ -172,15 +192,23 @@ class _Plan:
             padded=padded,
             groups=x.channels,
             bias=False,
-            activated=False,
         )
-        return self.convolve(f"{name}.pointwise", part, level, x, filters, 1)
+        return self.convolve(f"{name}.pointwise", part, level, x, filters, 1, activation=activation)
 
     def decimate(self, level: int, x: _Tensors) -> _Tensors:
         """Half the rate."""
         name, taps = f"decimation.{level}", decimation_taps(self.architecture, level)
         if taps == STRIDED_TAPS:
-            return self.convolve(f"{name}.convolution", "encoder", level, x, x.channels, taps, stride=2)
+            return self.convolve(
+                f"{name}.convolution",
+                "encoder",
+                level,
+                x,
+                x.channels,
+                taps,
+                stride=2,
+                activation=f"{name}.activation",
+            )
         padded = not self.architecture.context
         length = (x.length - 1 + (0 if padded else 1 - taps)) // 2 + 1
         self.layers.append(
@@ -218,9 +246,17 @@ class _Plan:
                 groups=x.channels,
                 bias=False,
                 extra_parameters=x.channels * learned,
+                within=beside.name,
             )
         )
         return _Tensors(((name, x.channels),), length)
+
+    def concatenate(self, name: str, part: Part, level: int, x: _Tensors) -> _Tensors:
+        """What is left of a removed level that joins tensors: they are one from here on."""
+        self.layers.append(
+            Convolution(name, part, level, x.parts, x.channels, 1, x.length, kind="concatenation", bias=False)
+        )
+        return _Tensors(((name, x.channels),), x.length)
 
     def add(self, name: str, part: Part, level: int, x: _Tensors, y: _Tensors) -> _Tensors:
         """The sum of two tensors of one shape."""
@@ -242,13 +278,14 @@ class _Plan:
         groups: int = 1,
         bias: bool = True,
         padded: bool = False,
-        activated: bool = True,
+        activation: str = "",
+        within: str | None = None,
     ) -> _Tensors:
         """A convolution, padded if asked to or if the whole network is."""
         padded = padded or not self.architecture.context
         lost = 0 if padded else dilation * (kernel - 1)
         length = (x.length - lost - 1) // stride + 1
-        extra = self.per_channel * filters * activated
+        extra = self.per_channel * filters if activation else 0
         self.layers.append(
             Convolution(
                 name,
@@ -264,6 +301,8 @@ class _Plan:
                 bias=bias,
                 padded=padded,
                 extra_parameters=extra,
+                activation=activation,
+                within=within,
             )
         )
         return _Tensors(((name, filters),), length)

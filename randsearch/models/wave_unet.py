@@ -6,18 +6,20 @@ import torch
 from torch import Tensor, nn
 
 from randsearch.models.architecture import Architecture
-from randsearch.models.blocks import Factory
-from randsearch.models.frozen import fix_half
-from randsearch.models.layers import Signal
+from randsearch.models.layers import Convolution, Signal, lengths
+from randsearch.models.modules import make_modules, module_at
+from randsearch.models.operations import operations
 from randsearch.models.resampling import crop
+from randsearch.models.structure import convolutions
 
 
 class WaveUNet(nn.Module):
     """Separates a mixture into sources.
 
     Encoder level: convolution, activation, keep for the skip, decimate. Decoder level: upsample, concatenate the
-    skip, convolution, activation. The mixture is concatenated before the output convolution. With context, what is
-    concatenated is cropped to the shorter tensor's length.
+    skip, convolution, activation; a nested network has a grid of such nodes. The mixture is concatenated before the
+    output convolution. With context, what is concatenated is cropped to the shorter tensor's length. How the layers
+    hang together is said in `structure`; here they are run.
 
     Args:
         architecture: every option of the network.
@@ -25,64 +27,27 @@ class WaveUNet(nn.Module):
         generator: draws the initial weights: the encoder's, the bottleneck's, the decoder's and the output's in this
             order, finest level first, and then those of options that a plain network has not.
 
+    Attributes:
+        layers: what the network computes, in the order in which it runs. Lengths are those of its shortest input.
+        operations: all of that but the output convolutions.
+        outputs: the output convolutions, the whole network's last; the others only train.
+
     Shape:
         Input (batch, channels, time), output (batch, sources, channels, time). With context the lengths are those of
         `layers.lengths`.
     """
 
+    output: nn.Conv1d
+
     def __init__(self, architecture: Architecture, signal: Signal, generator: torch.Generator) -> None:
         super().__init__()
         self.architecture = architecture
         self.signal = signal
-        make = Factory(architecture, signal, generator)
-        depth = range(architecture.levels)
-        self.encoder = nn.ModuleList(make.block(f"encoder.{level}") for level in depth)
-        self.encoder_activation = nn.ModuleList(make.activation(f"encoder.{level}") for level in depth)
-        self.bottleneck = make.convolution("bottleneck")
-        self.bottleneck_activation = make.activation("bottleneck")
-        self.make_decoder(make)
-        self.output = make.convolution("output")
-        self.decimation = nn.ModuleList(make.decimation(level) for level in depth)
-        self.skips = nn.ModuleList(make.skip(level) for level in depth)
-
-    def make_decoder(self, make: Factory) -> None:
-        """Makes `decoder`, `decoder_activation` and `upsampling`."""
-        depth = range(self.architecture.levels)
-        self.decoder = nn.ModuleList(make.block(f"decoder.{level}") for level in depth)
-        self.decoder_activation = nn.ModuleList(make.activation(f"decoder.{level}") for level in depth)
-        self.upsampling = nn.ModuleList(make.upsampling(f"upsampling.{level}") for level in depth)
-
-    def encode(self, mixture: Tensor) -> list[Tensor]:
-        """The output of every encoder level, and last of the bottleneck.
-
-        Shape:
-            Input (batch, channels, time), outputs (batch, filters, time / 2^level).
-        """
-        found = []
-        x = mixture
-        for convolution, activation, decimation in zip(
-            self.encoder, self.encoder_activation, self.decimation, strict=True
-        ):
-            x = activation(convolution(x))
-            found.append(x)
-            x = decimation(x)
-        found.append(self.bottleneck_activation(self.bottleneck(x)))
-        return found
-
-    def decode(self, encoded: list[Tensor]) -> Tensor:
-        """The output of decoder level 0.
-
-        Shape:
-            Inputs as `encode` returns them, output (batch, first_filters, time).
-        """
-        x = encoded[-1]
-        for level in reversed(range(self.architecture.levels)):
-            skip = encoded[level]
-            x = self.upsampling[level](x)[..., : skip.shape[-1]]
-            if self.architecture.has_skip(level):
-                x = torch.cat([x, crop(self.skips[level](skip), x.shape[-1])], dim=1)
-            x = self.decoder_activation[level](self.decoder[level](x))
-        return x
+        shortest = lengths(architecture, 2 ** (architecture.levels + 1)).input
+        self.layers = tuple(convolutions(architecture, signal, shortest))
+        self.operations = operations(self.layers)
+        self.outputs = tuple(layer for layer in self.layers if layer.part == "output")
+        make_modules(self, architecture, self.layers, generator)
 
     def features(self, mixture: Tensor) -> Tensor:
         """What the output convolution sees, the mixture as its last channels.
@@ -90,7 +55,7 @@ class WaveUNet(nn.Module):
         Shape:
             Input (batch, channels, time), output (batch, first_filters + channels, time).
         """
-        return beside(self.decode(self.encode(mixture)), mixture)
+        return _seen(self.outputs[-1], self._run(mixture))
 
     def head(self, predicted: Tensor, mixture: Tensor) -> Tensor:
         """Turns the output convolution's result into estimates of all sources.
@@ -124,24 +89,43 @@ class WaveUNet(nn.Module):
         Shape:
             Input (batch, channels, time), output (outputs, batch, sources, channels, time), the network's own last.
         """
-        return self.forward(mixture).unsqueeze(0)
+        found = self._run(mixture)
+        predicted = [self.get_submodule(layer.name)(_seen(layer, found)) for layer in self.outputs]
+        return torch.stack([self.head(each, mixture) for each in predicted])
+
+    def _run(self, mixture: Tensor) -> dict[str, Tensor]:
+        """The tensors that output convolutions see, by the name of the layer that computes each; the mixture is ""."""
+        found = {"": mixture}
+        for operation in self.operations:
+            layer = operation.layer
+            match layer.kind:
+                case "convolution":
+                    x = module_at(self, operation.module)(_seen(layer, found))
+                    if operation.activation:
+                        x = module_at(self, operation.activation)(x)
+                case "decimation":
+                    x = module_at(self, operation.module)(_seen(layer, found))
+                case "interpolation":
+                    assert layer.within is not None
+                    most = found[layer.within].shape[-1]
+                    x = module_at(self, operation.module)(found[layer.inputs[0][0]])[..., :most]
+                case "sum":
+                    *others, added = (found[name] for name, _ in layer.inputs)
+                    x = (torch.cat(others, dim=1) if len(others) > 1 else others[0]) + added
+                case "concatenation":
+                    x = _seen(layer, found)
+            found[layer.name] = x
+            for name in operation.last_read:
+                del found[name]
+        return found
 
 
-def beside(features: Tensor, mixture: Tensor) -> Tensor:
-    """Concatenates the mixture, cropped, as the last channels."""
-    return torch.cat([features, crop(mixture, features.shape[-1])], dim=1)
-
-
-def build(architecture: Architecture, signal: Signal, seed: int) -> WaveUNet:
-    """Builds a network with initial weights that the seed alone decides, and fixes what the architecture fixes.
-
-    Raises:
-        UserError: weights are to be drawn with the statistics of a file that does not serve.
-    """
-    # Imported here because the nested network is a Wave-U-Net itself.
-    from randsearch.models.nested import NestedWaveUNet
-
-    kind = NestedWaveUNet if architecture.nested else WaveUNet
-    network = kind(architecture, signal, torch.Generator().manual_seed(seed))
-    fix_half(network, "none")
-    return network
+def _seen(layer: Convolution, found: dict[str, Tensor]) -> Tensor:
+    """The inputs of a layer beside each other."""
+    first, *others = (found[name] for name, _ in layer.inputs)
+    if layer.within is not None:
+        first = crop(first, found[layer.within].shape[-1])
+    if not others:
+        return first
+    length = first.shape[-1]
+    return torch.cat([first, *(crop(other, length) for other in others)], dim=1)

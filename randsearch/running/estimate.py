@@ -13,9 +13,9 @@ from randsearch.measures import Setting, find
 from randsearch.measures.costs import plan, step_cost
 from randsearch.measures.excerpts import EXCERPT_SECONDS, EXCERPTS
 from randsearch.models.architecture import Architecture
+from randsearch.models.build import build
 from randsearch.models.channels_last import estimate_all
 from randsearch.models.sizing import lengths, parameters
-from randsearch.models.wave_unet import build
 from randsearch.running.session import Machine, make_setting, scored_on
 from randsearch.study.candidates import bind_space, check_room
 from randsearch.study.config import StudyConfig

@@ -28,9 +28,9 @@ from randsearch.finalists.evaluation import file_name, summarise
 from randsearch.finalists.loading import load_network
 from randsearch.finalists.winner import Finalist, best, find
 from randsearch.models.architecture import Architecture
+from randsearch.models.build import build
 from randsearch.models.inference import separate
 from randsearch.models.layers import Signal
-from randsearch.models.wave_unet import build
 from randsearch.table.tidy import means, read_measurements
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "musdb-sample"

@@ -17,7 +17,7 @@ from randsearch.measures import MEASURES, Job, UnmeasurableError, measure
 from randsearch.measures import gradients as proxies
 from randsearch.measures.probing import audible_batch, convolutions
 from randsearch.models.architecture import Architecture
-from randsearch.models.wave_unet import build
+from randsearch.models.build import build
 
 A, B, X = 1.5, -0.5, (1.0, -2.0, 3.0)
 ENERGY = sum(x * x for x in X)

@@ -18,7 +18,7 @@ from randsearch.measures.probing import NORMALISATIONS, audible_batch, convoluti
 from randsearch.measures.synflow import make_positive, synaptic_flows
 from randsearch.measures.zen import deviation, zen_score
 from randsearch.models.architecture import Architecture
-from randsearch.models.wave_unet import build
+from randsearch.models.build import build
 
 SMALL = Architecture(levels=2, first_filters=4, filter_increment=1, encoder_kernel=3, decoder_kernel=3)
 K = 1e-5

@@ -22,7 +22,7 @@ from randsearch.measures import MEASURES, Job, Measure, Outcome, measure
 from randsearch.measures.baseline import constant_gain_score
 from randsearch.measures.costs import early_steps
 from randsearch.models.architecture import Architecture
-from randsearch.models.wave_unet import build
+from randsearch.models.build import build
 from randsearch.training.loop import DivergedError, evaluate
 
 SMALL = Architecture(levels=1, first_filters=2, filter_increment=1, encoder_kernel=3, decoder_kernel=3)

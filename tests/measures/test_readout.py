@@ -12,8 +12,8 @@ from randsearch.measures import Job, UnmeasurableError, measure
 from randsearch.measures import readout as room
 from randsearch.measures.ridge import STRENGTHS, Moments, Ridge, fit
 from randsearch.models.architecture import Architecture
+from randsearch.models.build import build
 from randsearch.models.sizing import Signal
-from randsearch.models.wave_unet import build
 
 SMALL = Architecture(levels=2, first_filters=4, filter_increment=1, encoder_kernel=3, decoder_kernel=3)
 

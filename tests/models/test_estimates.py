@@ -8,10 +8,10 @@ from random_networks import SIGNALS, architectures
 
 from randsearch.models import channels_last
 from randsearch.models.architecture import Architecture
+from randsearch.models.build import build
 from randsearch.models.channels_last import estimate_all
 from randsearch.models.frozen import fix_half
 from randsearch.models.layers import Signal, lengths
-from randsearch.models.wave_unet import build
 
 BASE = {"levels": 3, "first_filters": 6, "filter_increment": 2, "encoder_kernel": 9, "decoder_kernel": 5}
 OPTIONS = [

@@ -8,9 +8,10 @@ from random_networks import architectures, shortest
 from torch import Tensor, nn
 
 from randsearch.models.architecture import Architecture
+from randsearch.models.build import build
 from randsearch.models.frozen import Half, fix_half, is_fixed
 from randsearch.models.sizing import Signal, convolutions
-from randsearch.models.wave_unet import WaveUNet, build
+from randsearch.models.wave_unet import WaveUNet
 
 
 def _train(network: WaveUNet) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -10,10 +10,11 @@ from torch.nn import functional
 
 from randsearch.models import inference
 from randsearch.models.architecture import Architecture
+from randsearch.models.build import build
 from randsearch.models.inference import separate
 from randsearch.models.layers import lengths
 from randsearch.models.sizing import Signal
-from randsearch.models.wave_unet import WaveUNet, build
+from randsearch.models.wave_unet import WaveUNet
 
 
 def _one_pass(network: WaveUNet, mixture: Tensor) -> Tensor:

@@ -9,9 +9,9 @@ from torch import nn
 
 from randsearch.base.errors import UserError
 from randsearch.models.architecture import Architecture
+from randsearch.models.build import build
 from randsearch.models.initialisation import LEAKY_GAIN, drawing
 from randsearch.models.sizing import Signal
-from randsearch.models.wave_unet import build
 
 
 def _draw(kind: str, convolution: nn.Conv1d) -> torch.Tensor:

@@ -8,6 +8,7 @@ from torch import nn
 
 from randsearch.base.errors import UserError
 from randsearch.models.architecture import Architecture
+from randsearch.models.build import build
 from randsearch.models.frozen import is_fixed
 from randsearch.models.resampling import Blur
 from randsearch.models.sizing import (
@@ -23,7 +24,7 @@ from randsearch.models.sizing import (
     receptive_field,
     step_multiply_adds,
 )
-from randsearch.models.wave_unet import WaveUNet, build
+from randsearch.models.wave_unet import WaveUNet
 
 
 @pytest.mark.parametrize(

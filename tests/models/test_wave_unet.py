@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from random_networks import SIGNALS, architectures, scatter, shortest
 
 from randsearch.models.architecture import Architecture
+from randsearch.models.build import build
 from randsearch.models.layers import decimation_taps, encoder_span, lengths
 from randsearch.models.sizing import Signal
-from randsearch.models.wave_unet import WaveUNet, build
+from randsearch.models.wave_unet import WaveUNet
 
 
 def _digest(network: WaveUNet) -> str:

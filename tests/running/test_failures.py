@@ -16,8 +16,8 @@ from randsearch.data import track
 from randsearch.measures import MEASURES, Job, Setting, measure
 from randsearch.measures.contract import Measure
 from randsearch.models.architecture import Architecture
+from randsearch.models.build import build
 from randsearch.models.sizing import Signal
-from randsearch.models.wave_unet import build
 from randsearch.running import executors
 from randsearch.running.executors import LocalProcesses
 from randsearch.training import loop

@@ -7,9 +7,9 @@ import torch
 from test_shipped_spaces import SCALES, bind
 
 from randsearch.models.architecture import Architecture
+from randsearch.models.build import build
 from randsearch.models.inference import separate
 from randsearch.models.sizing import Signal, lengths
-from randsearch.models.wave_unet import build
 from randsearch.training.loop import squared_error
 
 SIGNAL = Signal(sources=2, channels=1)

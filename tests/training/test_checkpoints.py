@@ -12,8 +12,9 @@ from randsearch.base.files import Place
 from randsearch.base.stopping import StoppedError, heeding
 from randsearch.data import Crops, open_dataset
 from randsearch.models.architecture import Architecture
+from randsearch.models.build import build
 from randsearch.models.sizing import Signal
-from randsearch.models.wave_unet import WaveUNet, build
+from randsearch.models.wave_unet import WaveUNet
 from randsearch.training.checkpoints import Checkpoint
 from randsearch.training.loop import Recipe, Trained, train
 

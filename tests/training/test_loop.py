@@ -13,9 +13,10 @@ import torch
 from randsearch.data import Crops, open_dataset
 from randsearch.data.metrics import score, sdr
 from randsearch.models.architecture import Architecture
+from randsearch.models.build import build
 from randsearch.models.frozen import fix_half
 from randsearch.models.sizing import Signal
-from randsearch.models.wave_unet import WaveUNet, build
+from randsearch.models.wave_unet import WaveUNet
 from randsearch.training.loop import DivergedError, Recipe, Trained, evaluate, train
 
 ARCHITECTURE = Architecture(levels=2, first_filters=3, filter_increment=1, encoder_kernel=5, decoder_kernel=3)

@@ -1,10 +1,10 @@
-"""Convolution over rows is convolution, in both directions and in every derivative."""
+"""Convolution of channels-last signals is convolution, in both directions and in every derivative."""
 
 import pytest
 import torch
 from torch.nn import functional
 
-from randsearch.models.convolution import correlate, halve, spread
+from randsearch.models.convolution import convolve, convolve_transposed, halve
 
 SIZES = [
     (channels, filters, taps, time)
@@ -29,27 +29,27 @@ def drawn(*shape: int) -> torch.Tensor:
 
 
 def conv1d(
-    x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor | None, hop: int, left: int, count: int
+    x: torch.Tensor, kernel: torch.Tensor, bias: torch.Tensor | None, stride: int, left: int, count: int
 ) -> torch.Tensor:
     """The definition, by PyTorch's own convolution of a signal padded at will."""
-    right = (count - 1) * hop + kernel.shape[1] - left - x.shape[1]
+    right = (count - 1) * stride + kernel.shape[1] - left - x.shape[1]
     padded = functional.pad(x.transpose(1, 2), (left, right))
-    return functional.conv1d(padded, kernel.transpose(1, 2), bias, stride=hop).transpose(1, 2)
+    return functional.conv1d(padded, kernel.transpose(1, 2), bias, stride=stride).transpose(1, 2)
 
 
-@pytest.mark.parametrize("hop", [1, 2])
+@pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize(("channels", "filters", "taps", "time"), SIZES)
-def test_correlation_is_convolution(channels, filters, taps, time, hop):
+def test_convolution_is_pytorchs(channels, filters, taps, time, stride):
     torch.manual_seed(0)
     x, kernel, bias = drawn(2, time, channels), drawn(filters, taps, channels), drawn(filters)
     for left in {0, taps // 2, taps - 1}:
-        for count in {1, (time + taps - 1) // hop, (time + 2 * left - taps) // hop + 1}:
-            where = {"hop": hop, "left": left, "count": count}
-            compare(correlate(x, kernel, bias, **where), conv1d(x, kernel, bias, **where), [x, kernel, bias])
+        for count in {1, (time + taps - 1) // stride, (time + 2 * left - taps) // stride + 1}:
+            where = {"stride": stride, "left": left, "count": count}
+            compare(convolve(x, kernel, bias, **where), conv1d(x, kernel, bias, **where), [x, kernel, bias])
 
 
 @pytest.mark.parametrize(("channels", "filters", "taps", "time"), SIZES)
-def test_spreading_is_the_adjoint_of_taking_every_second_sample(channels, filters, taps, time):
+def test_the_transposed_convolution_is_the_adjoint_of_taking_every_second_sample(channels, filters, taps, time):
     torch.manual_seed(0)
     kernel, high = drawn(filters, taps, channels), drawn(2, time, channels)
     for left in {0, taps // 2, taps - 1}:
@@ -58,18 +58,18 @@ def test_spreading_is_the_adjoint_of_taking_every_second_sample(channels, filter
             continue
         x = drawn(2, count, filters)
         (adjoint,) = torch.autograd.grad(conv1d(high, kernel, None, 2, left, count), high, x, create_graph=True)
-        compare(spread(x, kernel, None, None, left=left, count=time), adjoint, [x, kernel])
+        compare(convolve_transposed(x, kernel, None, None, left=left, count=time), adjoint, [x, kernel])
 
 
-def test_bias_and_edges_of_spreading():
+def test_bias_and_edges_of_the_transposed_convolution():
     torch.manual_seed(0)
     x, kernel, bias = drawn(2, 20, 3), drawn(3, 5, 4), drawn(4)
     first, last = drawn(3, 2, 4), drawn(3, 3, 4)
-    bare = spread(x, kernel, None, None, left=2, count=40) + bias
+    bare = convolve_transposed(x, kernel, None, None, left=2, count=40) + bias
     early = torch.einsum("bc,cto->bto", x[:, 0], first)
     late = torch.einsum("bc,cto->bto", x[:, -1], last)
     expected = bare + functional.pad(early, (0, 0, 0, 38)) + functional.pad(late, (0, 0, 37, 0))
-    found = spread(x, kernel, bias, (first, last), left=2, count=40)
+    found = convolve_transposed(x, kernel, bias, (first, last), left=2, count=40)
     compare(found, expected, [x, kernel, bias, first, last])
 
 
@@ -92,8 +92,8 @@ def test_only_the_gradients_that_are_asked_for_are_computed(monkeypatch):
             convolution, name, lambda *arguments, kept=kept, name=name: computed.append(name) or kept(*arguments)
         )
     x, kernel = torch.randn(1, 64, 3), torch.randn(8, 5, 3)
-    correlate(x, kernel.clone().requires_grad_(), None, hop=1, left=2, count=64).sum().backward()
+    convolve(x, kernel.clone().requires_grad_(), None, stride=1, left=2, count=64).sum().backward()
     assert computed == ["_kernel_gradient"]
     computed.clear()
-    correlate(x.requires_grad_(), kernel, None, hop=1, left=2, count=64).sum().backward()
+    convolve(x.requires_grad_(), kernel, None, stride=1, left=2, count=64).sum().backward()
     assert computed == ["_adjoint"]
