@@ -1,9 +1,10 @@
 """The forward pass of a network in the memory layout that is fastest on a processor: (batch, time, channels).
 
-The same function of the same weights as `WaveUNet.forward_all`, up to rounding, and run from the same list of
-operations. Besides the layout, three things are not done that would be thrown away or copied: what only decimation sees
-is computed at every second sample only; interpolation is folded into the convolution behind it, so that the doubled
-signal never exists; and tensors are convolved side by side instead of being concatenated.
+The same function of the same weights as `WaveUNet.forward_all`, up to rounding (but for normalisation at a level
+without a skip, see `_is_thinned`), and run from the same list of operations. Besides the layout, three things are not
+done that would be thrown away or copied: what only decimation sees is computed at every second sample only;
+interpolation is folded into the convolution behind it, so that the doubled signal never exists; and tensors are
+convolved side by side instead of being concatenated.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ def _run(network: WaveUNet, mixture: Tensor) -> dict[str, Any]:
         layer = operation.layer
         source = layer.inputs[0][0]
         x: Any
+        upsampling: Any
         match layer.kind:
             case "convolution":
                 x = _convolve_and_activate(network, operation, _seen(layer, found))
@@ -123,7 +125,7 @@ def _convolve_and_activate(network: WaveUNet, operation: Operation, inputs: list
     module = module_at(network, operation.module)
     length = None
     # A block of several convolutions takes them one by one: in another way they would round otherwise.
-    if not (_is_block(layer) and _is_plain(module)):
+    if not (layer.alone and _is_plain(module)):
         x = _apply(module, _concatenate(inputs))
     elif _is_thinned(network, operation):
         length = _output_length(module, _length(inputs[0]))
@@ -140,14 +142,10 @@ def _convolve_and_activate(network: WaveUNet, operation: Operation, inputs: list
     return x if length is None else _Thinned(x, length)
 
 
-def _is_block(layer: Convolution) -> bool:
-    """Whether an encoder level or a decoder node is that convolution and no more: its name ends with a number."""
-    return layer.name[-1].isdigit()
-
-
 def _is_thinned(network: WaveUNet, operation: Operation) -> bool:
-    """Whether all that sees a layer takes every second sample."""
-    # A grid does not ask for that, although its finest level could go without the others: it would round otherwise.
+    """Whether nothing sees a layer but decimation that takes every second sample; normalisation then sees those too."""
+    # A grid computes the whole, although its finest level could do without where it has no skip: it would round
+    # otherwise.
     return not network.architecture.nested and all(
         reader.kind == "decimation" and reader.kernel == 1 for reader in operation.readers
     )

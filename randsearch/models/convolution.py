@@ -49,7 +49,7 @@ def convolve(x: Tensor, kernel: Tensor, bias: Tensor | None, *, stride: int, lef
 def convolve_transposed(
     x: Tensor, kernel: Tensor, bias: Tensor | None, edges: Edges | None, *, left: int, count: int
 ) -> Tensor:
-    """The adjoint of `convolve` with stride 2: each sample of x puts its kernel into y, two samples behind the last.
+    """The adjoint of `convolve` with stride 2: a sample of x adds its kernel to y two samples behind the one before.
 
     Args:
         x: signals.
@@ -253,12 +253,12 @@ def _small_kernel_gradient(x: Tensor, g: Tensor, taps: int, stride: int, left: i
     return (g.view(-1, filters).t() @ windows).view(filters, taps, channels)
 
 
-def _image(rows: Tensor) -> Tensor:
+def _image(signal: Tensor) -> Tensor:
     """(batch, time, channels) seen as (batch, channels, 1, time) in channels-last memory."""
-    rows = rows.contiguous()
-    batch, time, channels = rows.shape
+    signal = signal.contiguous()
+    batch, time, channels = signal.shape
     # The strides are said outright: with a single channel PyTorch could take it for the usual layout, and answer in it.
-    return rows.as_strided((batch, channels, 1, time), (time * channels, 1, time * channels, channels))
+    return signal.as_strided((batch, channels, 1, time), (time * channels, 1, time * channels, channels))
 
 
 def _beside(kernel: Tensor, block: int, stride: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""What networks are made of: convolutions, and how many samples each of them sees and leaves.
+"""What networks are made of: layers, and how many samples each of them sees and leaves.
 
 Lengths with context follow Stoller et al. (arXiv 1806.03185) and its public code. Nothing here imports torch.
 """
@@ -43,7 +43,7 @@ class Lengths:
 
 @dataclass(frozen=True)
 class Convolution:
-    """One convolution of a network, or a step between two convolutions.
+    """One layer of a network: a convolution, or what is done between two convolutions.
 
     Attributes:
         name: its module's name in the network; sums and concatenations have no module.
@@ -63,6 +63,7 @@ class Convolution:
         padded: by zeros, so that no samples are lost at the borders.
         extra_parameters: parameters at it that are no convolution's and always train: learned interpolation, and
             normalisation and snake behind it.
+        alone: whether it is all that an encoder level or a decoder node computes.
         activation: name of the module of normalisation and nonlinearity behind it; "" for none.
         within: name of the layer whose output's length is the most here: of what an interpolation puts out, and of what
             a convolution sees; None for no such bound.
@@ -82,6 +83,7 @@ class Convolution:
     bias: bool = True
     padded: bool = True
     extra_parameters: int = 0
+    alone: bool = False
     activation: str = ""
     within: str | None = None
 

@@ -134,7 +134,7 @@ class _Walk:
         return [features[levels - 1] for levels in (*supervised_depths(self.architecture), depth)]
 
     def put_out(self, name: str, features: _Tensors, mixture: _Tensors, within: _Tensors | None = None) -> None:
-        """An output convolution, no longer than that of other features."""
+        """An output convolution; of features longer than those that it must stay within, it sees the middle."""
         filters = self.signal.channels * (self.signal.sources - (self.architecture.output == "difference"))
         x = (features.crop(within.length) if within else features).join([mixture])
         bound = within.name if within else None
@@ -179,7 +179,16 @@ class _Walk:
         dilation = architecture.dilation if in_encoder else 1
         if not architecture.separable or (in_encoder and level == 0):
             return self.convolve(
-                name, part, level, x, filters, kernel, dilation=dilation, padded=padded, activation=activation
+                name,
+                part,
+                level,
+                x,
+                filters,
+                kernel,
+                dilation=dilation,
+                padded=padded,
+                alone=not architecture.multires,
+                activation=activation,
             )
         x = self.convolve(
             f"{name}.depthwise",
@@ -278,6 +287,7 @@ class _Walk:
         groups: int = 1,
         bias: bool = True,
         padded: bool = False,
+        alone: bool = False,
         activation: str = "",
         within: str | None = None,
     ) -> _Tensors:
@@ -301,6 +311,7 @@ class _Walk:
                 bias=bias,
                 padded=padded,
                 extra_parameters=extra,
+                alone=alone,
                 activation=activation,
                 within=within,
             )
