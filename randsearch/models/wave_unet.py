@@ -97,26 +97,25 @@ class WaveUNet(nn.Module):
         """The tensors that output convolutions see, by the name of the layer that computes each; the mixture is ""."""
         found = {"": mixture}
         for operation in self.operations:
-            layer = operation.layer
+            layer, most = operation.layer, None
             match layer.kind:
-                case "convolution":
-                    x = module_at(self, operation.module)(_seen(layer, found))
-                    if operation.activation:
-                        x = module_at(self, operation.activation)(x)
-                case "decimation":
-                    x = module_at(self, operation.module)(_seen(layer, found))
-                case "interpolation":
-                    assert layer.within is not None
-                    most = found[layer.within].shape[-1]
-                    x = module_at(self, operation.module)(found[layer.inputs[0][0]])[..., :most]
                 case "sum":
                     *others, added = (found[name] for name, _ in layer.inputs)
                     x = (torch.cat(others, dim=1) if len(others) > 1 else others[0]) + added
-                case "concatenation":
+                case "interpolation":
+                    assert layer.within is not None
+                    x, most = found[layer.inputs[0][0]], found[layer.within].shape[-1]
+                case _:
                     x = _seen(layer, found)
-            found[layer.name] = x
             for name in operation.last_read:
                 del found[name]
+            if operation.module:
+                x = module_at(self, operation.module)(x)
+            if most is not None:
+                x = x[..., :most]
+            if operation.activation:
+                x = module_at(self, operation.activation)(x)
+            found[layer.name] = x
         return found
 
 

@@ -32,9 +32,19 @@ def _digest(network: WaveUNet) -> str:
             11,
             "e6403086026bf30d",
         ),
+        (
+            {
+                **{"levels": 3, "nested": True, "deep_supervision": True, "multires": True, "separable": True},
+                **{"res_path": "trainable", "decimation": "strided", "upsampling": "learned"},
+                **{"normalisation": "batch", "activation": "snake"},
+            },
+            Signal(),
+            5,
+            "109000fd4ecdf035",
+        ),
     ],
 )
-def test_initial_weights_of_plain_networks_never_change(
+def test_names_order_and_initial_weights_never_change(
     options: dict[str, object], signal: Signal, seed: int, digest: str
 ) -> None:
     architecture = Architecture.create({"first_filters": 4, "filter_increment": 2, **options})
