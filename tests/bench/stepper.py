@@ -18,6 +18,7 @@ import torch
 from networks import networks
 from torch.nn import functional
 
+from randsearch.base.memory import keep_freed_memory
 from randsearch.models.build import build
 from randsearch.models.channels_last import estimate_all
 from randsearch.models.frozen import fix_half, is_fixed
@@ -25,7 +26,6 @@ from randsearch.models.layers import lengths
 from randsearch.models.resampling import crop
 from randsearch.models.sizing import convolutions, step_multiply_adds
 from randsearch.training.loop import squared_error
-from randsearch.training.memory import keep_freed_memory
 
 PRODUCTS = ("mkldnn_convolution", "addmm", "addmm_", "mm", "bmm", "convolution_backward", "slow_conv", "thnn_conv")
 VIEWS = ("view", "slice", "as_strided", "permute", "transpose", "select", "reshape", "detach", "expand", "t", "narrow")

@@ -44,7 +44,7 @@ def test_help_does_not_import_torch():
     code = """
 import sys
 from typer.testing import CliRunner
-from randsearch.cli import app
+from randsearch.cli.app import app
 for command in [], *([name] for name in sys.argv[1:]):
     assert CliRunner().invoke(app, [*command, "--help"]).exit_code == 0, command
 print(sorted({"torch", "numpy", "pandas", "optuna", "matplotlib"} & set(sys.modules)))
@@ -56,7 +56,7 @@ def test_analysing_plotting_and_showing_do_not_import_torch(results, tiny_space)
     code = """
 import sys
 from typer.testing import CliRunner
-from randsearch.cli import app
+from randsearch.cli.app import app
 results, space = sys.argv[1:]
 for command in (["analyse", "tiny"], ["plot", "tiny", "--kind", "rank_rank"]):
     answer = CliRunner().invoke(app, [*command, "--results", results])

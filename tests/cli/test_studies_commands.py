@@ -145,7 +145,7 @@ def test_a_study_that_is_not_there(run_cli, study, command, name):
 
 def test_they_need_no_torch(study):
     code = (
-        "import sys; from randsearch import cli; results = sys.argv.pop()\n"
+        "import sys; from randsearch.cli import app as cli; results = sys.argv.pop()\n"
         "for words in (['list'], ['status', 'tiny'], ['export-table', 'tiny', '--out', results + '/t.csv']):\n"
         "    cli.app([*words, '--results', results], standalone_mode=False)\n"
         "sys.exit('torch' in sys.modules or 'scipy.stats' in sys.modules)"

@@ -25,7 +25,7 @@ SMALL = Architecture(levels=1, first_filters=2)
 RUDE = r"""
 import os, sys
 from randsearch.measures import UnmeasurableError
-from randsearch.stopping import OverdueError, StoppedError
+from randsearch.base.stopping import OverdueError, StoppedError
 
 class Own(BaseException):
     pass

@@ -11,7 +11,8 @@ import pytest
 import yaml
 from tables import make_table
 
-from randsearch import cli, plots
+from randsearch import plots
+from randsearch.cli import app as cli
 from randsearch.models.architecture import Architecture
 from randsearch.plots import PLOTS
 from randsearch.report import write_report

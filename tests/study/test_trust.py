@@ -243,12 +243,12 @@ def test_databases_are_opened_in_one_place_which_takes_what_was_agreed_to_alone(
     """A new command cannot forget the gate: nothing else connects, and mypy refuses a URL that did not pass it."""
     opens = {"create_engine", "RDBStorage", "optuna.storages.RDBStorage", "get_storage", "optuna.storages.get_storage"}
     for name, tree in TREES.items():
-        if name != "search/storage.py":
+        if name != "study/storage.py":
             assert not opens & set(called(tree)), name
             assert "AgreedURL" not in called(tree), name
         imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         assert not {"psycopg", "sqlite3"} & imported, name
-    functions = {node.name: node for node in ast.walk(TREES["search/storage.py"]) if isinstance(node, ast.FunctionDef)}
+    functions = {node.name: node for node in ast.walk(TREES["study/storage.py"]) if isinstance(node, ast.FunctionDef)}
     makers = {name for name, function in functions.items() if "AgreedURL" in called(function)}
     assert makers == {"database_url"}
     for name in ("open_engine", "open_storage", "_connect"):
@@ -261,7 +261,7 @@ def test_databases_are_opened_in_one_place_which_takes_what_was_agreed_to_alone(
 def test_a_user_s_code_is_imported_in_one_place_which_takes_what_was_agreed_to_alone():
     for name, tree in TREES.items():
         imports = {"importlib.import_module", "import_module", "__import__", "runpy.run_path", "runpy.run_module"}
-        assert not imports & set(called(tree)) or name == "measures/base.py", name
+        assert not imports & set(called(tree)) or name == "measures/contract.py", name
         shipped = any(word.arg == "shipped" for node in ast.walk(tree) for word in getattr(node, "keywords", ()))
         assert not shipped or name == "measures/catalogue.py", name
     own = find("theirs:run").run
