@@ -101,6 +101,9 @@ def explain(error: ValidationError, where: str) -> UserError:
     """
     found = []
     details = error.errors()
+    # What is wrong with one value of several is told, and not that too few are left without it.
+    within = {detail["loc"][:-1] for detail in details} - {()}
+    details = [detail for detail in details if detail["loc"] not in within]
     for detail in details[:_FAULTS]:
         place = shortened(".".join(str(part) for part in detail["loc"]))
         message = shortened(detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, "), 400)

@@ -270,7 +270,8 @@ class PatientStorage(BaseStorage):
             return
         writing = _Writing(self._backend, [self._trial(which) for which in self._waiting], self._rows)
         try:
-            self._patiently(writing.attempt, writing.again)
+            with self.undamaged():  # Nobody else writes: a conflict of keys comes from rows that nobody wrote.
+                self._patiently(writing.attempt, writing.again)
         except BaseException:
             self._forget()
             raise

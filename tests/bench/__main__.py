@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from scale import scale
 from steps import against_plain, halves
-from table import Row, processor, save, shown
+from table import Row, kept, processor, save, shown
 from whole import candidates, commands, data
 
 GROUPS: dict[str, Callable[[], Iterable[Row]]] = {
@@ -37,12 +36,12 @@ def main() -> None:
             rows.append(row)
             print(" | ".join(shown(value) for value in vars(row).values()), flush=True)
     heading = [
-        f"Measured by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {processor()}, PyTorch {version('torch')}, "
+        f"Measured by `make bench`, each row on its day: {processor()}, PyTorch {version('torch')}, "
         f"Python {sys.version.split()[0]}.",
         "Medians; what is compared was run by turns. Share of bound: the time that the multiply-adds of a step take at",
         "the rate of a large matrix product, over the time of the step.",
     ]
-    save(rows, heading, Path(folder))
+    save(kept(Path(folder), rows), heading, Path(folder))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -22,6 +25,7 @@ class Row:
         ratio: how many times as good it is as that.
         share_of_bound: the least time that the machine's matrix-product rate allows, over the time taken.
         note: where the rest goes, or how it was measured.
+        day: on which it was measured.
     """
 
     group: str
@@ -32,6 +36,7 @@ class Row:
     ratio: float | None = None
     share_of_bound: float | None = None
     note: str = ""
+    day: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%d}")
 
 
 def processor() -> str:
@@ -42,6 +47,24 @@ def processor() -> str:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return f"{names[0]} ({len(names)} cores)" if names else platform.machine()
+
+
+def kept(folder: Path, measured: Sequence[Row]) -> list[Row]:
+    """The rows of a former table whose groups were not measured this time, and then those that were."""
+    path, groups = folder / "bench.csv", {row.group for row in measured}
+    if not path.exists():
+        return list(measured)
+    former = pd.read_csv(path, keep_default_na=False)
+    rows = [
+        Row(**{str(name): _cell(str(name), value) for name, value in row.items()}) for row in former.to_dict("records")
+    ]
+    return [row for row in rows if row.group not in groups] + list(measured)
+
+
+def _cell(column: str, text: Any) -> Any:
+    if column not in ("value", "ratio", "share_of_bound"):
+        return text
+    return None if text == "" else float(text)
 
 
 def save(rows: list[Row], heading: list[str], folder: Path) -> None:

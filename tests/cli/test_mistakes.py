@@ -235,7 +235,7 @@ def test_a_second_driver_on_the_same_study(search, run_cli, existing, results, c
         ({"trials": 0}, "trials"),
         ({"trials": 37}, "holds 36 valid architectures and not 37"),
         ({"seeds": ["zero"]}, "'zero'"),
-        ({"seeds": [-1]}, "from 0 to 2^63 - 1"),
+        ({"seeds": [-1]}, "options: seeds.0: a seed is a whole number from 0 to 2^63 - 1 (got '-1')."),
         ({"batch": 0}, "batch"),
         ({"segment": 8}, "segment"),
         ({"learning_rate": 2}, "learning_rate"),

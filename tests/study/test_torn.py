@@ -155,3 +155,9 @@ def test_without_any_configuration_the_table_joins_no_other(study, table, again,
     refused(again(), "holds measurements but no config.yaml, and nothing else says with which options they were made")
     assert table.read_bytes() == before
     assert not (study / "config.yaml").exists()
+
+
+def test_a_database_that_lost_trials_and_not_their_values_is_damaged(study, again):
+    with closing(sqlite3.connect(study / "study.db")) as connection, connection:
+        connection.execute("delete from trials")
+    refused(again(), "study.db is damaged (UNIQUE constraint failed", "makes it anew from measurements.csv")
