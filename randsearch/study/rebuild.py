@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -83,32 +82,12 @@ def _add(
                 raise UserError(f"{table}: the options of architecture {name} belong to {architecture.hash}.")
             located = space.locate(architecture)
             candidates[name] = studies.add(architecture, located.params, located.distributions)
-        studies.record(_measurement(row, candidates[name].architecture), candidates[name])
+        studies.record(Measurement.from_row(row, candidates[name].architecture), candidates[name])
 
 
 def _records(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for record in rows.to_dict(orient="records"):
         yield {str(name): value for name, value in record.items()}
-
-
-def _measurement(row: dict[str, Any], architecture: Architecture) -> Measurement:
-    return Measurement(
-        architecture,
-        row["measure"],
-        int(row["seed"]),
-        row["state"],
-        score=_number(row["score"]),
-        baseline=_number(row["baseline"]),
-        seconds=float(row["seconds"]),
-        steps=int(row["steps"]),
-        multiply_adds=float(row["multiply_adds"]),
-        validation_seconds=float(row["validation_seconds"]),
-        data_seconds=float(row["data_seconds"]),
-        threads=int(row["threads"]),
-        device=row["device"],
-        curve=tuple((int(step), float(value)) for step, value in json.loads(row["curve"] or "[]")),
-        reason=row["reason"] or "",
-    )
 
 
 def _number(value: float) -> float | None:
