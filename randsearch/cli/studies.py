@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from randsearch.base.errors import UserError
+from randsearch.base.layout import StudyFolder
 from randsearch.cli.options import RESULTS, Results, Storage, Study, make_console
 
 studies_app = typer.Typer()
@@ -98,7 +99,7 @@ def export_table(
 
     if out is None and form is Format.parquet and sys.stdout.isatty():
         raise UserError("Parquet is nothing for a terminal: say where to write it with --out FILE.")
-    content = encode(read_measurements(study_folder(results, name) / "measurements.csv"), form.value)
+    content = encode(read_measurements(StudyFolder(study_folder(results, name)).table), form.value)
     if out is not None:
         replace_file(out, content)
         make_console().print(str(out), highlight=False, markup=False)
@@ -138,6 +139,6 @@ def _folder(study: str, results: Path) -> Path:
     """The folder of a study that is given by its name or its path."""
     from randsearch.study.folders import study_folder
 
-    if Path(study).name != study and (Path(study) / "config.yaml").is_file():
+    if Path(study).name != study and StudyFolder(Path(study)).is_study:
         return Path(study)
     return study_folder(results, study)

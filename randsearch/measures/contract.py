@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from randsearch.base.errors import NotAgreedError, UserError, quoted, told
 from randsearch.base.files import Place
+from randsearch.base.layout import StudyFolder
 from randsearch.models.architecture import Architecture, Half
-from randsearch.table.measurement import Column, Effort, columns_of, home
+from randsearch.table.measurement import Column, Effort, columns_of
 
 if TYPE_CHECKING:
     from randsearch.data import Dataset, Track
@@ -43,7 +44,7 @@ class Setting:
         baseline: score of the best constant-gain mixture on the validation tracks, in dB.
         device: where to compute.
         threads: of each worker.
-        folder: where measurements keep weights and audio.
+        folder: of the study, in which measurements keep weights and audio.
         study: its name; the batches that proxies score on derive from it.
         proxy_batch: crops in a batch of the proxies that score on single batches.
         own_measures: functions of a user's own, as `package.module:function`, that were agreed to.
@@ -66,12 +67,12 @@ class Setting:
 
     def home(self, architecture: Architecture, measure: str, seed: int) -> Path:
         """Folder of one measurement's files."""
-        return home(self.folder, architecture, measure, seed)
+        return StudyFolder(self.folder).home(architecture.hash, measure, seed)
 
     @property
     def place(self) -> Place:
         """The study, as the only door through which its measurements' files are written."""
-        return Place(self.folder.parent)
+        return Place(self.folder)
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from randsearch.base.errors import UserError
 from randsearch.base.files import Place
+from randsearch.base.layout import StudyFolder
 from randsearch.base.seeds import derive
 from randsearch.data import TASKS
 from randsearch.models.sizing import Signal
 from randsearch.space import BoundSpace, Drawn, SearchSpace
 from randsearch.study.config import StudyConfig
 from randsearch.study.rebuild import rebuild
-from randsearch.study.storage import STUDY_FILE
-from randsearch.study.studies import TABLE_FILE, Studies
+from randsearch.study.studies import Studies
 from randsearch.table.tidy import TornTableError
 
 LARGEST_GRID = 10_000
@@ -124,14 +124,15 @@ def open_studies(config: StudyConfig, folder: Path, *, refill: bool = True) -> S
     Raises:
         UserError: the storage cannot be opened, the table cannot be read, or both are torn.
     """
-    table, file = folder / TABLE_FILE, folder / STUDY_FILE
+    study = StudyFolder(folder)
+    table, file = study.table, study.database
     # Without `config.yaml` nothing says with which options the table was made; `Studies` says so.
-    if table.exists() and config.storage is None and not file.exists() and (folder / "config.yaml").exists():
+    if table.exists() and config.storage is None and not file.exists() and study.config.exists():
         # Built aside, for half a study in its place would be taken for a whole one, and the table be cut to it.
         place = Place(folder)
         with place.aside(".rebuild-") as aside:
             _rebuild(Studies(config, aside), config, table)
-            place.rename(aside / STUDY_FILE, file)
+            place.rename(StudyFolder(aside).database, file)
         return Studies(config, folder)
     studies = Studies(config, folder)
     if table.exists() and (refill or config.storage is not None):

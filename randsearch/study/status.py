@@ -13,6 +13,7 @@ from typing import Literal
 import pandas as pd
 
 from randsearch.base.errors import UserError
+from randsearch.base.layout import StudyFolder
 from randsearch.measures import find
 from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
@@ -100,9 +101,9 @@ def stand(folder: Path, storage: str | None = None) -> Standing:
     """
     from randsearch.study.lease import driver_at_work
 
-    config, path = load_config(folder, storage), folder / "measurements.csv"
+    config, path = load_config(folder, storage), StudyFolder(folder).table
     table = read_measurements(path) if path.exists() else None
-    newest = max(file.stat().st_mtime for file in (path, folder / "config.yaml") if file.exists())
+    newest = max(file.stat().st_mtime for file in (path, StudyFolder(folder).config) if file.exists())
     failures: Counter[tuple[str, str]] = Counter()
     if table is not None:
         failed = table[table["state"] == "failed"]
@@ -152,7 +153,7 @@ def studies_in(results: Path) -> list[Path]:
     Args:
         results: root of all studies.
     """
-    return sorted(path.parent for path in results.glob("*/config.yaml"))
+    return [study.path for study in StudyFolder.below(results)]
 
 
 def disk_use(folder: Path) -> dict[str, int]:

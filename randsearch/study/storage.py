@@ -25,14 +25,10 @@ from sqlalchemy.engine import Engine, ExceptionContext
 from sqlalchemy.orm import Session
 
 from randsearch.base.errors import UserError
-from randsearch.base.files import Place
+from randsearch.base.layout import TABLE_FILE, StudyFolder
 from randsearch.study import records
 from randsearch.study.config import StudyConfig, without_password
 from randsearch.study.trust import agreed_storage
-
-STUDY_FILE = "study.db"
-_BESIDE = ("-journal", "-wal", "-shm")
-"""What SQLite adds to the name of a file for those that it keeps beside it."""
 
 PATIENCE_SECONDS = 600.0
 """How long a search waits for a database that does not answer."""
@@ -83,10 +79,10 @@ def database_url(config: StudyConfig, folder: Path) -> AgreedURL:
     """
     agreed = agreed_storage(config, folder)
     if agreed is None:
-        place = Place(folder)
-        for end in _BESIDE:
-            place.checked(folder / f"{STUDY_FILE}{end}")
-        return AgreedURL(URL.create("sqlite", database=str(place.checked(folder / STUDY_FILE))))
+        study = StudyFolder(folder)
+        place = study.place
+        database, *_ = [place.checked(path) for path in study.database_files]
+        return AgreedURL(URL.create("sqlite", database=str(database)))
     url = make_url(agreed)
     # SQLAlchemy 2.0 takes plain `postgresql` for a driver that is not ours, 2.1 for ours.
     return AgreedURL(url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url)
@@ -213,7 +209,7 @@ class PatientStorage(BaseStorage):
         self._backend = backend
         self._place = place
         away = "move it away" if backend.engine.dialect.name == "sqlite" else "delete the study there"
-        self._remedy = f"{away}, and the same command makes it anew from measurements.csv"
+        self._remedy = f"{away}, and the same command makes it anew from {TABLE_FILE}"
         self._sessions = backend.scoped_session
         self._studies: dict[int, _Known] = {}
         self._waiting: dict[int, None] = {}  # trials that are not written as they are, in their order

@@ -22,6 +22,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from randsearch.base.errors import UserError
+from randsearch.base.layout import StudyFolder
 from randsearch.models.architecture import Architecture
 from randsearch.study.config import StudyConfig
 from randsearch.study.storage import PatientStorage, database_url, open_storage
@@ -30,8 +31,6 @@ from randsearch.table.measurement import Key, Measurement, finite
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 # Metric names have been called experimental since Optuna 3.2; the dashboard shows them.
 warnings.filterwarnings("ignore", message=".*set_metric_names.*", category=optuna.exceptions.ExperimentalWarning)
-
-TABLE_FILE = "measurements.csv"
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,8 @@ class Studies:
         The copy decides in a database, where somebody may keep a study of the same name, and in the study's own file
         where `config.yaml` is gone.
         """
-        stored, gone = self.main.user_attrs.get("config"), not (folder / "config.yaml").exists()
-        if stored is None and gone and ((folder / TABLE_FILE).exists() or self.main.get_trials(deepcopy=False)):
+        stored, gone = self.main.user_attrs.get("config"), not StudyFolder(folder).config.exists()
+        if stored is None and gone and (StudyFolder(folder).table.exists() or self.main.get_trials(deepcopy=False)):
             raise UserError(
                 f"{folder} holds measurements but no config.yaml, and nothing else says with which options they were "
                 "made: put it back from a copy (report.html holds one), or choose another --study."

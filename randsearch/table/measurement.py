@@ -8,20 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
 from operator import attrgetter
-from pathlib import Path
 from typing import Any, Literal, Self
 
-from randsearch.base.errors import UserError
 from randsearch.base.seeds import check_seed
 from randsearch.models.architecture import Architecture
-
-# A measure's own name, or `package.module:function`; never a path.
-_MEASURE = re.compile(r"\w[\w.]*(:\w+)?", re.ASCII)
 
 Key = tuple[str, str, int]
 """What no study holds twice: (hash, measure, seed)."""
@@ -67,7 +61,7 @@ class Column:
         return self.default if self.kind == "whole" and self.default is not None else _UNKNOWN[self.kind]
 
 
-def _declared(kind: Kind, place: int, **facts: Any) -> Mapping[str, Column]:
+def declared(kind: Kind, place: int, **facts: Any) -> Mapping[str, Column]:
     """What the metadata of a field say of its column."""
     return {"column": Column(kind, place, **facts)}
 
@@ -100,13 +94,13 @@ class Effort:
         curve: (step, score) at every validation.
     """
 
-    baseline: float | None = field(default=None, metadata=_declared("score", 5))
-    seconds: float = field(default=0.0, metadata=_declared("cost", 6))
-    steps: int = field(default=0, metadata=_declared("whole", 7))
-    multiply_adds: float = field(default=0.0, metadata=_declared("cost", 101))
-    validation_seconds: float = field(default=0.0, metadata=_declared("cost", 102))
-    data_seconds: float = field(default=0.0, metadata=_declared("cost", 103))
-    curve: tuple[tuple[int, float], ...] = field(default=(), metadata=_declared("curve", 199, attribute="never"))
+    baseline: float | None = field(default=None, metadata=declared("score", 5))
+    seconds: float = field(default=0.0, metadata=declared("cost", 6))
+    steps: int = field(default=0, metadata=declared("whole", 7))
+    multiply_adds: float = field(default=0.0, metadata=declared("cost", 101))
+    validation_seconds: float = field(default=0.0, metadata=declared("cost", 102))
+    data_seconds: float = field(default=0.0, metadata=declared("cost", 103))
+    curve: tuple[tuple[int, float], ...] = field(default=(), metadata=declared("curve", 199, attribute="never"))
 
 
 @dataclass(frozen=True)
@@ -124,14 +118,14 @@ class Measurement(Effort):
         device: it was computed on.
     """
 
-    architecture: Architecture = field(metadata=_declared("text", 1))
-    measure: str = field(metadata=_declared("text", 2, attribute="never"))
-    seed: int = field(metadata=_declared("whole", 3))
-    state: Literal["complete", "failed"] = field(metadata=_declared("text", 8, attribute="never"))
-    score: float | None = field(default=None, metadata=_declared("score", 4, attribute="never"))
-    reason: str = field(default="", kw_only=True, metadata=_declared("text", 9, attribute="given"))
-    threads: int = field(default=1, kw_only=True, metadata=_declared("whole", 104))
-    device: str = field(default="cpu", kw_only=True, metadata=_declared("text", 105))
+    architecture: Architecture = field(metadata=declared("text", 1))
+    measure: str = field(metadata=declared("text", 2, attribute="never"))
+    seed: int = field(metadata=declared("whole", 3))
+    state: Literal["complete", "failed"] = field(metadata=declared("text", 8, attribute="never"))
+    score: float | None = field(default=None, metadata=declared("score", 4, attribute="never"))
+    reason: str = field(default="", kw_only=True, metadata=declared("text", 9, attribute="given"))
+    threads: int = field(default=1, kw_only=True, metadata=declared("whole", 104))
+    device: str = field(default="cpu", kw_only=True, metadata=declared("text", 105))
 
     @property
     def key(self) -> Key:
@@ -194,23 +188,6 @@ class Measurement(Effort):
 
 SCHEMA = columns_of(Measurement)
 """The columns that every table has, in their order."""
-
-
-def home(measured: Path, architecture: Architecture, measure: str, seed: int) -> Path:
-    """Folder of one measurement's files.
-
-    Args:
-        measured: folder of the study's measurements.
-        architecture: that was measured.
-        measure: by which measure.
-        seed: at which seed.
-
-    Raises:
-        UserError: the measure's name, which may come from somebody else's study, could lead elsewhere.
-    """
-    if not _MEASURE.fullmatch(measure):
-        raise UserError(f"{measure!r} cannot be the name of a measure: it is `name` or `package.module:function`.")
-    return measured / architecture.hash / f"{measure.replace(':', '.')}-{seed}"
 
 
 def finite(value: Any) -> float:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from randsearch.base.errors import UserError, quoted
 from randsearch.base.files import Place
+from randsearch.base.layout import StudyFolder
 from randsearch.base.seeds import check_seed
 from randsearch.table.measurement import SCHEMA
 
@@ -148,7 +149,7 @@ def _check_whole(path: Path) -> None:
     were cut at the end of a line cannot be told.
     """
     try:
-        with (path.parent / "config.yaml").open("rb") as config:
+        with StudyFolder(path.parent).config.open("rb") as config:
             end = b"\n\n" if config.read(8) == b"version:" else b"\n"
         found = _end(path)
     except OSError:

@@ -7,7 +7,7 @@ from tables import make_table
 from randsearch.measures import Outcome
 from randsearch.models.architecture import Architecture
 from randsearch.table import tidy
-from randsearch.table.measurement import SCHEMA, Effort, Measurement, _declared, columns_of
+from randsearch.table.measurement import SCHEMA, Effort, Measurement, columns_of, declared
 from randsearch.table.tidy import COLUMNS, LEADING, read_measurements, write_measurements
 
 ARCHITECTURE = Architecture(levels=3)
@@ -21,7 +21,7 @@ FAILED = Measurement(ARCHITECTURE, "early", 3, "failed", reason="diverged", thre
 class WithMemory(Measurement):
     """What a release to come may know of a measurement: one field more, declared once."""
 
-    memory_mb: float | None = field(default=None, metadata=_declared("cost", 106, attribute="given", optional=True))
+    memory_mb: float | None = field(default=None, metadata=declared("cost", 106, attribute="given", optional=True))
 
 
 def test_the_form_of_tables_and_trials_is_that_of_all_former_releases():
