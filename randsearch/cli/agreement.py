@@ -86,12 +86,12 @@ def _analyse_table(path: Path, target: str, proxy: str, parameters: list[str], o
     from randsearch import statistics
     from randsearch.base.files import Place
     from randsearch.table.foreign import read_foreign
-    from randsearch.table.tidy import measures
+    from randsearch.table.tidy import measure_names
     from randsearch.table.tidy import parameters as parameters_of
 
     table = read_foreign(path, target, parameters)
     console = make_console()
-    others = ", ".join(measure for measure in measures(table) if measure != target) or "none"
+    others = ", ".join(measure for measure in measure_names(table) if measure != target) or "none"
     console.print(
         f"{path}: {table['architecture'].nunique()} architectures; measures beside {target}: {others}; "
         f"parameters: {', '.join(parameters_of(table)) or 'none'}",

@@ -32,7 +32,7 @@ def list_studies(results: Results = RESULTS) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from randsearch.study.status import stand, studies_in
+    from randsearch.study.status import read_status, studies_in
 
     view = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("study", "architectures", "measurements", "failed", "trained", "state", "data", "last change"):
@@ -41,7 +41,7 @@ def list_studies(results: Results = RESULTS) -> None:
     console, broken = make_console(), []
     for folder in studies_in(results):
         try:
-            found = stand(folder)
+            found = read_status(folder)
         except UserError as error:
             broken.append(f"{folder.name}: {error}")
             continue
@@ -63,9 +63,9 @@ def status(name: Study, storage: Storage = None, results: Results = RESULTS) -> 
     from rich.table import Table
 
     from randsearch.study.folders import study_folder
-    from randsearch.study.status import describe, stand
+    from randsearch.study.status import describe, read_status
 
-    found, console = stand(study_folder(results, name), storage), make_console()
+    found, console = read_status(study_folder(results, name), storage), make_console()
     config = found.config
     console.print(
         f"{name}: {found.state}; {found.architectures} of {config.trials} architectures by {config.sampler}, "

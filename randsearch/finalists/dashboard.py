@@ -23,9 +23,9 @@ from randsearch.base.layout import EXCERPTS, StudyFolder
 from randsearch.base.locks import file_lock
 from randsearch.finalists.winner import best
 from randsearch.plots import save_plots
-from randsearch.study.candidates import open_studies
 from randsearch.study.config import StudyConfig
 from randsearch.study.findings import examine, plot_data
+from randsearch.study.rebuild import open_studies
 from randsearch.study.studies import Studies
 
 HEARD = 3

@@ -25,7 +25,7 @@ from randsearch.statistics import Verdict, headline, notes, verdict
 from randsearch.study.config import StudyConfig
 from randsearch.study.findings import Findings, examine, plot_data
 from randsearch.study.folders import load_config
-from randsearch.table.tidy import means, measures, parameters, read_measurements
+from randsearch.table.tidy import means, measure_names, parameters, read_measurements
 
 TARGET = "trained"
 WINNERS = 3
@@ -142,7 +142,7 @@ def _counts(table: pd.DataFrame) -> list[tuple[str, str]]:
     hours = float(table["seconds"].sum()) / 3600
     return [
         ("architectures", str(table["architecture"].nunique())),
-        ("measures", str(len(measures(table)))),
+        ("measures", str(len(measure_names(table)))),
         ("measurements", str(len(table))),
         ("failed", str(failed)),
         ("scoring", f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} min"),

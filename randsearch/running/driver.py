@@ -25,7 +25,7 @@ from randsearch.running.retention import Retention
 from randsearch.space import BoundSpace, Invalid
 from randsearch.study.candidates import planned_candidates
 from randsearch.study.config import StudyConfig
-from randsearch.study.studies import Candidate, Studies, describe
+from randsearch.study.studies import Candidate, Studies, attributes_of
 from randsearch.study.tabulate import tabulate
 from randsearch.table.measurement import Key, Measurement
 from randsearch.table.tidy import write_measurements
@@ -149,7 +149,7 @@ class Driver:
             jobs: each is made when there is room for it.
             planned: how many they are.
         """
-        self._progress.plan(planned)
+        self._progress.expect(planned)
         running: dict[Key, tuple[Job, float]] = {}
         submitted, cost, left, ending = 0, 0.0, 0.0, None
         while True:
@@ -166,7 +166,7 @@ class Driver:
                     self._executor.submit(job)
             if not running:
                 break
-            self._progress.expect(left + (planned - submitted) * cost / submitted)
+            self._progress.set_left(left + (planned - submitted) * cost / submitted)
             if any(work for _, work in running.values()):
                 self._studies.storage.flush()  # What comes next may take its time.
             began = time.monotonic()
@@ -284,7 +284,7 @@ class Driver:
             else:
                 study.tell(trial, self._objectives(proposed, score))
             return None
-        for name, value in describe(proposed).items():
+        for name, value in attributes_of(proposed).items():
             trial.set_user_attr(name, value)
         self._admit(Candidate(trial.number, proposed, trial.params, trial.distributions, told=False))
         return proposed.hash

@@ -26,10 +26,11 @@ from randsearch.running.executors import Executor, InProcess, LocalProcesses
 from randsearch.running.progress import SearchProgress
 from randsearch.running.retention import Retained, Retention
 from randsearch.study import trust
-from randsearch.study.candidates import bind_space, check_room, open_studies, signal, with_grid
+from randsearch.study.candidates import bind_space, check_room, signal, with_grid
 from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
 from randsearch.study.lease import leased, locked
+from randsearch.study.rebuild import open_studies
 from randsearch.training.loop import Recipe
 from randsearch.training.validation import affordable_seconds, take_excerpts
 

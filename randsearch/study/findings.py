@@ -15,11 +15,11 @@ from randsearch.statistics import Analysis, agreement, analyse, effects_frame, v
 from randsearch.statistics.budgets import at_budgets, base
 from randsearch.statistics.ensembles import Ensemble, ensemble, with_ensemble, write_ensemble
 from randsearch.statistics.output import without_nan
-from randsearch.study.candidates import open_studies
 from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
+from randsearch.study.rebuild import open_studies
 from randsearch.table.segments import read_segments
-from randsearch.table.tidy import means, measures, read_measurements
+from randsearch.table.tidy import means, measure_names, read_measurements
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def analyse_budgets(folder: Path, *, resamples: int = 2000) -> pd.DataFrame:
     """
     config = load_config(folder)
     table = at_budgets(read_measurements(StudyFolder(folder).table))
-    curved = dict.fromkeys(base(measure) for measure in measures(table) if base(measure) != measure)
+    curved = dict.fromkeys(base(measure) for measure in measure_names(table) if base(measure) != measure)
     if not curved:
         raise UserError(
             f"no measure of {config.study} has a score before its last step: validate more often than every "

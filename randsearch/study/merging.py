@@ -12,10 +12,10 @@ from randsearch.base.errors import NotAgreedError, UserError
 from randsearch.base.files import Place
 from randsearch.base.layout import TABLE_FILE, StudyFolder
 from randsearch.measures import find
-from randsearch.study.candidates import open_studies
 from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
 from randsearch.study.lease import locked
+from randsearch.study.rebuild import open_studies
 from randsearch.study.status import leaseholder
 from randsearch.study.studies import Candidate, Studies
 from randsearch.study.tabulate import tabulate

@@ -23,7 +23,7 @@ State = Literal["running", "unfinished", "complete"]
 
 
 @dataclass(frozen=True)
-class Done:
+class MeasureStatus:
     """How far one measure of a study is.
 
     Attributes:
@@ -45,7 +45,7 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Standing:
+class StudyStatus:
     """A study at a moment.
 
     Attributes:
@@ -61,7 +61,7 @@ class Standing:
     folder: Path
     config: StudyConfig
     architectures: int
-    measures: tuple[Done, ...]
+    measures: tuple[MeasureStatus, ...]
     failures: tuple[tuple[tuple[str, str], int], ...]
     driver: str | None
     changed: datetime
@@ -89,7 +89,7 @@ class Standing:
         return sum(done.complete for done in self.measures if done.measure == "trained")
 
 
-def stand(folder: Path, storage: str | None = None) -> Standing:
+def read_status(folder: Path, storage: str | None = None) -> StudyStatus:
     """Looks at a study.
 
     Args:
@@ -108,7 +108,7 @@ def stand(folder: Path, storage: str | None = None) -> Standing:
     if table is not None:
         failed = table[table["state"] == "failed"]
         failures.update(zip(failed["measure"].astype(str), failed["reason"].astype(str), strict=True))
-    return Standing(
+    return StudyStatus(
         folder,
         config,
         0 if table is None else int(table["architecture"].nunique()),
@@ -119,14 +119,14 @@ def stand(folder: Path, storage: str | None = None) -> Standing:
     )
 
 
-def _done(config: StudyConfig, table: pd.DataFrame | None) -> Iterator[Done]:
+def _done(config: StudyConfig, table: pd.DataFrame | None) -> Iterator[MeasureStatus]:
     states = Counter[tuple[str, str]]()
     if table is not None:
         states.update(zip(table["measure"].astype(str), table["state"].astype(str), strict=True))
     extra = dict.fromkeys(measure for measure, _ in states)
     for measure in dict.fromkeys((*config.all_measures, "trained", *extra)):
         complete, failed = states[measure, "complete"], states[measure, "failed"]
-        yield Done(measure, _planned(config, measure, table), complete, failed)
+        yield MeasureStatus(measure, _planned(config, measure, table), complete, failed)
 
 
 def _planned(config: StudyConfig, measure: str, table: pd.DataFrame | None) -> int:
@@ -185,12 +185,12 @@ def leaseholder(config: StudyConfig, folder: Path) -> str | None:
             engine.dispose()
 
 
-def describe(standing: Standing) -> Iterator[str]:
+def describe(status: StudyStatus) -> Iterator[str]:
     """Lines that say how a study stands, below the table of its measures."""
-    config, folder = standing.config, standing.folder
-    for (measure, reason), count in standing.failures:
+    config, folder = status.config, status.folder
+    for (measure, reason), count in status.failures:
         yield f"{count} x {measure} failed: {reason or 'no reason given'}"
-    at_work = standing.driver
+    at_work = status.driver
     if at_work is None:
         try:
             at_work = leaseholder(config, folder)
@@ -203,7 +203,7 @@ def describe(standing: Standing) -> Iterator[str]:
     if config.storage is not None:
         yield f"stored in {config.model_dump()['storage']}"
     where = "" if folder.parent == Path("results") else f" --results {shlex.quote(str(folder.parent))}"
-    if at_work is None and any(done.missing for done in standing.measures):
+    if at_work is None and any(done.missing for done in status.measures):
         yield f"continue it: randsearch search --study {config.study}{where}"
 
 

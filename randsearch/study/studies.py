@@ -174,7 +174,7 @@ class Studies:
         self, architecture: Architecture, params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
     ) -> Candidate:
         """Adds an architecture that the driver drew; its trial runs until the primary proxy's score is told."""
-        trial = _trial(TrialState.RUNNING, params, distributions, describe(architecture))
+        trial = _trial(TrialState.RUNNING, params, distributions, attributes_of(architecture))
         with self._storage.undamaged():
             number = self._add(trial, self._config.study, self._directions)
         return Candidate(number, architecture, params, distributions, told=False)
@@ -286,7 +286,7 @@ def _trial(
     )
 
 
-def describe(architecture: Architecture) -> dict[str, str]:
+def attributes_of(architecture: Architecture) -> dict[str, str]:
     """User attributes by which a trial is recognised as an architecture."""
     return {
         "architecture": architecture.hash,

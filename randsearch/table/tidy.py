@@ -103,7 +103,7 @@ def parameters(table: pd.DataFrame) -> list[str]:
     return [column for column in table.columns if column not in COLUMNS]
 
 
-def measures(table: pd.DataFrame) -> list[str]:
+def measure_names(table: pd.DataFrame) -> list[str]:
     """The measures of a table in the order of their first appearance."""
     return [str(measure) for measure in table["measure"].unique()]
 
@@ -132,14 +132,14 @@ def means(table: pd.DataFrame) -> pd.DataFrame:
 
     Failed seeds are left out of the mean (`failures` counts them); NaN where no seed is complete.
     """
-    columns = {measure: scores(table, measure).mean(axis=1) for measure in measures(table)}
+    columns = {measure: scores(table, measure).mean(axis=1) for measure in measure_names(table)}
     return pd.DataFrame(columns, index=_candidates(table))
 
 
 def failures(table: pd.DataFrame) -> "pd.Series[int]":
     """The number of failed measurements of every measure, in order of appearance."""
     failed = table.loc[table["state"] == "failed", "measure"].value_counts()
-    return failed.reindex(measures(table), fill_value=0)
+    return failed.reindex(measure_names(table), fill_value=0)
 
 
 def _check_whole(path: Path) -> None:
