@@ -30,7 +30,7 @@ from randsearch.base.files import Place
 from randsearch.base.layout import StudyFolder
 from randsearch.base.locks import LOCKLESS, file_lock
 from randsearch.study.config import StudyConfig
-from randsearch.study.storage import database_url, open_engine, sentence_on
+from randsearch.study.database import database_url, open_engine, sentence_on
 
 LEASE_SECONDS = 120.0
 

@@ -171,8 +171,8 @@ def leaseholder(config: StudyConfig, folder: Path) -> str | None:
     Raises:
         UserError: the database cannot be reached, or the user has not agreed to it.
     """
+    from randsearch.study.database import database_url, open_engine, sentence_on
     from randsearch.study.lease import read_lease
-    from randsearch.study.storage import database_url, open_engine, sentence_on
 
     if config.storage is None:
         return None

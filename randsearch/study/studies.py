@@ -25,7 +25,8 @@ from randsearch.base.errors import UserError
 from randsearch.base.layout import StudyFolder
 from randsearch.models.architecture import Architecture
 from randsearch.study.config import StudyConfig
-from randsearch.study.storage import PatientStorage, database_url, open_storage
+from randsearch.study.database import database_url
+from randsearch.study.storage import PatientStorage, open_storage
 from randsearch.table.measurement import Key, Measurement, finite
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
