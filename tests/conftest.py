@@ -108,7 +108,7 @@ def tiny_setting(tiny_corpus) -> Setting:
 
 @pytest.fixture
 def setting(tiny_setting, tmp_path) -> Setting:
-    return replace(tiny_setting, folder=tmp_path / "measured")
+    return replace(tiny_setting, folder=tmp_path / "study")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from randsearch.base.errors import printable
+from randsearch.base.layout import StudyFolder
 from randsearch.cli.options import RESULTS, Results, Storage, Study, listed, make_console
 
 if TYPE_CHECKING:
@@ -85,12 +86,12 @@ def _analyse_table(path: Path, target: str, proxy: str, parameters: list[str], o
     from randsearch import statistics
     from randsearch.base.files import Place
     from randsearch.table.foreign import read_foreign
-    from randsearch.table.tidy import measures
+    from randsearch.table.tidy import measure_names
     from randsearch.table.tidy import parameters as parameters_of
 
     table = read_foreign(path, target, parameters)
     console = make_console()
-    others = ", ".join(measure for measure in measures(table) if measure != target) or "none"
+    others = ", ".join(measure for measure in measure_names(table) if measure != target) or "none"
     console.print(
         f"{path}: {table['architecture'].nunique()} architectures; measures beside {target}: {others}; "
         f"parameters: {', '.join(parameters_of(table)) or 'none'}",
@@ -99,11 +100,11 @@ def _analyse_table(path: Path, target: str, proxy: str, parameters: list[str], o
     )
     # Whether scores from elsewhere are in dB is not known.
     found = statistics.analyse(table, target=target, resamples=resamples, unit="")
-    place = Place(output, own=True)
+    place, into = Place(output, own=True), StudyFolder(output)
     statistics.write_agreement(found, place, proxy)
     statistics.write_effects(found.effects, place)
     _print_analysis(found, proxy, console)
-    written = ", ".join(str(output / name) for name in ("agreement.csv", "agreement.json", "effects.csv"))
+    written = ", ".join(map(str, (into.agreement, into.agreement_json, into.effects)))
     console.print(f"written: {written}", highlight=False, markup=False)
 
 
@@ -140,7 +141,7 @@ def compare(
 
     folders = [study_folder(results, name) for name in (first, second)]
     configs = [load_config(folder) for folder in folders]
-    tables = [read_measurements(folder / "measurements.csv") for folder in folders]
+    tables = [read_measurements(StudyFolder(folder).table) for folder in folders]
     biases = dict.fromkeys(f"in {config.study}, {config.bias}" for config in configs if config.bias)
     found = statistics.compare(tables[0], tables[1], seed=configs[0].seed, bias="; ".join(biases) or None)
     for line in found.sentences():
@@ -168,7 +169,7 @@ def plot(
     data = plot_data(folder, found)
     place, rows = Place(folder), found.analysis.rows
     for path in save_plots(
-        found.table, folder / "plots", kind, place=place, result=rows, data=data, on_skip=report_skip
+        found.table, StudyFolder(folder).plots, kind, place=place, result=rows, data=data, on_skip=report_skip
     ):
         console.print(str(path), highlight=False, markup=False)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from randsearch.base.layout import StudyFolder
 from randsearch.cli.options import RESULTS, Cache, Results, Storage, Study, Workers, make_console, workers_for
 
 finalists = typer.Typer()
@@ -98,7 +99,7 @@ def export(
 
     folder = study_folder(results, name)
     finalist = find(folder, architecture, seed)
-    where = (output, None) if output else (folder / "exported" / finalist.name, Place(folder))
+    where = (output, None) if output else (StudyFolder(folder).exported(finalist.name), Place(folder))
     for path in write(load_config(folder), finalist, *where):
         make_console().print(str(path), highlight=False, markup=False)
 

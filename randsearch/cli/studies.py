@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from randsearch.base.errors import UserError
+from randsearch.base.layout import StudyFolder
 from randsearch.cli.options import RESULTS, Results, Storage, Study, make_console
 
 studies_app = typer.Typer()
@@ -31,7 +32,7 @@ def list_studies(results: Results = RESULTS) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from randsearch.study.status import stand, studies_in
+    from randsearch.study.status import read_status, studies_in
 
     view = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("study", "architectures", "measurements", "failed", "trained", "state", "data", "last change"):
@@ -40,7 +41,7 @@ def list_studies(results: Results = RESULTS) -> None:
     console, broken = make_console(), []
     for folder in studies_in(results):
         try:
-            found = stand(folder)
+            found = read_status(folder)
         except UserError as error:
             broken.append(f"{folder.name}: {error}")
             continue
@@ -62,9 +63,9 @@ def status(name: Study, storage: Storage = None, results: Results = RESULTS) -> 
     from rich.table import Table
 
     from randsearch.study.folders import study_folder
-    from randsearch.study.status import describe, stand
+    from randsearch.study.status import describe, read_status
 
-    found, console = stand(study_folder(results, name), storage), make_console()
+    found, console = read_status(study_folder(results, name), storage), make_console()
     config = found.config
     console.print(
         f"{name}: {found.state}; {found.architectures} of {config.trials} architectures by {config.sampler}, "
@@ -98,7 +99,7 @@ def export_table(
 
     if out is None and form is Format.parquet and sys.stdout.isatty():
         raise UserError("Parquet is nothing for a terminal: say where to write it with --out FILE.")
-    content = encode(read_measurements(study_folder(results, name) / "measurements.csv"), form.value)
+    content = encode(read_measurements(StudyFolder(study_folder(results, name)).table), form.value)
     if out is not None:
         replace_file(out, content)
         make_console().print(str(out), highlight=False, markup=False)
@@ -138,6 +139,6 @@ def _folder(study: str, results: Path) -> Path:
     """The folder of a study that is given by its name or its path."""
     from randsearch.study.folders import study_folder
 
-    if Path(study).name != study and (Path(study) / "config.yaml").is_file():
+    if Path(study).name != study and StudyFolder(Path(study)).is_study:
         return Path(study)
     return study_folder(results, study)

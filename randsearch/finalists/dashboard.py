@@ -19,20 +19,17 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 
 from randsearch.base.errors import PlaceError, UserError
 from randsearch.base.files import Place, replace_file
+from randsearch.base.layout import EXCERPTS, StudyFolder
 from randsearch.base.locks import file_lock
 from randsearch.finalists.winner import best
 from randsearch.plots import save_plots
-from randsearch.study.candidates import open_studies
 from randsearch.study.config import StudyConfig
 from randsearch.study.findings import examine, plot_data
-from randsearch.study.lease import LOCK_FILE
+from randsearch.study.rebuild import open_studies
 from randsearch.study.studies import Studies
 
 HEARD = 3
 """Networks whose excerpts are shown."""
-
-ARTIFACTS = "artifacts"
-"""Where they lie in the folder of a study."""
 
 # Optuna's own name for the attribute of a study that describes an artifact.
 _PREFIX = "artifacts:"
@@ -46,10 +43,11 @@ class Artifacts:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._place = Place(folder)
+        self._study = StudyFolder(folder)
+        self._place = self._study.place
 
     def _path(self, name: str) -> Path:
-        return self._place.root / ARTIFACTS / name
+        return self._study.artifacts / name
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
         """Opens an artifact.
@@ -100,12 +98,13 @@ def prepare(config: StudyConfig, folder: Path, on_note: Callable[[str], None]) -
         import optuna_dashboard
     except ImportError:
         raise UserError("the dashboard is not installed: `pip install 'randsearch[dashboard]'` installs it.") from None
-    place, store = Place(folder), Artifacts(folder)
-    place.make(folder / ARTIFACTS)
+    study, store = StudyFolder(folder), Artifacts(folder)
+    place = study.place
+    place.make(study.artifacts)
     studies = open_studies(config, folder)
     try:
         # The lock of a search, which is a study's only writer.
-        with file_lock(place.checked(folder / LOCK_FILE), timeout=0):
+        with file_lock(place.checked(study.lock), timeout=0):
             _publish(config, place, studies, store, on_note)
     except Timeout:
         on_note(f"a search is at work on {config.study}: audio and plots are those of the last time.")
@@ -156,10 +155,10 @@ def _publish(
     try:
         found = examine(folder)
         data = plot_data(folder, found)
-        plots = save_plots(found.table, folder / "plots", place=place, result=found.analysis.rows, data=data)
+        plots = save_plots(found.table, StudyFolder(folder).plots, place=place, result=found.analysis.rows, data=data)
         uploaded |= {path.name: path for path in plots if path.suffix == ".png"}
         for finalist in best(folder, HEARD):
-            excerpts = place.files(finalist.home, "excerpt-*.flac")
+            excerpts = place.files(finalist.home, EXCERPTS)
             uploaded |= {f"{finalist.name}-{path.name}": path for path in excerpts}
             if not excerpts:
                 on_note(f"without excerpts of {finalist.architecture.hash}: there are none in {finalist.home}.")

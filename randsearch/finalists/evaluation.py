@@ -23,6 +23,7 @@ import torch
 
 from randsearch.base.errors import UserError
 from randsearch.base.files import Place
+from randsearch.base.layout import StudyFolder
 from randsearch.data import TASKS, Track, open_test
 from randsearch.finalists.bsseval import read_scores, require_museval, score_track, write_scores
 from randsearch.finalists.loading import load_network
@@ -95,9 +96,10 @@ def evaluate_finalists(
         cache=cache,
         progress=True,
     )
-    home, place = folder / "evaluation", Place(folder)
+    study = StudyFolder(folder)
+    place, homes = study.place, {finalist.name: study.evaluated(finalist.name) for finalist in finalists}
     work = [
-        Work(folder, finalist, signal(config), names, track, home / finalist.name / f"{file_name(track.name)}.json")
+        Work(folder, finalist, signal(config), names, track, homes[finalist.name] / f"{file_name(track.name)}.json")
         for finalist in finalists
         for track in tracks
     ]
@@ -108,7 +110,7 @@ def evaluate_finalists(
         for row in summarise(place, finalist, names, [each.path for each in work if each.finalist == finalist])
     ]
     table = pd.DataFrame(rows)
-    place.write(folder / "evaluation.csv", table.to_csv(index=False, lineterminator="\n"))
+    place.write(study.evaluation, table.to_csv(index=False, lineterminator="\n"))
     return table
 
 

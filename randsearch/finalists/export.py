@@ -14,6 +14,7 @@ import yaml
 from safetensors.torch import save
 
 from randsearch.base.files import Place
+from randsearch.base.layout import NETWORK_FILE, PROGRAM_FILE, WEIGHTS_FILE
 from randsearch.data import TASKS
 from randsearch.finalists.loading import load_network
 from randsearch.finalists.winner import Finalist
@@ -53,9 +54,9 @@ def export(config: StudyConfig, finalist: Finalist, output: Path, place: Place |
     shape = _shape(network)
     text = _HEADER + yaml.safe_dump(_describe(config, finalist, shape), sort_keys=False)
     files: dict[str, bytes] = {
-        "weights.safetensors": save(weights, metadata=metadata),
-        "network.yaml": text.encode(),
-        "network.pt2": _program(network, shape, text),
+        WEIGHTS_FILE: save(weights, metadata=metadata),
+        NETWORK_FILE: text.encode(),
+        PROGRAM_FILE: _program(network, shape, text),
     }
     place = place or Place(output, own=True)
     for name, content in files.items():
@@ -103,6 +104,6 @@ def _program(network: WaveUNet, shape: Lengths, description: str) -> bytes:
     example = torch.zeros(1, network.signal.channels, shape.input + grid)
     program = torch.export.export(network, (example,), dynamic_shapes=({2: time},))
     with tempfile.TemporaryDirectory() as aside:
-        path = Path(aside) / "network.pt2"
-        torch.export.save(program, path, extra_files={"network.yaml": description})
+        path = Path(aside) / PROGRAM_FILE
+        torch.export.save(program, path, extra_files={NETWORK_FILE: description})
         return path.read_bytes()

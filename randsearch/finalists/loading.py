@@ -6,6 +6,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from randsearch.base.errors import UserError
+from randsearch.base.layout import WEIGHTS_FILE
 from randsearch.finalists.winner import Finalist
 from randsearch.models.build import build
 from randsearch.models.layers import Signal
@@ -22,7 +23,7 @@ def load_network(finalist: Finalist, signal: Signal) -> WaveUNet:
     Raises:
         UserError: the weights are missing, damaged, behind a link, or another network's.
     """
-    path = finalist.home / "weights.safetensors"
+    path = finalist.home / WEIGHTS_FILE
     # All weights are replaced, so the file that a network's initial statistics came from need not be there any more.
     drawn_simply = {"initialisation": "glorot", "init_statistics": "none"}
     network = build(finalist.architecture.model_copy(update=drawn_simply), signal, 0)

@@ -13,6 +13,7 @@ import pandas as pd
 
 from randsearch.base.errors import UserError
 from randsearch.base.files import Place
+from randsearch.base.layout import WEIGHTS_FILE, StudyFolder
 from randsearch.models.architecture import Architecture
 from randsearch.table.tidy import means, parameters, read_measurements, scores
 
@@ -56,7 +57,7 @@ def best(folder: Path, top: int) -> list[Finalist]:
     Raises:
         UserError: nothing was trained, or the table does not make sense.
     """
-    table = read_measurements(folder / "measurements.csv")
+    table = read_measurements(StudyFolder(folder).table)
     trained = means(table).get("trained", pd.Series(dtype=float)).dropna().sort_values(ascending=False, kind="stable")
     if trained.empty:
         raise UserError(f"nothing was trained in {folder.name}: `randsearch train {folder.name} --top 5` trains some.")
@@ -76,7 +77,7 @@ def find(folder: Path, name: str | None, seed: int | None) -> Finalist:
     """
     if name is None:
         name = best(folder, 1)[0].architecture.hash
-    return _finalist(folder, read_measurements(folder / "measurements.csv"), name, seed)
+    return _finalist(folder, read_measurements(StudyFolder(folder).table), name, seed)
 
 
 def _finalist(folder: Path, table: pd.DataFrame, name: str, seed: int | None) -> Finalist:
@@ -103,7 +104,7 @@ def _finalist(folder: Path, table: pd.DataFrame, name: str, seed: int | None) ->
 
 def _home(folder: Path, name: str, seed: int) -> Path:
     """Folder of a training's files; a link in a study from elsewhere must not lead out of it."""
-    home = folder / "measured" / name / f"trained-{seed}"
+    home = StudyFolder(folder).home(name, "trained", seed)
     with suppress(FileNotFoundError):
-        Place(folder).checked(home / "weights.safetensors")
+        Place(folder).checked(home / WEIGHTS_FILE)
     return home

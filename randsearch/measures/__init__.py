@@ -16,6 +16,7 @@ from typing import Any
 
 from randsearch.base import stopping
 from randsearch.base.errors import DamagedAudioError, NotAgreedError, PlaceError, UserError, told
+from randsearch.base.layout import ERROR_FILE
 from randsearch.base.memory import keep_freed_memory
 from randsearch.base.stopping import OverdueError, StoppedError
 from randsearch.measures.catalogue import MEASURES, find
@@ -109,7 +110,7 @@ def _attempt(setting: Setting, job: Job) -> Measurement:
             return job.failed(setting, f"out of memory on {setting.device}")
         home = setting.home(job.architecture, job.measure, job.seed)
         text = "".join(traceback.format_exception(error))[:_LONGEST_TRACE]
-        setting.place.write(home / "error.txt", text.encode(errors="backslashreplace"))
+        setting.place.write(home / ERROR_FILE, text.encode(errors="backslashreplace"))
         return job.failed(setting, told(error))
     where: dict[str, Any] = {"threads": setting.threads, "device": setting.device}
     return Measurement(job.architecture, job.measure, job.seed, "complete", **asdict(outcome), **where)

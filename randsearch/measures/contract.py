@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from randsearch.base.errors import NotAgreedError, UserError, quoted, told
 from randsearch.base.files import Place
+from randsearch.base.layout import StudyFolder
 from randsearch.models.architecture import Architecture, Half
-from randsearch.table.measurement import home
+from randsearch.table.measurement import Column, Effort, columns_of
 
 if TYPE_CHECKING:
     from randsearch.data import Dataset, Track
@@ -43,7 +44,7 @@ class Setting:
         baseline: score of the best constant-gain mixture on the validation tracks, in dB.
         device: where to compute.
         threads: of each worker.
-        folder: where measurements keep weights and audio.
+        folder: of the study, in which measurements keep weights and audio.
         study: its name; the batches that proxies score on derive from it.
         proxy_batch: crops in a batch of the proxies that score on single batches.
         own_measures: functions of a user's own, as `package.module:function`, that were agreed to.
@@ -66,26 +67,19 @@ class Setting:
 
     def home(self, architecture: Architecture, measure: str, seed: int) -> Path:
         """Folder of one measurement's files."""
-        return home(self.folder, architecture, measure, seed)
+        return StudyFolder(self.folder).home(architecture.hash, measure, seed)
 
     @property
     def place(self) -> Place:
         """The study, as the only door through which its measurements' files are written."""
-        return Place(self.folder.parent)
+        return Place(self.folder)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a measure returns; `randsearch.table.measurement.Measurement` says what each field means."""
+class Outcome(Effort):
+    """What a measure returns; `randsearch.table.measurement` says what each field means."""
 
     score: float
-    baseline: float | None = None
-    seconds: float = 0.0
-    steps: int = 0
-    multiply_adds: float = 0.0
-    validation_seconds: float = 0.0
-    data_seconds: float = 0.0
-    curve: tuple[tuple[int, float], ...] = ()
 
     def checked(self) -> Outcome:
         """The same in plain numbers, such as a table and a database can hold; a measure may be anybody's code.
@@ -93,19 +87,26 @@ class Outcome:
         Raises:
             UnmeasurableError: one of them is none.
         """
-        return Outcome(
-            score=_number(self.score, "score"),
-            baseline=None if self.baseline is None else _number(self.baseline, "baseline"),
-            steps=_step(self.steps, "number of steps"),
-            curve=tuple(
-                (_step(step, "step of its curve"), _number(score, "score of its curve")) for step, score in self.curve
-            ),
-            **{name: _cost(getattr(self, name), f"value of {name}") for name in _COSTS},
-        )
+        effort = {column.name: _plain(column, getattr(self, column.name)) for column in columns_of(Effort)}
+        return Outcome(_number(self.score, "score"), **effort)
 
 
-_COSTS = ("seconds", "multiply_adds", "validation_seconds", "data_seconds")
 _LARGEST_STEP = 2**31 - 1  # databases keep 32 bits of it
+
+
+def _plain(column: Column, value: Any) -> Any:
+    if value is None and column.default is None:
+        return None
+    if column.kind == "score":
+        return _number(value, column.name)
+    if column.kind == "cost":
+        return _cost(value, f"value of {column.name}")
+    if column.kind == "whole":
+        return _step(value, f"number of {column.name}")
+    if column.kind == "curve":
+        name = f"of its {column.name}"
+        return tuple((_step(step, f"step {name}"), _number(score, f"score {name}")) for step, score in value)
+    return str(value)
 
 
 def _number(value: Any, name: str) -> float:

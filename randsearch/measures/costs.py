@@ -17,7 +17,7 @@ FORWARD = 1 / 3
 """Of a training step, as multiply-adds go."""
 
 
-def plan(setting: Setting, architecture: Architecture) -> list[sizing.Convolution]:
+def layers_of(setting: Setting, architecture: Architecture) -> list[sizing.Convolution]:
     """The layers of a network on one training crop."""
     length = sizing.lengths(architecture, setting.recipe.segment).input
     return sizing.convolutions(architecture, setting.signal, length)
@@ -25,7 +25,7 @@ def plan(setting: Setting, architecture: Architecture) -> list[sizing.Convolutio
 
 def step_cost(setting: Setting, architecture: Architecture, half: Half) -> int:
     """Multiply-adds of one training step of a whole batch with a half fixed."""
-    layers = plan(setting, architecture)
+    layers = layers_of(setting, architecture)
     return setting.recipe.batch * sizing.step_multiply_adds(layers, is_fixed(architecture, half))
 
 

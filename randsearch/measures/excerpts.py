@@ -11,11 +11,11 @@ import soundfile
 from numpy.typing import NDArray
 
 from randsearch.base.files import Place
+from randsearch.base.layout import StudyFolder, excerpt_file
 from randsearch.data import Dataset
 
 EXCERPTS = 3
 EXCERPT_SECONDS = 10
-REFERENCE = "reference"
 
 
 def excerpts(data: Dataset) -> Iterator[tuple[int, NDArray[np.float32]]]:
@@ -42,27 +42,28 @@ def write_excerpt(
     """
     content = io.BytesIO()
     soundfile.write(content, audio.T.clip(-1, 1), sample_rate, format="FLAC")
-    place.write(folder / f"excerpt-{number}-{name}.flac", content.getvalue())
+    place.write(folder / excerpt_file(number, name), content.getvalue())
 
 
-def keep_references(data: Dataset, measured: Path) -> None:
+def keep_references(data: Dataset, folder: Path) -> None:
     """Saves mixture and sources of the excerpts, which all measurements of a study share, if they are not there yet.
 
     Args:
         data: of the study.
-        measured: folder of the study's measurements.
+        folder: of the study.
 
     Raises:
         PlaceError: a file cannot be written, or a link is in its way.
         OSError: the folder cannot be written.
     """
-    place, folder = Place(measured.parent), measured / REFERENCE
-    if place.has(folder):
+    study = StudyFolder(folder)
+    place, whole = study.place, study.references
+    if place.has(whole):
         return
-    part = folder.with_suffix(".part")  # takes its name when it is whole, for its presence says that it is
+    part = study.unfinished_references  # takes its name when it is whole, for its presence says that it is
     place.make(part)
     for number, sources in excerpts(data):
         write_excerpt(place, part, number, "mixture", sources.sum(axis=0), data.sample_rate)
         for name, source in zip(data.source_names, sources, strict=True):
             write_excerpt(place, part, number, name, source, data.sample_rate)
-    place.rename(part, folder)
+    place.rename(part, whole)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from randsearch.measures.contract import Outcome, Setting
-from randsearch.measures.costs import plan
+from randsearch.measures.costs import layers_of
 from randsearch.models import sizing
 from randsearch.models.architecture import Architecture
 
 
 def params(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
     """Parameters of the network."""
-    return Outcome(score=float(sum(sizing.parameters(plan(setting, architecture)).values())))
+    return Outcome(score=float(sum(sizing.parameters(layers_of(setting, architecture)).values())))
 
 
 def macs(setting: Setting, architecture: Architecture, seed: int) -> Outcome:

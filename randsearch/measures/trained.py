@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
 
+from randsearch.base.layout import CHECKPOINT_FILE, WEIGHTS_FILE
 from randsearch.base.seeds import derive
 from randsearch.data import Crops
 from randsearch.data.metrics import score
@@ -27,7 +28,7 @@ from randsearch.models.inference import separate
 from randsearch.models.sizing import lengths
 from randsearch.models.wave_unet import WaveUNet
 from randsearch.table.segments import write_segments
-from randsearch.training.checkpoints import CHECKPOINT_FILE, Checkpoint
+from randsearch.training.checkpoints import Checkpoint
 from randsearch.training.loop import segment_scores, train
 
 
@@ -125,7 +126,7 @@ def _keep(network: WaveUNet, setting: Setting, architecture: Architecture, home:
         {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()},
         metadata={"architecture": architecture.model_dump_json(exclude_defaults=True)},
     )
-    place.write(home / "weights.safetensors", content)
+    place.write(home / WEIGHTS_FILE, content)
     for number, sources in excerpts(data):
         estimates = separate(network, torch.from_numpy(sources.sum(axis=0)).to(setting.device)).cpu().numpy()
         for source, estimate in zip(data.source_names, estimates, strict=True):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from randsearch.plots import style
 from randsearch.statistics import agreement, settings
 from randsearch.statistics.budgets import at_budgets, base
-from randsearch.table.tidy import measures
+from randsearch.table.tidy import measure_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,7 +101,7 @@ def _paths(table: pd.DataFrame, result: pd.DataFrame) -> dict[str, NDArray[np.fl
     how = settings(result)
     finer = at_budgets(table, target=how.target)
     wanted = [measure == how.target or base(measure) != measure for measure in finer["measure"].astype(str)]
-    if len(measures(finer[wanted])) < 2:
+    if len(measure_names(finer[wanted])) < 2:
         return {}
     rows = agreement(finer[wanted], target=how.target, resamples=1, seed=how.seed).dropna(
         subset=["spearman", "relative_cost"]

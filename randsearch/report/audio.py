@@ -1,19 +1,17 @@
 """What a report lets one hear: the saved excerpts of a study, as data URIs, up to a bound on their size."""
 
 import base64
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from randsearch.base.files import Place
+from randsearch.base.layout import EXCERPTS, StudyFolder, excerpt_of, seed_of
 from randsearch.plots.style import label
 
 MEASURES = ("trained", "fixed_decoder", "fixed_encoder")
 MOST_BYTES = 12_000_000
 """Of audio files in one report; as data URIs they take a third more."""
-REFERENCE = "reference"
-_NAME = re.compile(r"excerpt-(\d+)-(.+)\.flac")
 
 
 @dataclass(frozen=True)
@@ -49,17 +47,18 @@ class Listening:
     left_out: int
 
 
-def listen(measured: Path, architecture: str, *, most_bytes: int = MOST_BYTES) -> Listening:
+def listen(folder: Path, architecture: str, *, most_bytes: int = MOST_BYTES) -> Listening:
     """Collects what can be heard of an architecture.
 
     Args:
-        measured: Folder of the study's measurements.
+        folder: Of the study.
         architecture: Hash.
         most_bytes: Bound on all audio files together; whole excerpts are left out beyond it.
     """
-    homes = [(label(measure), _home(measured / architecture, measure)) for measure in MEASURES]
-    shelves = [(name, _files(home, measured)) for name, home in homes if home is not None]
-    reference = _files(measured / REFERENCE, measured)
+    study = StudyFolder(folder)
+    place, homes = study.place, [(label(measure), _home(study.homes(architecture), measure)) for measure in MEASURES]
+    shelves = [(name, _files(home, place)) for name, home in homes if home is not None]
+    reference = _files(study.references, place)
     numbers = sorted({number for _, files in shelves for number, _ in files})
     kept, size, left_out = [], 0, 0
     for number in numbers:
@@ -69,9 +68,8 @@ def listen(measured: Path, architecture: str, *, most_bytes: int = MOST_BYTES) -
             left_out += 1
             continue
         size += more
-        read = Place(measured.parent).read
         players = (
-            (name, tuple(Player(caption, _uri(read(path))) for caption, path in sounds)) for name, sounds in rows
+            (name, tuple(Player(caption, _uri(place.read(path))) for caption, path in sounds)) for name, sounds in rows
         )
         kept.append(Excerpt(number, tuple(players)))
     return Listening(architecture, tuple(kept), size, left_out)
@@ -79,19 +77,14 @@ def listen(measured: Path, architecture: str, *, most_bytes: int = MOST_BYTES) -
 
 def _home(folder: Path, measure: str) -> Path | None:
     """The folder of a measure's lowest seed, if there is one."""
-    found = {
-        int(path.name.removeprefix(f"{measure}-")): path
-        for path in folder.glob(f"{measure}-*")
-        if path.name.removeprefix(f"{measure}-").isdigit()
-    }
-    return found[min(found)] if found else None
+    found = ((seed_of(path, measure), path) for path in folder.glob(f"{measure}-*"))
+    return min(((seed, path) for seed, path in found if seed is not None), default=(None, None))[1]
 
 
-def _files(folder: Path, measured: Path) -> dict[tuple[int, str], Path]:
+def _files(folder: Path, place: Place) -> dict[tuple[int, str], Path]:
     """The excerpts of a folder by number and name; a file that lies elsewhere is none of the study's."""
-    found = Place(measured.parent).files(folder, "excerpt-*.flac")
-    matches = ((_NAME.fullmatch(path.name), path) for path in found)
-    return {(int(match[1]), match[2]): path for match, path in matches if match}
+    found = ((excerpt_of(path), path) for path in place.files(folder, EXCERPTS))
+    return {excerpt: path for excerpt, path in found if excerpt is not None}
 
 
 def _rows(

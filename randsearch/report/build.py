@@ -15,6 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from randsearch.base.files import Place
+from randsearch.base.layout import StudyFolder
 from randsearch.plots import make_plots
 from randsearch.plots.style import label, render
 from randsearch.report import machine
@@ -24,9 +25,8 @@ from randsearch.statistics import Verdict, headline, notes, verdict
 from randsearch.study.config import StudyConfig
 from randsearch.study.findings import Findings, examine, plot_data
 from randsearch.study.folders import load_config
-from randsearch.table.tidy import means, measures, parameters, read_measurements
+from randsearch.table.tidy import means, measure_names, parameters, read_measurements
 
-REPORT_FILE = "report.html"
 TARGET = "trained"
 WINNERS = 3
 
@@ -71,8 +71,8 @@ def write_report(folder: Path) -> Path:
     Raises:
         UserError: If the study cannot be read, or the file cannot be written.
     """
-    config, table = load_config(folder), read_measurements(folder / "measurements.csv")
-    path = folder / REPORT_FILE
+    config, table = load_config(folder), read_measurements(StudyFolder(folder).table)
+    path = StudyFolder(folder).report
     Place(folder).write(path, _template().render(**_context(config, table, folder)))
     return path
 
@@ -100,11 +100,11 @@ def _context(config: StudyConfig, table: pd.DataFrame, folder: Path) -> dict[str
         **(_found(examine(folder), folder) if trained else _nothing_trained(config)),
         "chooser": label(chooser),
         "winners": [_winner(table, name, chooser, config.proxy) for name in best],
-        "listening": listen(folder / "measured", best[0]) if best else None,
+        "listening": listen(folder, best[0]) if best else None,
         "scores": score_grid(table, chooser),
         "failures": failure_grid(table),
         "yaml": yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
-        "command": f"randsearch search --config {shlex.quote(str(folder / 'config.yaml'))} --results repeated",
+        "command": f"randsearch search --config {shlex.quote(str(StudyFolder(folder).config))} --results repeated",
         "measured_on": machine.measured_on(table),
         "versions": machine.versions(),
         "this_machine": machine.this_machine(),
@@ -142,7 +142,7 @@ def _counts(table: pd.DataFrame) -> list[tuple[str, str]]:
     hours = float(table["seconds"].sum()) / 3600
     return [
         ("architectures", str(table["architecture"].nunique())),
-        ("measures", str(len(measures(table)))),
+        ("measures", str(len(measure_names(table)))),
         ("measurements", str(len(table))),
         ("failed", str(failed)),
         ("scoring", f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} min"),

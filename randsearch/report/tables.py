@@ -9,7 +9,7 @@ import pandas as pd
 
 from randsearch.plots.style import label
 from randsearch.statistics import TOP, format_interval, format_p
-from randsearch.table.tidy import means, measures, parameters
+from randsearch.table.tidy import means, measure_names, parameters
 
 MOST_ROWS = 200
 
@@ -87,7 +87,7 @@ def score_grid(table: pd.DataFrame, target: str) -> Grid:
     wide = means(table)
     if target in wide:
         wide = wide.sort_values(target, ascending=False, kind="stable")
-    order = sorted(measures(table), key=lambda measure: measure != target)
+    order = sorted(measure_names(table), key=lambda measure: measure != target)
     given = table.drop_duplicates("architecture").set_index("architecture")[parameters(table)]
     headings = [("architecture", "hash"), *((label(measure), "mean score over seeds") for measure in order)]
     headings += [(name.replace("_", " "), "parameter") for name in parameters(table)]

@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 import optuna
@@ -15,17 +14,18 @@ from optuna.trial import TrialState
 
 from randsearch.base import stopping
 from randsearch.base.errors import UserError
+from randsearch.base.layout import StudyFolder
 from randsearch.base.seeds import derive
 from randsearch.measures import Job, Setting, find
 from randsearch.models import sizing
 from randsearch.models.architecture import Architecture
 from randsearch.running.executors import Executor
 from randsearch.running.progress import SearchProgress
-from randsearch.running.retention import Keeper
+from randsearch.running.retention import Retention
 from randsearch.space import BoundSpace, Invalid
 from randsearch.study.candidates import planned_candidates
 from randsearch.study.config import StudyConfig
-from randsearch.study.studies import Candidate, Studies, describe
+from randsearch.study.studies import Candidate, Studies, attributes_of
 from randsearch.study.tabulate import tabulate
 from randsearch.table.measurement import Key, Measurement
 from randsearch.table.tidy import write_measurements
@@ -51,8 +51,7 @@ class Driver:
         studies: storage; what it holds already is not measured again.
         executor: where jobs run.
         progress: what is shown.
-        keeper: clears the files of what is recorded.
-        table: path of `measurements.csv`, kept up with the storage.
+        retention: clears the files of what is recorded.
     """
 
     def __init__(
@@ -63,8 +62,7 @@ class Driver:
         studies: Studies,
         executor: Executor,
         progress: SearchProgress,
-        keeper: Keeper,
-        table: Path,
+        retention: Retention,
     ) -> None:
         self._config = config
         self._setting = setting
@@ -72,9 +70,9 @@ class Driver:
         self._studies = studies
         self._executor = executor
         self._progress = progress
-        self._keeper = keeper
+        self._retention = retention
         self._allow_failures = False
-        self._table = table
+        self._table = StudyFolder(setting.folder).table  # kept up with the storage
         self._written, self._pause = -TABLE_SECONDS, TABLE_SECONDS
         self._tabulated = studies.tabulated
         self._failures: Counter[tuple[str, str]] = Counter()
@@ -94,7 +92,7 @@ class Driver:
             StoppedError: the search is to stop.
         """
         self._allow_failures = allow_failures
-        self._keeper.sweep(self._known.values())
+        self._retention.sweep(self._known.values())
         try:
             with self._studies.storage.late():
                 self._complete()
@@ -151,7 +149,7 @@ class Driver:
             jobs: each is made when there is room for it.
             planned: how many they are.
         """
-        self._progress.plan(planned)
+        self._progress.expect(planned)
         running: dict[Key, tuple[Job, float]] = {}
         submitted, cost, left, ending = 0, 0.0, 0.0, None
         while True:
@@ -168,7 +166,7 @@ class Driver:
                     self._executor.submit(job)
             if not running:
                 break
-            self._progress.expect(left + (planned - submitted) * cost / submitted)
+            self._progress.set_left(left + (planned - submitted) * cost / submitted)
             if any(work for _, work in running.values()):
                 self._studies.storage.flush()  # What comes next may take its time.
             began = time.monotonic()
@@ -200,7 +198,7 @@ class Driver:
         self._tabulated = False
         if measurement.measure == self._config.proxy:
             self._tell_primary(candidate)
-        self._keeper.recorded(measurement)
+        self._retention.recorded(measurement)
         if measurement.state == "failed" and not self._allow_failures:
             self._judge_failures()
 
@@ -286,7 +284,7 @@ class Driver:
             else:
                 study.tell(trial, self._objectives(proposed, score))
             return None
-        for name, value in describe(proposed).items():
+        for name, value in attributes_of(proposed).items():
             trial.set_user_attr(name, value)
         self._admit(Candidate(trial.number, proposed, trial.params, trial.distributions, told=False))
         return proposed.hash

@@ -10,7 +10,7 @@ import torch
 from randsearch.base.seeds import derive
 from randsearch.data import Dataset
 from randsearch.measures import Setting, find
-from randsearch.measures.costs import plan, step_cost
+from randsearch.measures.costs import layers_of, step_cost
 from randsearch.measures.excerpts import EXCERPT_SECONDS, EXCERPTS
 from randsearch.models.architecture import Architecture
 from randsearch.models.build import build
@@ -95,7 +95,7 @@ def _rate(setting: Setting, architecture: Architecture) -> float:
 
 
 def _bytes_per_training(setting: Setting, sample: list[Architecture]) -> float:
-    layers = (plan(setting, architecture) for architecture in sample)
+    layers = (layers_of(setting, architecture) for architecture in sample)
     weights = 4.0 * sum(sum(parameters(found).values()) for found in layers) / len(sample)
     seconds = EXCERPTS * EXCERPT_SECONDS * setting.signal.sources * setting.signal.channels
     # FLAC of 16 bits keeps music at roughly half its size.

@@ -53,7 +53,7 @@ class SearchProgress:
     ) -> None:
         self._progress.stop()
 
-    def plan(self, jobs: int) -> None:
+    def expect(self, jobs: int) -> None:
         """Adds work to what is left.
 
         Args:
@@ -63,7 +63,7 @@ class SearchProgress:
         self._printed = self._finished * 10 // max(self._jobs, 1)
         self._show(())
 
-    def expect(self, cost: float) -> None:
+    def set_left(self, cost: float) -> None:
         """Says what is left, as far as can be told: most of the networks that it is for need not be known yet.
 
         Args:

@@ -6,28 +6,27 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
 
-from randsearch.base.files import Place
-from randsearch.table.measurement import Measurement, home
-from randsearch.training.checkpoints import CHECKPOINT_FILE, PART_FILE
+from randsearch.base.layout import CHECKPOINT_FILE, CHECKPOINT_PART, CHECKPOINTS, WEIGHTS_AND_AUDIO, StudyFolder
+from randsearch.table.measurement import Measurement
 
-Keep = Literal["all", "trained", "none"]
+Retained = Literal["all", "trained", "none"]
+"""Of which measurements the weights and the audio stay."""
 
-_CHECKPOINTS = (CHECKPOINT_FILE, PART_FILE)
-_WEIGHTS_AND_AUDIO = ("*.safetensors", "*.flac")
+_CHECKPOINT = (CHECKPOINT_FILE, CHECKPOINT_PART)
 
 
-class Keeper:
+class Retention:
     """Clears the folders of measurements.
 
     Args:
-        folder: of all measurements, in that of the study.
-        keep: of which of them the weights and the audio stay; scores and segments always do.
+        folder: of the study.
+        retained: of which measurements the weights and the audio stay; scores and segments always do.
     """
 
-    def __init__(self, folder: Path, keep: Keep) -> None:
-        self._folder = folder
-        self._place = Place(folder.parent)
-        self._keep = keep
+    def __init__(self, folder: Path, retained: Retained) -> None:
+        self._study = StudyFolder(folder)
+        self._place = self._study.place
+        self._retained = retained
 
     def recorded(self, measurement: Measurement) -> None:
         """Removes what a measurement that is in the storage needs no longer.
@@ -35,14 +34,14 @@ class Keeper:
         Raises:
             PlaceError: the measurement's folder is a link.
         """
-        folder = home(self._folder, measurement.architecture, measurement.measure, measurement.seed)
-        kept = self._keep == "all" or (self._keep == "trained" and measurement.measure == "trained")
-        self._place.clear(folder, _CHECKPOINTS if kept else (*_CHECKPOINTS, *_WEIGHTS_AND_AUDIO))
+        stays = self._retained == "all" or (self._retained == "trained" and measurement.measure == "trained")
+        gone = _CHECKPOINT if stays else (*_CHECKPOINT, *WEIGHTS_AND_AUDIO)
+        self._place.clear(self._study.home(*measurement.key), gone)
 
     def sweep(self, known: Collection[Measurement]) -> None:
         """Removes checkpoints of measurements that a driver recorded and was killed before it removed them."""
-        left = {path.parent for path in self._place.files(self._folder, f"{Path(CHECKPOINT_FILE).stem}.*")}
+        left = {path.parent for path in self._place.files(self._study.measured, CHECKPOINTS)}
         if left:
-            homes = {home(self._folder, m.architecture, m.measure, m.seed) for m in known}
+            homes = {self._study.home(*measurement.key) for measurement in known}
             for folder in left & homes:
-                self._place.clear(folder, _CHECKPOINTS)
+                self._place.clear(folder, _CHECKPOINT)

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from randsearch.base import stopping
 from randsearch.base.errors import DamagedAudioError, UserError
+from randsearch.base.layout import StudyFolder
 from randsearch.data import Crops, Dataset, Track, open_dataset
 from randsearch.measures import MEASURES, Setting, find
 from randsearch.measures.baseline import constant_gain_score
@@ -23,12 +24,13 @@ from randsearch.measures.own import unchanged
 from randsearch.running.driver import Driver
 from randsearch.running.executors import Executor, InProcess, LocalProcesses
 from randsearch.running.progress import SearchProgress
-from randsearch.running.retention import Keep, Keeper
+from randsearch.running.retention import Retained, Retention
 from randsearch.study import trust
-from randsearch.study.candidates import bind_space, check_room, open_studies, signal, with_grid
+from randsearch.study.candidates import bind_space, check_room, signal, with_grid
 from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
 from randsearch.study.lease import leased, locked
+from randsearch.study.rebuild import open_studies
 from randsearch.training.loop import Recipe
 from randsearch.training.validation import affordable_seconds, take_excerpts
 
@@ -65,7 +67,7 @@ class Machine:
     gpu_share: float = 1.0
     devices: tuple[str, ...] = ()
     time_limit: float | None = None
-    keep: Keep = "all"
+    keep: Retained = "all"
     allow_failures: bool = False
 
 
@@ -81,7 +83,7 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     """
     name = options.get("study", StudyConfig.model_fields["study"].default)
     folder = machine.results / str(name)
-    stored = load_config(folder) if (folder / "config.yaml").is_file() else None
+    stored = load_config(folder) if StudyFolder(folder).is_study else None
     if stored is None and "space" not in options:
         raise UserError(f"there is no study {name} in {machine.results} yet: give the SPACE.yaml that it searches.")
     if stored is not None:
@@ -177,7 +179,7 @@ def make_setting(
         baseline=baseline,
         device=config.device,
         threads=config.threads,
-        folder=folder / "measured",
+        folder=folder,
         study=config.batch_name,
         proxy_batch=config.proxy_batch,
         own_measures=trust.agreed_measures(config, folder),
@@ -210,11 +212,11 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
         stopping.heeding(stop),
         stopping.signals(stop) as came,
     ):
-        if not (folder / "config.yaml").exists():
+        if not StudyFolder(folder).config.exists():
             baseline()  # So are data that nothing can be scored on.
         # First, for what is stored refuses other options where `config.yaml` is gone, and those must not be saved.
         studies = open_studies(config, folder)
-        config.save(folder / "config.yaml")
+        config.save(StudyFolder(folder).config)
         _keep_references(dataset, folder)
         if check is not None:
             studies.storage.guard(check)
@@ -225,11 +227,9 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
 
         def drive() -> None:
             progress = SearchProgress(machine.console, config.proxy)
-            keeper = Keeper(setting.folder, machine.keep)
+            retention = Retention(folder, machine.keep)
             with open_executor(setting, machine, stop) as executor, progress:
-                driver = Driver(
-                    config, setting, space, studies, executor, progress, keeper, folder / "measurements.csv"
-                )
+                driver = Driver(config, setting, space, studies, executor, progress, retention)
                 driver.run(allow_failures=machine.allow_failures)
 
         try:
@@ -270,6 +270,6 @@ def open_executor(setting: Setting, machine: Machine, stop: stopping.SharedFlag)
 
 def _keep_references(dataset: Dataset, folder: Path) -> None:
     try:
-        keep_references(dataset, folder / "measured")
+        keep_references(dataset, folder)
     except OSError as error:
         raise UserError(f"the reference excerpts of the study {folder.name} cannot be saved: {error}.") from error

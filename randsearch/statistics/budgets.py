@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from randsearch.table.tidy import measures
+from randsearch.table.tidy import measure_names
 
 FALLING = ("sotl",)
 """Measures whose curve is a running sum, so that the score at a step is the curve there and not the best before it."""
@@ -31,7 +31,7 @@ def at_budgets(table: pd.DataFrame, *, target: str = "trained") -> pd.DataFrame:
     """
     added = [
         stopped_at(rows, step)
-        for measure in measures(table)
+        for measure in measure_names(table)
         if measure != target
         for rows in [table[table["measure"] == measure]]
         for step in budgets(rows)

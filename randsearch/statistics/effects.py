@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from randsearch.base.files import Place, place_of
+from randsearch.base.layout import StudyFolder
 from randsearch.statistics.correlations import Floats
 from randsearch.statistics.interval import FEWEST_FOR_INTERVAL, UNKNOWN, Draws, Interval
 from randsearch.statistics.permutation import doubled_ranks
@@ -131,7 +132,7 @@ def write_effects(found: Sequence[Effect], folder: str | Path | Place) -> None:
         UserError: If the file cannot be written.
     """
     place = place_of(folder)
-    place.write(place.root / "effects.csv", effects_frame(found).to_csv(index=False, lineterminator="\n"))
+    place.write(StudyFolder(place.root).effects, effects_frame(found).to_csv(index=False, lineterminator="\n"))
 
 
 def format_effects(found: Sequence[Effect], target: str, proxy: str) -> "Table | None":

@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from randsearch.base.files import Place, place_of
+from randsearch.base.layout import StudyFolder
 from randsearch.table.tidy import ENSEMBLE, means, seconds
 
 FEWEST = 10
@@ -120,7 +121,7 @@ def write_ensemble(found: Ensemble, folder: Path | Place) -> None:
     """
     order = found.importance.sort_values(f"{ENSEMBLE}ridge", ascending=False, kind="stable")
     place = place_of(folder)
-    place.write(place.root / "ensemble.csv", order.to_csv(index_label="proxy", lineterminator="\n"))
+    place.write(StudyFolder(place.root).ensemble, order.to_csv(index_label="proxy", lineterminator="\n"))
 
 
 def sentences(found: Ensemble, most: int = 3) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from randsearch.base.files import Place, place_of
+from randsearch.base.layout import StudyFolder
 from randsearch.statistics.analysis import Analysis, settings
 from randsearch.statistics.choice import TOP
 from randsearch.statistics.verdict import PRIMARY, verdict
@@ -63,8 +64,9 @@ def write_agreement(result: pd.DataFrame | Analysis, folder: str | Path | Place,
     if isinstance(result, Analysis):
         document |= {"verdict": asdict(verdict(result, proxy)), **result.to_dict()}
     place = place_of(folder)
-    place.write(place.root / "agreement.csv", rows.to_csv(index=False, lineterminator="\n"))
-    place.write(place.root / "agreement.json", json.dumps(without_nan(document), indent=2, allow_nan=False) + "\n")
+    into = StudyFolder(place.root)
+    place.write(into.agreement, rows.to_csv(index=False, lineterminator="\n"))
+    place.write(into.agreement_json, json.dumps(without_nan(document), indent=2, allow_nan=False) + "\n")
 
 
 def without_nan(value: Any) -> Any:

@@ -21,7 +21,7 @@ from randsearch.statistics.differences import Comparer
 from randsearch.statistics.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, Draws, Interval
 from randsearch.statistics.permutation import holm, permutation_ps
 from randsearch.statistics.scores import Scores, mean_cost
-from randsearch.table.tidy import failures, measures
+from randsearch.table.tidy import failures, measure_names
 
 COEFFICIENTS = ("spearman", "kendall", "pearson")
 COLUMNS = (
@@ -67,10 +67,10 @@ class Board:
         """
         if resamples < 1:
             raise UserError(f"resamples should be at least 1, not {resamples}.")
-        if target not in measures(table):
+        if target not in measure_names(table):
             raise UserError(f"There is no measurement of {target!r}, so that no proxy can be compared with it.")
         truth = Scores.of(table, target)
-        proxies = {name: Scores.of(table, name) for name in measures(table) if name != target}
+        proxies = {name: Scores.of(table, name) for name in measure_names(table) if name != target}
         draws = Draws.of(int(truth.scored.sum()), resamples, np.random.default_rng(seed))
         further = draws.among(np.ones(draws.members, dtype=bool), min(resamples, FURTHER_RESAMPLES))
         ceiling, drawn = noise_ceiling(truth.seeds[truth.scored], further)

@@ -9,7 +9,7 @@ from randsearch.base.errors import UserError
 from randsearch.statistics.correlations import Floats, correlations
 from randsearch.statistics.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, UNKNOWN, Draws, Interval
 from randsearch.statistics.wording import worded
-from randsearch.table.tidy import means, measures
+from randsearch.table.tidy import means, measure_names
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def compare(
     """
     wide = [means(table) for table in (first, second)]
     common = wide[0].index.intersection(wide[1].index)
-    shared = [measure for measure in measures(first) if measure in wide[1]]
+    shared = [measure for measure in measure_names(first) if measure in wide[1]]
     if not len(common):
         raise UserError("the two studies have no architecture in common; sample both from one space with one seed.")
     if not shared:

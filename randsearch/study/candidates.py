@@ -1,4 +1,4 @@
-"""What a configuration names, opened: the space that architectures come from, and the storage that remembers them.
+"""Where the architectures of a study come from: its space, and those of it that no score decides about.
 
 Nothing here imports torch.
 """
@@ -7,19 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from itertools import islice
-from pathlib import Path
 
 from randsearch.base.errors import UserError
-from randsearch.base.files import Place
 from randsearch.base.seeds import derive
 from randsearch.data import TASKS
 from randsearch.models.sizing import Signal
 from randsearch.space import BoundSpace, Drawn, SearchSpace
 from randsearch.study.config import StudyConfig
-from randsearch.study.rebuild import rebuild
-from randsearch.study.storage import STUDY_FILE
-from randsearch.study.studies import TABLE_FILE, Studies
-from randsearch.table.tidy import TornTableError
 
 LARGEST_GRID = 10_000
 
@@ -110,41 +104,3 @@ def with_grid(config: StudyConfig, space: BoundSpace, *, limited: bool) -> Study
         )
     trials = config.trials if limited else count.number
     return config.model_copy(update={"trials": trials, "whole": count.exact and trials == count.number})
-
-
-def open_studies(config: StudyConfig, folder: Path, *, refill: bool = True) -> Studies:
-    """The Optuna studies of a study; what its table holds and they do not is added to them.
-
-    Args:
-        config: resolved.
-        folder: of the study.
-        refill: whether a file is compared with the table too, which takes reading all of both; it is written first
-            and lacks something only if it was damaged or put back from a copy.
-
-    Raises:
-        UserError: the storage cannot be opened, the table cannot be read, or both are torn.
-    """
-    table, file = folder / TABLE_FILE, folder / STUDY_FILE
-    # Without `config.yaml` nothing says with which options the table was made; `Studies` says so.
-    if table.exists() and config.storage is None and not file.exists() and (folder / "config.yaml").exists():
-        # Built aside, for half a study in its place would be taken for a whole one, and the table be cut to it.
-        place = Place(folder)
-        with place.aside(".rebuild-") as aside:
-            _rebuild(Studies(config, aside), config, table)
-            place.rename(aside / STUDY_FILE, file)
-        return Studies(config, folder)
-    studies = Studies(config, folder)
-    if table.exists() and (refill or config.storage is not None):
-        try:
-            _rebuild(studies, config, table)
-        except TornTableError:
-            # A database that holds the study is the truth, and the table will be written anew from it. Of a torn table
-            # not even what looks whole is taken: its last number may be half of one.
-            if not studies.candidates():
-                raise
-    return studies
-
-
-def _rebuild(studies: Studies, config: StudyConfig, table: Path) -> None:
-    space = bind_space(config)
-    rebuild(studies, space, table, () if config.adaptive else planned_candidates(config, space))

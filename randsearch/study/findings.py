@@ -10,15 +10,16 @@ import pandas as pd
 
 from randsearch.base.errors import NotAgreedError, UserError
 from randsearch.base.files import Place
+from randsearch.base.layout import StudyFolder
 from randsearch.statistics import Analysis, agreement, analyse, effects_frame, verdict, write_agreement, write_effects
 from randsearch.statistics.budgets import at_budgets, base
 from randsearch.statistics.ensembles import Ensemble, ensemble, with_ensemble, write_ensemble
 from randsearch.statistics.output import without_nan
-from randsearch.study.candidates import open_studies
 from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
+from randsearch.study.rebuild import open_studies
 from randsearch.table.segments import read_segments
-from randsearch.table.tidy import means, measures, read_measurements
+from randsearch.table.tidy import means, measure_names, read_measurements
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def examine(folder: Path, *, resamples: int = 2000) -> Findings:
         UserError: nothing was trained, so that there is nothing to agree with.
     """
     config = load_config(folder)
-    table = read_measurements(folder / "measurements.csv")
+    table = read_measurements(StudyFolder(folder).table)
     combined = ensemble(table, seed=config.seed)
     table = with_ensemble(table, combined)
     return Findings(config, table, analyse(table, resamples=resamples, seed=config.seed, bias=config.bias), combined)
@@ -93,8 +94,8 @@ def analyse_budgets(folder: Path, *, resamples: int = 2000) -> pd.DataFrame:
         UserError: nothing was trained, or no run was validated before its end.
     """
     config = load_config(folder)
-    table = at_budgets(read_measurements(folder / "measurements.csv"))
-    curved = dict.fromkeys(base(measure) for measure in measures(table) if base(measure) != measure)
+    table = at_budgets(read_measurements(StudyFolder(folder).table))
+    curved = dict.fromkeys(base(measure) for measure in measure_names(table) if base(measure) != measure)
     if not curved:
         raise UserError(
             f"no measure of {config.study} has a score before its last step: validate more often than every "
@@ -105,7 +106,7 @@ def analyse_budgets(folder: Path, *, resamples: int = 2000) -> pd.DataFrame:
     place = {measure: number for number, measure in enumerate(curved)}
     result = result.assign(place=[place[base(proxy)] for proxy in result["proxy"].astype(str)])
     result = result.sort_values(["place", "relative_cost"], kind="stable", ignore_index=True).drop(columns="place")
-    Place(folder).write(folder / "budgets.csv", result.to_csv(index=False, lineterminator="\n"))
+    Place(folder).write(StudyFolder(folder).budgets, result.to_csv(index=False, lineterminator="\n"))
     return result
 
 
@@ -124,7 +125,7 @@ def plot_data(folder: Path, found: Findings) -> dict[str, pd.DataFrame]:
     return {
         "regret_recall": found.analysis.curves,
         "effects": effects_frame(found.analysis.effects),
-        "segments": read_segments(folder / "measured", best, ("trained", "fixed_decoder", "fixed_encoder")),
+        "segments": read_segments(folder, best, ("trained", "fixed_decoder", "fixed_encoder")),
     }
 
 

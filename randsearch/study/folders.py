@@ -6,6 +6,7 @@ from pathlib import Path
 
 from randsearch.base.errors import UserError
 from randsearch.base.files import Place
+from randsearch.base.layout import StudyFolder
 from randsearch.study import trust
 from randsearch.study.config import StudyConfig
 from randsearch.study.config_file import read_study
@@ -18,9 +19,9 @@ def study_folder(results: Path, name: str) -> Path:
         UserError: there is none of that name, or the name or a link would leave the results folder.
     """
     folder = results / name
-    if Path(name).name != name or not (folder / "config.yaml").is_file():
+    if Path(name).name != name or not StudyFolder(folder).is_study:
         raise UserError(f"there is no study {name} in {results}: `randsearch search` makes one.")
-    Place(folder).checked(folder / "config.yaml")
+    Place(folder).checked(StudyFolder(folder).config)
     return folder
 
 
@@ -34,7 +35,7 @@ def load_config(folder: Path, storage: str | None = None) -> StudyConfig:
     Raises:
         UserError: the file cannot be read, is torn or a link, or names another database.
     """
-    path = folder / "config.yaml"
+    path = StudyFolder(folder).config
     Place(folder).checked(path)
     config = StudyConfig.create(read_study(path), str(path))
     if storage is None:

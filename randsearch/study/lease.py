@@ -27,15 +27,12 @@ from sqlalchemy.orm import Session
 
 from randsearch.base.errors import PlaceError, UserError
 from randsearch.base.files import Place
+from randsearch.base.layout import StudyFolder
 from randsearch.base.locks import LOCKLESS, file_lock
 from randsearch.study.config import StudyConfig
-from randsearch.study.storage import database_url, open_engine, sentence_on
+from randsearch.study.database import database_url, open_engine, sentence_on
 
 LEASE_SECONDS = 120.0
-
-LOCK_FILE = ".lock"
-HOLDER_FILE = ".driver"
-"""What the driver at work, or the last one if it was killed, says of itself."""
 
 _LEASES = Table(
     "randsearch_leases",
@@ -68,7 +65,7 @@ class Holder:
     def of(cls, folder: Path) -> Holder | None:
         """The driver that works, or was killed at work, in a folder."""
         try:
-            found = json.loads(Place(folder).read(folder / HOLDER_FILE))
+            found = json.loads(Place(folder).read(StudyFolder(folder).driver))
             return cls(str(found["name"]), str(found["token"]))
         except (OSError, PlaceError, ValueError, KeyError, TypeError):
             return None
@@ -97,7 +94,7 @@ def locked(folder: Path) -> Iterator[Holder | None]:
     try:
         place = Place(folder)
         place.make(folder)
-        lock = file_lock(place.checked(folder / LOCK_FILE), timeout=0.3)
+        lock = file_lock(place.checked(StudyFolder(folder).lock), timeout=0.3)
         lock.acquire()  # `randsearch status` may hold it for a moment.
     except Timeout:
         other = Holder.of(folder)
@@ -136,7 +133,7 @@ def leased(config: StudyConfig, folder: Path, killed: Holder | None) -> Iterator
     Raises:
         UserError: another driver has it, or the database cannot be used.
     """
-    holder, file, place = Holder.here(), folder / HOLDER_FILE, Place(folder)
+    holder, file, place = Holder.here(), StudyFolder(folder).driver, Place(folder)
     lease = None
     if config.storage is not None:
         url = database_url(config, folder)
@@ -155,10 +152,10 @@ def leased(config: StudyConfig, folder: Path, killed: Holder | None) -> Iterator
 
 def driver_at_work(folder: Path) -> str | None:
     """The name of the driver that holds the lock of a folder; None if nobody does."""
-    if not (folder / LOCK_FILE).exists():
+    if not StudyFolder(folder).lock.exists():
         return None
     try:
-        with file_lock(Place(folder).checked(folder / LOCK_FILE), timeout=0):
+        with file_lock(Place(folder).checked(StudyFolder(folder).lock), timeout=0):
             return None
     except Timeout:
         holder = Holder.of(folder)

@@ -10,20 +10,18 @@ from pathlib import Path
 
 from randsearch.base.errors import NotAgreedError, UserError
 from randsearch.base.files import Place
+from randsearch.base.layout import TABLE_FILE, StudyFolder
 from randsearch.measures import find
-from randsearch.study.candidates import open_studies
 from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
 from randsearch.study.lease import locked
+from randsearch.study.rebuild import open_studies
 from randsearch.study.status import leaseholder
-from randsearch.study.storage import STUDY_FILE
 from randsearch.study.studies import Candidate, Studies
 from randsearch.study.tabulate import tabulate
 from randsearch.study.trust import agreed_storage
-from randsearch.table.measurement import Key, Measurement, home
+from randsearch.table.measurement import Key, Measurement
 from randsearch.table.tidy import write_measurements
-
-TABLE = "measurements.csv"
 
 
 @dataclass(frozen=True)
@@ -165,8 +163,8 @@ def _without_stranger(folder: Path, config: StudyConfig) -> tuple[StudyConfig, s
     except NotAgreedError:
         place = config.model_dump()["storage"]
         note = (
-            f"{folder} was read from its {TABLE}, and whether somebody is at work on it elsewhere is not known: nobody "
-            f"on this machine has agreed to open {place}; `randsearch status` with --storage {place} agrees"
+            f"{folder} was read from its {TABLE_FILE}, and whether somebody is at work on it elsewhere is not known: "
+            f"nobody on this machine has agreed to open {place}; `randsearch status` with --storage {place} agrees"
         )
         return config.model_copy(update={"storage": None}), note
     return config, None
@@ -192,10 +190,11 @@ def _read(folder: Path, config: StudyConfig, aside: Path) -> _Source:
         place, there, here = aside, Place(folder), Place(aside)
         here.make(aside)
         # Without its journal the file of a driver that was killed may hold half a transaction.
-        for name in ("config.yaml", STUDY_FILE, f"{STUDY_FILE}-journal", TABLE):
-            if there.has(folder / name):
-                with there.open(folder / name) as file:
-                    here.copy(file, aside / name)
+        study = StudyFolder(folder)
+        for path in (study.config, study.database, study.journal, study.table):
+            if there.has(path):
+                with there.open(path) as file:
+                    here.copy(file, aside / path.name)
     studies = open_studies(config, place)
     candidates = studies.candidates()
     if not candidates:
@@ -224,11 +223,11 @@ def _build(sources: Sequence[_Source], config: StudyConfig, folder: Path) -> Mer
                 else:
                     different.append(measurement.key)
     config = config.model_copy(update={"trials": len(candidates)})
-    config.save(folder / "config.yaml")
+    config.save(StudyFolder(folder).config)
     measurements = [measurement for measurement, _ in kept.values()]
     _store(config, folder, candidates, measurements, sources[0].remembered)
     if measurements:
-        write_measurements(tabulate(config, candidates, measurements), folder / TABLE)
+        write_measurements(tabulate(config, candidates, measurements), StudyFolder(folder).table)
     _copy_files(sources, kept, folder)
     return Merged(folder, config, tuple(fresh), len(kept), identical, tuple(dict.fromkeys(different)))
 
@@ -254,17 +253,14 @@ def _store(
 
 def _copy_files(sources: Sequence[_Source], kept: dict[Key, tuple[Measurement, _Source]], folder: Path) -> None:
     """Copies what the kept measurements left behind, and the excerpts that all share."""
-    place = Place(folder)
+    into = StudyFolder(folder)
     for source in sources:
-        reference = source.folder / "measured" / "reference"
-        if not place.has(folder / "measured" / "reference"):
-            _copy_folder(Place(source.folder), reference, place, folder / "measured" / "reference")
+        study = StudyFolder(source.folder)
+        if not into.place.has(into.references):
+            _copy_folder(study.place, study.references, into.place, into.references)
     for measurement, source in kept.values():
-        here, there = (
-            home(root / "measured", measurement.architecture, measurement.measure, measurement.seed)
-            for root in (source.folder, folder)
-        )
-        _copy_folder(Place(source.folder), here, place, there)
+        study = StudyFolder(source.folder)
+        _copy_folder(study.place, study.home(*measurement.key), into.place, into.home(*measurement.key))
 
 
 def _copy_folder(there: Place, source: Path, here: Place, target: Path) -> None:

@@ -1,8 +1,7 @@
-"""Rebuilding the Optuna studies of a study, or what they lack, from its `config.yaml` and `measurements.csv` alone."""
+"""Opening the Optuna studies of a study; what they lack is rebuilt from its `config.yaml` and `measurements.csv`."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -12,14 +11,57 @@ from typing import Any
 import pandas as pd
 
 from randsearch.base.errors import UserError
+from randsearch.base.files import Place
+from randsearch.base.layout import StudyFolder
 from randsearch.models.architecture import Architecture
 from randsearch.space import BoundSpace, Drawn
+from randsearch.study.candidates import bind_space, planned_candidates
+from randsearch.study.config import StudyConfig
 from randsearch.study.studies import Candidate, Studies
 from randsearch.table.measurement import Measurement
-from randsearch.table.tidy import is_marked, parameters, read_measurements
+from randsearch.table.tidy import TornTableError, is_marked, parameters, read_measurements
 
 SPARE = 1000
 """Candidates without any measurement that a table is believed to lack at most, beyond as many again as it has."""
+
+
+def open_studies(config: StudyConfig, folder: Path, *, refill: bool = True) -> Studies:
+    """The Optuna studies of a study; what its table holds and they do not is added to them.
+
+    Args:
+        config: resolved.
+        folder: of the study.
+        refill: whether a file is compared with the table too, which takes reading all of both; it is written first
+            and lacks something only if it was damaged or put back from a copy.
+
+    Raises:
+        UserError: the storage cannot be opened, the table cannot be read, or both are torn.
+    """
+    study = StudyFolder(folder)
+    table, file = study.table, study.database
+    # Without `config.yaml` nothing says with which options the table was made; `Studies` says so.
+    if table.exists() and config.storage is None and not file.exists() and study.config.exists():
+        # Built aside, for half a study in its place would be taken for a whole one, and the table be cut to it.
+        place = Place(folder)
+        with place.aside(".rebuild-") as aside:
+            _fill(Studies(config, aside), config, table)
+            place.rename(StudyFolder(aside).database, file)
+        return Studies(config, folder)
+    studies = Studies(config, folder)
+    if table.exists() and (refill or config.storage is not None):
+        try:
+            _fill(studies, config, table)
+        except TornTableError:
+            # A database that holds the study is the truth, and the table will be written anew from it. Of a torn table
+            # not even what looks whole is taken: its last number may be half of one.
+            if not studies.candidates():
+                raise
+    return studies
+
+
+def _fill(studies: Studies, config: StudyConfig, table: Path) -> None:
+    space = bind_space(config)
+    rebuild(studies, space, table, () if config.adaptive else planned_candidates(config, space))
 
 
 def rebuild(studies: Studies, space: BoundSpace, table: Path, drawn: Iterable[Drawn]) -> None:
@@ -83,32 +125,12 @@ def _add(
                 raise UserError(f"{table}: the options of architecture {name} belong to {architecture.hash}.")
             located = space.locate(architecture)
             candidates[name] = studies.add(architecture, located.params, located.distributions)
-        studies.record(_measurement(row, candidates[name].architecture), candidates[name])
+        studies.record(Measurement.from_row(row, candidates[name].architecture), candidates[name])
 
 
 def _records(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for record in rows.to_dict(orient="records"):
         yield {str(name): value for name, value in record.items()}
-
-
-def _measurement(row: dict[str, Any], architecture: Architecture) -> Measurement:
-    return Measurement(
-        architecture,
-        row["measure"],
-        int(row["seed"]),
-        row["state"],
-        score=_number(row["score"]),
-        baseline=_number(row["baseline"]),
-        seconds=float(row["seconds"]),
-        steps=int(row["steps"]),
-        multiply_adds=float(row["multiply_adds"]),
-        validation_seconds=float(row["validation_seconds"]),
-        data_seconds=float(row["data_seconds"]),
-        threads=int(row["threads"]),
-        device=row["device"],
-        curve=tuple((int(step), float(value)) for step, value in json.loads(row["curve"] or "[]")),
-        reason=row["reason"] or "",
-    )
 
 
 def _number(value: float) -> float | None:

@@ -2,8 +2,8 @@
 
 Optuna writes a trial by some forty statements and reads it as fifty objects, which is most of the time of a search of
 thousands of cheap measurements. This module alone knows Optuna's tables. `RDBStorage` checks the version of their
-schema whenever it opens a database, and tests/search/test_records.py holds what is written and read here against
-Optuna's own reading and writing. Nothing here imports torch.
+schema whenever it opens a database, and tests/study/test_records.py holds what is written and read here against
+Optuna's own reading and writing.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from sqlalchemy import (
     Enum,
     Integer,
     MetaData,
+    Row,
     String,
     Table,
     Text,
@@ -142,8 +143,8 @@ def count(connection: Connection, study: int) -> int:
     return int(connection.execute(counted).scalar_one())
 
 
-def read(connection: Connection, study: int, *, params: bool = True) -> list[FrozenTrial]:
-    """All trials of a study by number, with the database's ids.
+def read(connection: Connection, study: int, *, params: bool = True) -> list[tuple[int, FrozenTrial]]:
+    """All trials of a study by number, each with the database's id of it.
 
     Args:
         connection: to the database.
@@ -169,28 +170,27 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _read(connection: Connection, study: int, *, params: bool) -> list[FrozenTrial]:
+def _read(connection: Connection, study: int, *, params: bool) -> list[tuple[int, FrozenTrial]]:
     parts = {part: _read_part(connection, part, study) for part in _PARTS if params or part is not _PARAMS}
     query = select(_TRIALS).where(_TRIALS.c.study_id == study).order_by(_TRIALS.c.number, _TRIALS.c.trial_id)
-    nothing: Sequence[_Row] = ()
-    return [
-        FrozenTrial(
-            number=head.number,
-            state=head.state,
-            value=None,
-            values=_values(parts[_VALUES].get(head.trial_id, nothing)),
-            datetime_start=_local(head.datetime_start),
-            datetime_complete=_local(head.datetime_complete),
-            **_parameters(parts[_PARAMS].get(head.trial_id, nothing) if params else nothing),
-            user_attrs={name: _loaded(text) for _, name, text in parts[_USER].get(head.trial_id, nothing)},
-            system_attrs={name: _loaded(text) for _, name, text in parts[_SYSTEM].get(head.trial_id, nothing)},
-            intermediate_values={
-                step: _number(value, kind) for _, step, value, kind in parts[_CURVES].get(head.trial_id, nothing)
-            },
-            trial_id=head.trial_id,
-        )
-        for head in connection.execute(query).all()
-    ]
+    return [(head.trial_id, _trial(head, parts)) for head in connection.execute(query).all()]
+
+
+def _trial(head: Row[Any], parts: Mapping[Table, Mapping[int, Sequence[_Row]]]) -> FrozenTrial:
+    values, params, user, system, curve = (parts.get(part, {}).get(head.trial_id, ()) for part in _PARTS)
+    return FrozenTrial(
+        number=head.number,
+        state=head.state,
+        value=None,
+        values=_values(values),
+        datetime_start=_local(head.datetime_start),
+        datetime_complete=_local(head.datetime_complete),
+        **_parameters(params),
+        user_attrs={name: _loaded(text) for _, name, text in user},
+        system_attrs={name: _loaded(text) for _, name, text in system},
+        intermediate_values={step: _number(value, kind) for _, step, value, kind in curve},
+        trial_id=head.trial_id,
+    )
 
 
 def _read_part(connection: Connection, part: Table, study: int) -> Mapping[int, Sequence[_Row]]:

@@ -13,6 +13,7 @@ from typing import Literal
 import pandas as pd
 
 from randsearch.base.errors import UserError
+from randsearch.base.layout import StudyFolder
 from randsearch.measures import find
 from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
@@ -22,7 +23,7 @@ State = Literal["running", "unfinished", "complete"]
 
 
 @dataclass(frozen=True)
-class Done:
+class MeasureStatus:
     """How far one measure of a study is.
 
     Attributes:
@@ -44,7 +45,7 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Standing:
+class StudyStatus:
     """A study at a moment.
 
     Attributes:
@@ -60,7 +61,7 @@ class Standing:
     folder: Path
     config: StudyConfig
     architectures: int
-    measures: tuple[Done, ...]
+    measures: tuple[MeasureStatus, ...]
     failures: tuple[tuple[tuple[str, str], int], ...]
     driver: str | None
     changed: datetime
@@ -88,7 +89,7 @@ class Standing:
         return sum(done.complete for done in self.measures if done.measure == "trained")
 
 
-def stand(folder: Path, storage: str | None = None) -> Standing:
+def read_status(folder: Path, storage: str | None = None) -> StudyStatus:
     """Looks at a study.
 
     Args:
@@ -100,14 +101,14 @@ def stand(folder: Path, storage: str | None = None) -> Standing:
     """
     from randsearch.study.lease import driver_at_work
 
-    config, path = load_config(folder, storage), folder / "measurements.csv"
+    config, path = load_config(folder, storage), StudyFolder(folder).table
     table = read_measurements(path) if path.exists() else None
-    newest = max(file.stat().st_mtime for file in (path, folder / "config.yaml") if file.exists())
+    newest = max(file.stat().st_mtime for file in (path, StudyFolder(folder).config) if file.exists())
     failures: Counter[tuple[str, str]] = Counter()
     if table is not None:
         failed = table[table["state"] == "failed"]
         failures.update(zip(failed["measure"].astype(str), failed["reason"].astype(str), strict=True))
-    return Standing(
+    return StudyStatus(
         folder,
         config,
         0 if table is None else int(table["architecture"].nunique()),
@@ -118,14 +119,14 @@ def stand(folder: Path, storage: str | None = None) -> Standing:
     )
 
 
-def _done(config: StudyConfig, table: pd.DataFrame | None) -> Iterator[Done]:
+def _done(config: StudyConfig, table: pd.DataFrame | None) -> Iterator[MeasureStatus]:
     states = Counter[tuple[str, str]]()
     if table is not None:
         states.update(zip(table["measure"].astype(str), table["state"].astype(str), strict=True))
     extra = dict.fromkeys(measure for measure, _ in states)
     for measure in dict.fromkeys((*config.all_measures, "trained", *extra)):
         complete, failed = states[measure, "complete"], states[measure, "failed"]
-        yield Done(measure, _planned(config, measure, table), complete, failed)
+        yield MeasureStatus(measure, _planned(config, measure, table), complete, failed)
 
 
 def _planned(config: StudyConfig, measure: str, table: pd.DataFrame | None) -> int:
@@ -152,7 +153,7 @@ def studies_in(results: Path) -> list[Path]:
     Args:
         results: root of all studies.
     """
-    return sorted(path.parent for path in results.glob("*/config.yaml"))
+    return [study.path for study in StudyFolder.below(results)]
 
 
 def disk_use(folder: Path) -> dict[str, int]:
@@ -170,8 +171,8 @@ def leaseholder(config: StudyConfig, folder: Path) -> str | None:
     Raises:
         UserError: the database cannot be reached, or the user has not agreed to it.
     """
+    from randsearch.study.database import database_url, open_engine, sentence_on
     from randsearch.study.lease import read_lease
-    from randsearch.study.storage import database_url, open_engine, sentence_on
 
     if config.storage is None:
         return None
@@ -184,12 +185,12 @@ def leaseholder(config: StudyConfig, folder: Path) -> str | None:
             engine.dispose()
 
 
-def describe(standing: Standing) -> Iterator[str]:
+def describe(status: StudyStatus) -> Iterator[str]:
     """Lines that say how a study stands, below the table of its measures."""
-    config, folder = standing.config, standing.folder
-    for (measure, reason), count in standing.failures:
+    config, folder = status.config, status.folder
+    for (measure, reason), count in status.failures:
         yield f"{count} x {measure} failed: {reason or 'no reason given'}"
-    at_work = standing.driver
+    at_work = status.driver
     if at_work is None:
         try:
             at_work = leaseholder(config, folder)
@@ -202,7 +203,7 @@ def describe(standing: Standing) -> Iterator[str]:
     if config.storage is not None:
         yield f"stored in {config.model_dump()['storage']}"
     where = "" if folder.parent == Path("results") else f" --results {shlex.quote(str(folder.parent))}"
-    if at_work is None and any(done.missing for done in standing.measures):
+    if at_work is None and any(done.missing for done in status.measures):
         yield f"continue it: randsearch search --study {config.study}{where}"
 
 

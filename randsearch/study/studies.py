@@ -8,7 +8,6 @@ immutable in Optuna, hence several studies. Nothing here imports torch.
 from __future__ import annotations
 
 import json
-import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,19 +22,16 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from randsearch.base.errors import UserError
-from randsearch.base.seeds import check_seed
+from randsearch.base.layout import StudyFolder
 from randsearch.models.architecture import Architecture
 from randsearch.study.config import StudyConfig
-from randsearch.study.storage import PatientStorage, database_url, open_storage
-from randsearch.table.measurement import Key, Measurement
+from randsearch.study.database import database_url
+from randsearch.study.storage import PatientStorage, open_storage
+from randsearch.table.measurement import Key, Measurement, finite
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 # Metric names have been called experimental since Optuna 3.2; the dashboard shows them.
 warnings.filterwarnings("ignore", message=".*set_metric_names.*", category=optuna.exceptions.ExperimentalWarning)
-
-_COSTS = ("seconds", "multiply_adds", "validation_seconds", "data_seconds")
-TABLE_FILE = "measurements.csv"
-_ATTRIBUTES = ("baseline", *_COSTS, "steps", "threads", "device")
 
 
 @dataclass(frozen=True)
@@ -97,8 +93,8 @@ class Studies:
         The copy decides in a database, where somebody may keep a study of the same name, and in the study's own file
         where `config.yaml` is gone.
         """
-        stored, gone = self.main.user_attrs.get("config"), not (folder / "config.yaml").exists()
-        if stored is None and gone and ((folder / TABLE_FILE).exists() or self.main.get_trials(deepcopy=False)):
+        stored, gone = self.main.user_attrs.get("config"), not StudyFolder(folder).config.exists()
+        if stored is None and gone and (StudyFolder(folder).table.exists() or self.main.get_trials(deepcopy=False)):
             raise UserError(
                 f"{folder} holds measurements but no config.yaml, and nothing else says with which options they were "
                 "made: put it back from a copy (report.html holds one), or choose another --study."
@@ -146,7 +142,7 @@ class Studies:
         if name not in self.main.user_attrs:
             self.main.set_user_attr(name, compute())
         with self._storage.undamaged():
-            return _finite(self.main.user_attrs[name])
+            return finite(self.main.user_attrs[name])
 
     def annotate(self, name: str, text: str) -> None:
         """Writes what a reader must know into the study itself."""
@@ -179,7 +175,7 @@ class Studies:
         self, architecture: Architecture, params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
     ) -> Candidate:
         """Adds an architecture that the driver drew; its trial runs until the primary proxy's score is told."""
-        trial = _trial(TrialState.RUNNING, params, distributions, describe(architecture))
+        trial = _trial(TrialState.RUNNING, params, distributions, attributes_of(architecture))
         with self._storage.undamaged():
             number = self._add(trial, self._config.study, self._directions)
         return Candidate(number, architecture, params, distributions, told=False)
@@ -195,12 +191,8 @@ class Studies:
     def record(self, measurement: Measurement, candidate: Candidate) -> None:
         """Adds a measurement, which is in the study wholly or not at all."""
         name, complete = f"{self._config.study}/{measurement.measure}", measurement.state == "complete"
-        attributes = {name: getattr(measurement, name) for name in _ATTRIBUTES}
-        attributes |= {"architecture": measurement.architecture.hash, "seed": measurement.seed}
-        if measurement.reason:
-            attributes["reason"] = measurement.reason
         state = TrialState.COMPLETE if complete else TrialState.FAIL
-        trial = _trial(state, candidate.params, candidate.distributions, attributes)
+        trial = _trial(state, candidate.params, candidate.distributions, measurement.to_attributes())
         trial.value = measurement.score if complete else None
         trial.intermediate_values = dict(measurement.curve)
         with self._storage.undamaged():
@@ -295,7 +287,7 @@ def _trial(
     )
 
 
-def describe(architecture: Architecture) -> dict[str, str]:
+def attributes_of(architecture: Architecture) -> dict[str, str]:
     """User attributes by which a trial is recognised as an architecture."""
     return {
         "architecture": architecture.hash,
@@ -314,24 +306,12 @@ def _measurement(trial: FrozenTrial, measure: str, architecture: Architecture) -
     Raises:
         ValueError: it never was one; TypeError and KeyError say the same.
     """
-    attributes, complete = trial.user_attrs, trial.state == TrialState.COMPLETE
-    return Measurement(
+    complete = trial.state == TrialState.COMPLETE
+    return Measurement.from_attributes(
+        trial.user_attrs,
         architecture,
-        measure,
-        check_seed(int(attributes["seed"])),
-        "complete" if complete else "failed",
-        score=_finite(trial.value) if complete else None,
-        baseline=None if attributes["baseline"] is None else _finite(attributes["baseline"]),
-        device=str(attributes["device"]),
-        reason=str(attributes.get("reason", "")),
-        curve=tuple((int(step), _finite(score)) for step, score in sorted(trial.intermediate_values.items())),
-        steps=int(attributes["steps"]),
-        threads=int(attributes["threads"]),
-        **{name: _finite(attributes[name]) for name in _COSTS},
+        measure=measure,
+        state="complete" if complete else "failed",
+        score=finite(trial.value) if complete else None,
+        curve=tuple((int(step), finite(score)) for step, score in sorted(trial.intermediate_values.items())),
     )
-
-
-def _finite(value: Any) -> float:
-    if isinstance(value, str) or not math.isfinite(value):
-        raise ValueError(f"{value!r} where a number should be")
-    return float(value)

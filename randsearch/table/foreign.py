@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from randsearch.base.errors import UserError, quoted
-from randsearch.table.tidy import COLUMNS, checked, ordered, read_measurements, typed
+from randsearch.table.tidy import COLUMNS, checked, completed, ordered, read_measurements, typed
 
 LONG = ("architecture", "measure", "score")
 MISSING = frozenset({"", "-", "na", "n/a", "nan", "none", "null", "failed"})
@@ -25,20 +25,6 @@ NO_SCORE = "no score in the file"
 
 _COST = "_seconds"
 _DELIMITERS = ",;\t"
-# What a file may leave out, and what stands for it.
-_DEFAULTS: dict[str, Any] = {
-    "seed": 0,
-    "baseline": math.nan,
-    "seconds": math.nan,
-    "steps": 0,
-    "reason": "",
-    "multiply_adds": math.nan,
-    "validation_seconds": math.nan,
-    "data_seconds": math.nan,
-    "threads": 1,
-    "device": "",
-    "curve": "[]",
-}
 
 
 @dataclass(frozen=True)
@@ -120,7 +106,7 @@ def _long(sheet: _Sheet) -> pd.DataFrame:
     table["score"] = [math.nan if lost else score for lost, score in zip(failed, scores, strict=True)]
     table["state"] = ["failed" if lost else "complete" for lost in failed]
     table["reason"] = [why or NO_SCORE if lost else why for lost, why in zip(failed, reasons, strict=True)]
-    return checked(ordered(table.assign(**{k: v for k, v in _DEFAULTS.items() if k not in table})), str(sheet.path))
+    return checked(ordered(completed(table)), str(sheet.path))
 
 
 def _wide(sheet: _Sheet, target: str, parameters: Collection[str]) -> pd.DataFrame:
@@ -156,8 +142,8 @@ def _wide(sheet: _Sheet, target: str, parameters: Collection[str]) -> pd.DataFra
             "state": ["failed" if failed else "complete" for failed in lost],
             "reason": [NO_SCORE if failed else "" for failed in lost],
         }
-        parts.append(pd.DataFrame({**_DEFAULTS, **own, **shared}))
-    return checked(ordered(pd.concat(parts, ignore_index=True)), str(sheet.path))
+        parts.append(pd.DataFrame({**own, **shared}))
+    return checked(ordered(completed(pd.concat(parts, ignore_index=True))), str(sheet.path))
 
 
 def _is_numeric(sheet: _Sheet, column: str) -> bool:

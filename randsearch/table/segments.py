@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from randsearch.base.errors import UserError
 from randsearch.base.files import Place
+from randsearch.base.layout import SEGMENTS_FILE, StudyFolder, seed_of
 
-SEGMENTS_FILE = "segments.csv"
 COLUMNS = ("architecture", "measure", "seed", "source", "sdr")
 
 
@@ -37,11 +37,11 @@ def write_segments(
     place.write(folder / SEGMENTS_FILE, "source,sdr\n" + "".join(lines))
 
 
-def read_segments(measured: Path, architectures: Iterable[str], measures: Sequence[str]) -> pd.DataFrame:
+def read_segments(folder: Path, architectures: Iterable[str], measures: Sequence[str]) -> pd.DataFrame:
     """Reads the segments of the measurements that have them.
 
     Args:
-        measured: Folder of the study's measurements.
+        folder: Of the study.
         architectures: Hashes.
         measures: Names of measures.
 
@@ -52,15 +52,15 @@ def read_segments(measured: Path, architectures: Iterable[str], measures: Sequen
     Raises:
         UserError: If a file is not what `write_segments` writes.
     """
-    parts, place = [], Place(measured.parent)
+    parts, study = [], StudyFolder(folder)
     for architecture in architectures:
-        files = place.files(measured / architecture, SEGMENTS_FILE)
+        files = study.place.files(study.homes(architecture), SEGMENTS_FILE)
         for measure in measures:
             for path in files:
-                before, _, seed = path.parent.name.rpartition("-")
-                if before == measure and seed.isdigit():
-                    part = _read(place, path)
-                    parts.append(part.assign(architecture=architecture, measure=measure, seed=int(seed)))
+                seed = seed_of(path.parent, measure)
+                if seed is not None:
+                    part = _read(study.place, path)
+                    parts.append(part.assign(architecture=architecture, measure=measure, seed=seed))
     found = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
     return found[list(COLUMNS)].astype({"sdr": float})
 

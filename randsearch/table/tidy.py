@@ -17,10 +17,12 @@ import pandas as pd
 
 from randsearch.base.errors import UserError, quoted
 from randsearch.base.files import Place
+from randsearch.base.layout import StudyFolder
 from randsearch.base.seeds import check_seed
+from randsearch.table.measurement import SCHEMA
 
-LEADING = ("architecture", "measure", "seed", "score", "baseline", "seconds", "steps", "state", "reason")
-TRAILING = ("multiply_adds", "validation_seconds", "data_seconds", "threads", "device", "curve")
+LEADING = tuple(column.name for column in SCHEMA if column.leads)
+TRAILING = tuple(column.name for column in SCHEMA if not column.leads)
 COLUMNS = LEADING + TRAILING
 """The columns that every table has; any other column is a parameter of the architecture."""
 
@@ -31,8 +33,9 @@ ENSEMBLE = "ensemble_"
 
 csv.field_size_limit(2**31 - 1)  # the curve of a long training is longer than the 131,072 characters of the default
 
-_INTEGERS = ("seed", "steps", "threads")
-_FLOATS = ("score", "baseline", "seconds", "multiply_adds", "validation_seconds", "data_seconds")
+_INTEGERS = tuple(column.name for column in SCHEMA if column.kind == "whole")
+_FLOATS = tuple(column.name for column in SCHEMA if column.kind in ("score", "cost"))
+_KEY = ["architecture", "measure", "seed"]
 # Leading zeros are no number: "011" is a pattern of skips, and reading it as 11 would lose it.
 _INTEGER = re.compile(r"-?(0|[1-9]\d{0,17})")  # as many digits as 64 bits hold
 _MARKS = re.compile('[,"\\r\\n]')
@@ -63,7 +66,7 @@ def read_measurements(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     _check_whole(path)
     header, rows = _read_cells(path)
-    missing = [column for column in COLUMNS if column not in header]
+    missing = [column.name for column in SCHEMA if column.name not in header and not column.optional]
     if missing:
         raise UserError(f"{path}: the column {missing[0]} is missing; a table of measurements needs it.")
     twice = next((column for column in header if header.count(column) > 1), None)
@@ -71,7 +74,7 @@ def read_measurements(path: str | Path) -> pd.DataFrame:
         raise UserError(f"{path}: the column {twice} appears twice; keep one of them.")
     cells = {column: [row[i] for row in rows] for i, column in enumerate(header)}
     table = pd.DataFrame({column: typed(path, column, cells[column]) for column in header})
-    return checked(ordered(table), str(path))
+    return checked(ordered(completed(table)), str(path))
 
 
 def write_measurements(table: pd.DataFrame, path: str | Path) -> None:
@@ -100,7 +103,7 @@ def parameters(table: pd.DataFrame) -> list[str]:
     return [column for column in table.columns if column not in COLUMNS]
 
 
-def measures(table: pd.DataFrame) -> list[str]:
+def measure_names(table: pd.DataFrame) -> list[str]:
     """The measures of a table in the order of their first appearance."""
     return [str(measure) for measure in table["measure"].unique()]
 
@@ -129,14 +132,14 @@ def means(table: pd.DataFrame) -> pd.DataFrame:
 
     Failed seeds are left out of the mean (`failures` counts them); NaN where no seed is complete.
     """
-    columns = {measure: scores(table, measure).mean(axis=1) for measure in measures(table)}
+    columns = {measure: scores(table, measure).mean(axis=1) for measure in measure_names(table)}
     return pd.DataFrame(columns, index=_candidates(table))
 
 
 def failures(table: pd.DataFrame) -> "pd.Series[int]":
     """The number of failed measurements of every measure, in order of appearance."""
     failed = table.loc[table["state"] == "failed", "measure"].value_counts()
-    return failed.reindex(measures(table), fill_value=0)
+    return failed.reindex(measure_names(table), fill_value=0)
 
 
 def _check_whole(path: Path) -> None:
@@ -146,7 +149,7 @@ def _check_whole(path: Path) -> None:
     were cut at the end of a line cannot be told.
     """
     try:
-        with (path.parent / "config.yaml").open("rb") as config:
+        with StudyFolder(path.parent).config.open("rb") as config:
             end = b"\n\n" if config.read(8) == b"version:" else b"\n"
         found = _end(path)
     except OSError:
@@ -221,6 +224,12 @@ def _parsed(path: Path, column: str, cells: list[str], parse: Callable[[str], fl
     return values
 
 
+def completed(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with every one of `COLUMNS`; what it lacks of them is unknown."""
+    lacking = {column.name: column.unknown for column in SCHEMA if column.name not in table}
+    return table.assign(**lacking) if lacking else table
+
+
 def ordered(table: pd.DataFrame) -> pd.DataFrame:
     """The columns in the order of the file."""
     return table[[*LEADING, *parameters(table), *TRAILING]]
@@ -235,14 +244,14 @@ def checked(table: pd.DataFrame, name: str) -> pd.DataFrame:
         (complete & ~scored, "a complete measurement needs a finite score"),
         (~complete & table["score"].notna().to_numpy(), "a failed measurement has no score; leave it empty"),
         (
-            table.duplicated(["architecture", "measure", "seed"]).to_numpy(),
+            table.duplicated(_KEY).to_numpy(),
             "this architecture, measure and seed came before; keep one of them",
         ),
     )
     for wrong, sentence in problems:
         if wrong.any():
             row = int(wrong.argmax())
-            architecture, measure, seed = table.loc[table.index[row], ["architecture", "measure", "seed"]]
+            architecture, measure, seed = table.loc[table.index[row], _KEY]
             raise UserError(f"{name}, row {row + 1} ({architecture}, {measure}, seed {seed}): {sentence}.")
     return table
 

@@ -19,10 +19,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from randsearch.base.files import Place
+from randsearch.base.layout import CHECKPOINT_PART
 
-CHECKPOINT_FILE = "checkpoint.safetensors"
-PART_FILE = "checkpoint.part"
-"""Its name while it is being written."""
 CHECKPOINT_SECONDS = 60.0
 """Between two checkpoints of a training: what a killed worker can lose."""
 
@@ -91,7 +89,7 @@ class Checkpoint:
             {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
             metadata={"run": self._run, "progress": json.dumps(numbers)},
         )
-        self._place.write(self._path, content, part=PART_FILE)
+        self._place.write(self._path, content, part=CHECKPOINT_PART)
         self._saved = time.monotonic()
 
     def load(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> Progress | None:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
-from randsearch.study.status import stand
+from randsearch.study.status import read_status
 from randsearch.table.tidy import read_measurements, write_measurements
 
 
@@ -85,7 +85,7 @@ def test_failures_are_counted_by_their_reason(run_cli, study):
     assert row(said, "fixed_decoder") == ["fixed_decoder", "5", "3", "0"]
     (study / "config.yaml").write_text((study / "config.yaml").read_text().replace("train: all", "train: top:4"))
     # The first architecture has no score at either seed, and the other three are all that can be trained.
-    assert {done.measure: done.planned for done in stand(study).measures}["trained"] == 6
+    assert {done.measure: done.planned for done in read_status(study).measures}["trained"] == 6
 
 
 def test_an_unreachable_database_is_said_and_no_error(run_cli, study):

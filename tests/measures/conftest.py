@@ -16,4 +16,4 @@ def shared(tiny_setting) -> Setting:
 
 @pytest.fixture
 def setting(shared, tmp_path) -> Setting:
-    return replace(shared, folder=tmp_path / "measured")
+    return replace(shared, folder=tmp_path / "study")

@@ -24,7 +24,7 @@ def test_the_references_of_a_study_add_up_to_its_mixtures(finished_study):
 def test_the_segments_saved_are_those_of_the_score(finished_study):
     table = read_measurements(finished_study / "measurements.csv")
     trained = table[table["measure"].isin(["trained", "early"])]
-    found = read_segments(finished_study / "measured", trained["architecture"].unique(), ["trained", "early"])
+    found = read_segments(finished_study, trained["architecture"].unique(), ["trained", "early"])
     keys = ["architecture", "measure", "seed"]
     medians = found.groupby([*keys, "source"])["sdr"].median().groupby(keys).mean()
     for row in trained.to_dict(orient="records"):

@@ -103,12 +103,12 @@ def test_a_study_without_training_says_so(study, tmp_path):
 
 def test_audio_keeps_to_its_bound(study):
     best = means(read_measurements(study / "measurements.csv"))["trained"].idxmax()
-    heard = listen(study / "measured", best)
+    heard = listen(study, best)
     assert [name for name, _ in heard.excerpts[0].rows] == ["mixture", "accompaniment", "vocals"]
     assert [player.caption for player in heard.excerpts[0].rows[1][1]] == [
         *("reference", "trained", "fixed decoder", "fixed encoder"),
     ]
-    less = listen(study / "measured", best, most_bytes=heard.size - 1)
+    less = listen(study, best, most_bytes=heard.size - 1)
     assert (less.excerpts, less.size, less.left_out) == ((), 0, 1)
 
 

@@ -12,7 +12,7 @@ from tables import make_table
 from randsearch.plots import quality_cost
 from randsearch.statistics import agreement
 from randsearch.statistics.budgets import at_budgets, base, budgets
-from randsearch.table.tidy import measures, read_measurements, scores
+from randsearch.table.tidy import measure_names, read_measurements, scores
 
 CURVES = [[[10, 1.0], [20, 3.0], [30, 2.0]], [[10, 2.0], [20, 1.0], [30, 4.0]], [[10, 0.0], [20, 0.5], [25, 0.7]]]
 
@@ -30,7 +30,7 @@ def test_each_budget_has_the_best_up_to_it_and_its_share_of_the_cost():
     table = table_with_curves()
     found = at_budgets(table)
     # 25 is the third run's full budget, 30 the others': neither is a smaller budget of all.
-    assert measures(found) == ["trained", "fixed_decoder", "fixed_decoder@10", "fixed_decoder@20"]
+    assert measure_names(found) == ["trained", "fixed_decoder", "fixed_decoder@10", "fixed_decoder@20"]
     pd.testing.assert_frame_equal(found.iloc[: len(table)], table)
     assert scores(found, "fixed_decoder@10")[0].tolist() == [1.0, 2.0, 0.0]
     assert scores(found, "fixed_decoder@20")[0].tolist() == [3.0, 2.0, 0.5]
@@ -60,7 +60,7 @@ def test_what_failed_failed_at_every_budget():
 
 def test_neither_the_target_nor_measures_without_a_curve_have_budgets():
     table = make_table(4)
-    assert {base(measure) for measure in measures(at_budgets(table)) if "@" in measure} == {
+    assert {base(measure) for measure in measure_names(at_budgets(table)) if "@" in measure} == {
         *("fixed_decoder", "fixed_encoder", "early")
     }
     assert budgets(table[table["measure"] == "params"]) == []

@@ -11,7 +11,7 @@ from tables import make_table
 from randsearch.statistics import agreement
 from randsearch.statistics import ensembles as room
 from randsearch.statistics.ensembles import ensemble, sentences, with_ensemble, write_ensemble
-from randsearch.table.tidy import means, measures, scores, write_measurements
+from randsearch.table.tidy import means, measure_names, scores, write_measurements
 
 NAMES = ["ensemble_ridge", "ensemble_trees"]
 COMPLEMENTS = {"a": 1.0, "b": 1.0, "c": 1.0, "noise": 30.0}
@@ -119,7 +119,7 @@ def test_it_stands_in_the_table_and_the_agreement_as_proxies_do(tmp_path):
     table = make_table(14, seeds=(0, 1), seed_noise=0.1, failed=[(2, "trained")])
     found = ensemble(table)
     wide = with_ensemble(table, found)
-    assert measures(wide) == [*measures(table), *NAMES]
+    assert measure_names(wide) == [*measure_names(table), *NAMES]
     pd.testing.assert_series_equal(
         scores(wide, "ensemble_ridge")[0].dropna(), found.scores["ensemble_ridge"], check_names=False
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from randsearch.models.architecture import Architecture
-from randsearch.study.candidates import open_studies
 from randsearch.study.folders import load_config
+from randsearch.study.rebuild import open_studies
 from randsearch.table.tidy import LEADING, TRAILING
 
 FIRST_OPTIONS = (

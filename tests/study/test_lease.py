@@ -17,8 +17,9 @@ from sqlalchemy import URL
 
 from randsearch.base.errors import UserError
 from randsearch.data import cache
+from randsearch.study.database import open_engine
 from randsearch.study.lease import Holder, Lease, driver_at_work, locked, read_lease
-from randsearch.study.storage import open_engine, open_storage
+from randsearch.study.storage import open_storage
 
 
 @pytest.fixture

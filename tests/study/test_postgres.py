@@ -22,8 +22,9 @@ from randsearch.plots import PLOTS
 from randsearch.running import executors
 from randsearch.study import storage, trust
 from randsearch.study.config import StudyConfig
+from randsearch.study.database import AgreedURL, database_url, open_engine
 from randsearch.study.lease import Holder, Lease, read_lease
-from randsearch.study.storage import AgreedURL, database_url, open_engine, open_storage
+from randsearch.study.storage import open_storage
 from randsearch.study.studies import Studies
 
 pytestmark = pytest.mark.skipif(postgres.why_not() is not None, reason=str(postgres.why_not()))

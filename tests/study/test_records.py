@@ -12,7 +12,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import URL, MetaData, create_engine
 
-from randsearch.study import records
+from randsearch.study import patience, records
 from randsearch.study import storage as storage_module
 from randsearch.study.storage import PatientStorage, open_storage
 
@@ -55,7 +55,7 @@ def url(tmp_path) -> URL:
 
 @pytest.fixture
 def opened(url, monkeypatch) -> PatientStorage:
-    monkeypatch.setattr(storage_module, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(patience, "_FIRST_PAUSE", 0.001)
     return open_storage(url)
 
 

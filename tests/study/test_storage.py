@@ -18,7 +18,7 @@ from sqlalchemy import URL, event
 from tiny import without_times
 
 from randsearch.base.errors import UserError
-from randsearch.study import storage as storage_module
+from randsearch.study import patience
 from randsearch.study.storage import PatientStorage, open_storage
 
 
@@ -29,7 +29,7 @@ def file(tmp_path) -> Path:
 
 @pytest.fixture
 def opened(file, monkeypatch) -> PatientStorage:
-    monkeypatch.setattr(storage_module, "_FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(patience, "_FIRST_PAUSE", 0.001)
     return open_storage(URL.create("sqlite", database=str(file)))
 
 
@@ -93,7 +93,7 @@ def test_every_write_arrives_once_however_often_the_connection_breaks(opened, fi
 
 
 def test_it_waits_no_longer_than_its_patience(opened, monkeypatch):
-    monkeypatch.setattr(storage_module, "PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.01)
     study = optuna.create_study(study_name="one", storage=opened)
     Outage(opened, after=False, times=1000)
     with pytest.raises(UserError, match=r"for 0 minutes \(database is locked\): mend that, and the same command cont"):

@@ -11,9 +11,9 @@ import pytest
 from tiny import FINISHED, Answer
 
 from randsearch.base.errors import UserError
-from randsearch.study.candidates import open_studies
 from randsearch.study.folders import load_config
-from randsearch.study.status import stand
+from randsearch.study.rebuild import open_studies
+from randsearch.study.status import read_status
 from randsearch.table.tidy import TornTableError, read_measurements
 
 
@@ -58,7 +58,7 @@ def test_a_table_cut_short_anywhere_is_refused_or_says_the_same(table):
         with pytest.raises(TornTableError, match="is torn, for the empty line at its end is missing: the search comm"):
             read_measurements(table)
     with pytest.raises(UserError, match="torn"):
-        stand(table.parent)
+        read_status(table.parent)
 
 
 def test_a_table_cut_within_an_empty_line_of_a_reason_is_torn_too(table):

@@ -20,7 +20,7 @@ from randsearch.measures import find
 from randsearch.measures.contract import Lazy
 from randsearch.study import trust
 from randsearch.study.config import StudyConfig
-from randsearch.study.storage import database_url
+from randsearch.study.database import database_url
 
 PACKAGE = Path(randsearch.__file__).parent
 TREES = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text()) for path in PACKAGE.rglob("*.py")}
@@ -243,15 +243,16 @@ def test_databases_are_opened_in_one_place_which_takes_what_was_agreed_to_alone(
     """A new command cannot forget the gate: nothing else connects, and mypy refuses a URL that did not pass it."""
     opens = {"create_engine", "RDBStorage", "optuna.storages.RDBStorage", "get_storage", "optuna.storages.get_storage"}
     for name, tree in TREES.items():
-        if name != "study/storage.py":
+        if name != "study/database.py":
             assert not opens & set(called(tree)), name
             assert "AgreedURL" not in called(tree), name
         imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         assert not {"psycopg", "sqlite3"} & imported, name
-    functions = {node.name: node for node in ast.walk(TREES["study/storage.py"]) if isinstance(node, ast.FunctionDef)}
+    trees = [node for name in ("database", "storage") for node in ast.walk(TREES[f"study/{name}.py"])]
+    functions = {node.name: node for node in trees if isinstance(node, ast.FunctionDef)}
     makers = {name for name, function in functions.items() if "AgreedURL" in called(function)}
     assert makers == {"database_url"}
-    for name in ("open_engine", "open_storage", "_connect"):
+    for name in ("open_engine", "open_storage", "connect"):
         assert ast.unparse(functions[name].args) == "url: AgreedURL"
     assert called(functions["database_url"])[0] == "agreed_storage"
     with pytest.raises(NotAgreedError):

@@ -7,7 +7,7 @@ from tables import make_table
 from randsearch.base.errors import UserError
 from randsearch.statistics import agreement
 from randsearch.table.foreign import read_foreign
-from randsearch.table.tidy import means, measures, parameters, write_measurements
+from randsearch.table.tidy import means, measure_names, parameters, write_measurements
 
 WIDE = """network,trained,synflow,params,kind,levels,trained_seconds
 a,1.5,2,30,x,1,10
@@ -26,7 +26,7 @@ def write(folder, text, name="scores.csv"):
 
 def test_a_wide_table_is_read(tmp_path):
     table = read_foreign(write(tmp_path, WIDE), "trained", ["levels"])
-    assert measures(table) == ["trained", "synflow", "params"]
+    assert measure_names(table) == ["trained", "synflow", "params"]
     assert parameters(table) == ["kind", "levels"]
     wide = means(table)
     assert wide.index.tolist() == list("abcde")

@@ -13,7 +13,7 @@ from randsearch.table.tidy import (
     COLUMNS,
     failures,
     means,
-    measures,
+    measure_names,
     parameters,
     read_measurements,
     scores,
@@ -158,5 +158,5 @@ def test_means_leave_failed_seeds_out_and_failures_counts_them():
     kept = table[(table["measure"] == "early") & ~lost]
     expected = [kept.loc[kept["architecture"] == a, "score"].mean() for a in table["architecture"].unique()]
     np.testing.assert_allclose(means(table)["early"], expected)
-    assert means(table).columns.tolist() == measures(table) == ["trained", "early"]
+    assert means(table).columns.tolist() == measure_names(table) == ["trained", "early"]
     assert failures(table).to_dict() == {"trained": 0, "early": 1}
