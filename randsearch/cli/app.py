@@ -193,9 +193,10 @@ def search(
 def _merged(space: Path | None, config: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     """Options of the file, overruled by those of the command line; a space is read from its file."""
     from randsearch.space import SearchSpace
+    from randsearch.study.config import StudyConfig
     from randsearch.study.config_file import load_options
 
-    merged = {**(load_options(config) if config else {}), **options}
+    merged = {**(load_options(config, StudyConfig) if config else {}), **options}
     if space is not None:
         merged["space"] = str(space)
     if isinstance(merged.get("space"), str):

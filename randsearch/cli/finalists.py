@@ -72,9 +72,8 @@ def separate(
 
     folder = study_folder(results, name)
     config = load_config(folder)
-    assert config.sample_rate is not None
     network = load_network(find(folder, architecture, seed), signal(config))
-    separator = Separator(network, TASKS[config.task].source_names, config.sample_rate)
+    separator = Separator(network, TASKS[config.task].source_names, config.audio.rate)
     for path in separate_file(separator, song, output or Path("separated") / song.stem):
         make_console().print(str(path), highlight=False, markup=False)
 

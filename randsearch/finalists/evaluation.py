@@ -86,15 +86,7 @@ def evaluate_finalists(
     finalists, names = best(folder, top), TASKS[config.task].source_names
     for finalist in finalists:
         load_network(finalist, signal(config))  # A damaged file is better known now than hours later.
-    tracks = open_test(
-        config.data,
-        task=config.task,
-        sample_rate=config.sample_rate,
-        channels=config.channels,
-        upmix_mono=config.upmix_mono,
-        cache=cache,
-        progress=True,
-    )
+    tracks = open_test(config.data, config.audio, cache=cache, progress=True)
     home, place = folder / "evaluation", Place(folder)
     work = [
         Work(folder, finalist, signal(config), names, track, home / finalist.name / f"{file_name(track.name)}.json")

@@ -121,15 +121,7 @@ def _agree(options: dict[str, Any], asked: StudyConfig, folder: Path) -> None:
 
 def _open_data(config: StudyConfig, machine: Machine) -> Dataset:
     """The data of a study; decodes what the cache lacks or holds damaged."""
-    return open_dataset(
-        config.data,
-        task=config.task,
-        sample_rate=config.sample_rate,
-        channels=config.channels,
-        upmix_mono=config.upmix_mono,
-        cache=machine.cache,
-        progress=True,
-    )
+    return open_dataset(config.data, config.audio, cache=machine.cache, progress=True)
 
 
 def _affordable(config: StudyConfig, dataset: Dataset) -> int | str:
