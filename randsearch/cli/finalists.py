@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from randsearch.cli.options import RESULTS, Cache, Results, Storage, Study, Workers, make_console, workers_for
+from randsearch.cli.options import RESULTS, Cache, Results, Storage, Study, Workers, make_console
+from randsearch.running.machine import Machine
 
 finalists = typer.Typer()
 
@@ -38,7 +39,7 @@ def evaluate(
     def tell(done: str) -> None:
         console.print(f"scored {done}", highlight=False, markup=False)
 
-    processes = workers_for(workers, None)
+    processes = Machine(workers=workers).jobs()
     found = evaluate_finalists(load_config(folder), folder, top, workers=processes, cache=cache, on_done=tell)
     printed = ["median", "mad", "mean", "sd", "median_of_medians", "windows", "windows_left_out"]
     headings = ["network", "source", "median", "MAD", "mean", "SD", "track\nmedians", "windows", "left\nout"]

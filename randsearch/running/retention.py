@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Literal
 
 from randsearch.base.files import Place
+from randsearch.running.machine import Keep
 from randsearch.table.measurement import Measurement, home
 from randsearch.training.checkpoints import CHECKPOINT_FILE, PART_FILE
-
-Keep = Literal["all", "trained", "none"]
 
 _CHECKPOINTS = (CHECKPOINT_FILE, PART_FILE)
 _WEIGHTS_AND_AUDIO = ("*.safetensors", "*.flac")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from rich.console import Console
 
 from randsearch.base import stopping
 from randsearch.base.errors import DamagedAudioError, UserError
@@ -22,8 +20,10 @@ from randsearch.measures.excerpts import keep_references
 from randsearch.measures.own import unchanged
 from randsearch.running.driver import Driver
 from randsearch.running.executors import Executor, InProcess, LocalProcesses
+from randsearch.running.machine import Machine
 from randsearch.running.progress import SearchProgress
-from randsearch.running.retention import Keep, Keeper
+from randsearch.running.retention import Keeper
+from randsearch.space import SearchSpace
 from randsearch.study import trust
 from randsearch.study.candidates import bind_space, check_room, open_studies, signal, with_grid
 from randsearch.study.config import StudyConfig
@@ -36,49 +36,17 @@ REPAIRS = 3
 """How often a search decodes damaged tracks again until it gives up."""
 
 
-@dataclass(frozen=True)
-class Machine:
-    """Where and how a command runs; nothing here changes a number.
-
-    Attributes:
-        results: root of all studies.
-        cache: of decoded audio; None for the user's own.
-        workers: jobs at once.
-        console: where progress is shown.
-        asked_workers: what the user said of `workers`; None if nothing.
-        executor: `local` or `ray`.
-        address: of the Ray cluster.
-        gpu_share: part of a GPU that a job takes on the cluster.
-        devices: that local workers are spread over; none for the study's own.
-        time_limit: seconds that a measurement may take; None for no limit.
-        keep: of which measurements the weights and the audio stay.
-        allow_failures: goes on although more than a third of the measurements fail.
-    """
-
-    results: Path
-    cache: Path | None
-    workers: int
-    console: Console
-    asked_workers: int | None = None
-    executor: Literal["local", "ray"] = "local"
-    address: str = "auto"
-    gpu_share: float = 1.0
-    devices: tuple[str, ...] = ()
-    time_limit: float | None = None
-    keep: Keep = "all"
-    allow_failures: bool = False
-
-
 def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dataset]:
     """The configuration that a search will run with: what is asked, what the study says already, and defaults.
 
     Args:
-        options: what the user gave, and nothing else.
+        options: what the user gave, and nothing else; `space` may be the path of a file, `device` may be `auto`.
         machine: where it will run.
 
     Raises:
         UserError: the options are wrong, or the study exists with others.
     """
+    options = _completed(options, machine)
     name = options.get("study", StudyConfig.model_fields["study"].default)
     folder = machine.results / str(name)
     stored = load_config(folder) if (folder / "config.yaml").is_file() else None
@@ -87,7 +55,7 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     if stored is not None:
         asked = StudyConfig.create({**stored.model_dump(), **options}, "options")
     else:
-        threads = max(1, (os.cpu_count() or 1) // machine.workers)
+        threads = max(1, (os.cpu_count() or 1) // machine.jobs(options.get("device")))
         asked = StudyConfig.create({"threads": threads, **options}, "options")
     asked = asked.model_copy(update={"measures": _every(asked.measures)})
     _agree(options, asked, folder)
@@ -111,6 +79,18 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     if asked.sampler == "grid":
         asked = with_grid(asked, bind_space(asked), limited=stored is not None or "trials" in options)
     return (asked if stored is None else stored.continued_by(asked)), dataset
+
+
+def _completed(options: dict[str, Any], machine: Machine) -> dict[str, Any]:
+    """The options, with the space read from its file, and the device that is left to the machine."""
+    found = dict(options)
+    if isinstance(found.get("space"), str | Path):
+        found["space"] = SearchSpace.load(Path(found["space"])).to_dict()
+    if machine.devices:
+        found.setdefault("device", machine.devices[0].partition(":")[0])
+    if found.get("device") == "auto":
+        found["device"] = "cuda:0" if torch.cuda.is_available() else "cpu"
+    return found
 
 
 def _agree(options: dict[str, Any], asked: StudyConfig, folder: Path) -> None:
@@ -255,8 +235,9 @@ def open_executor(setting: Setting, machine: Machine, stop: stopping.SharedFlag)
 
         return RayCluster(setting, machine)
     # A time limit takes a process that can be ended, and anybody's code may end its process itself.
-    if machine.workers > 1 or machine.devices or machine.time_limit is not None or setting.own_measures:
-        return LocalProcesses(setting, machine.workers, machine.devices, machine.time_limit, stop)
+    workers = machine.jobs(setting.device)
+    if workers > 1 or machine.devices or machine.time_limit is not None or setting.own_measures:
+        return LocalProcesses(setting, workers, machine.devices, machine.time_limit, stop)
     return InProcess(setting)
 
 
