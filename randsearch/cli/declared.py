@@ -143,11 +143,12 @@ def _bounds(field: FieldInfo) -> dict[str, float]:
 
 def _shown_bounds(bounds: dict[str, float]) -> list[str]:
     """As Click shows those that it checks."""
-    low = next((f"{bounds[name]}{sign}" for name, sign in (("ge", "<="), ("gt", "<")) if name in bounds), "")
-    high = next((f"{sign}{bounds[name]}" for name, sign in (("le", "<="), ("lt", "<")) if name in bounds), "")
-    if low and not high:
-        return [f"x>={bounds['ge']}" if "ge" in bounds else f"x>{bounds['gt']}"]
-    return [f"{low}x{high}"] if high else []
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    if len(bounds) < 2:
+        return [f"x{signs[name]}{bound}" for name, bound in bounds.items()]
+    low = f"{bounds['ge']}<=" if "ge" in bounds else f"{bounds['gt']}<"
+    high = f"<={bounds['le']}" if "le" in bounds else f"<{bounds['lt']}"
+    return [f"{low}x{high}"]
 
 
 def _shown_default(field: FieldInfo) -> list[str]:

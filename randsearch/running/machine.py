@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 Keep = Literal["all", "trained", "none"]
 
 
+def cores() -> int:
+    """Of this machine."""
+    return os.cpu_count() or 1
+
+
 def _silent() -> "Console":
     from rich.console import Console
 
@@ -93,4 +98,12 @@ class Machine:
             return self.workers
         if self.devices:
             return len(self.devices)
-        return 1 if (device or "cpu").startswith("cuda") else os.cpu_count() or 1
+        return 1 if (device or "cpu").startswith("cuda") else cores()
+
+    def threads(self, device: str | None = None) -> int:
+        """How many threads each job has unless told otherwise: the cores shared among them.
+
+        Args:
+            device: that networks are computed on; None is the processor.
+        """
+        return max(1, cores() // self.jobs(device))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
@@ -55,7 +54,8 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     if stored is not None:
         asked = StudyConfig.create({**stored.model_dump(), **options}, "options")
     else:
-        threads = max(1, (os.cpu_count() or 1) // machine.jobs(options.get("device")))
+        # What is no name of a device is refused with the other options.
+        threads = machine.threads(str(options.get("device")))
         asked = StudyConfig.create({"threads": threads, **options}, "options")
     asked = asked.model_copy(update={"measures": _every(asked.measures)})
     _agree(options, asked, folder)

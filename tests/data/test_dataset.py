@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tracemalloc
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from randsearch.data import STEMS, TASKS, AudioFormat, dataset, open_dataset, op
 from randsearch.data.dataset import LAYOUTS
 from randsearch.data.layouts import BLOCK
 from randsearch.data.split import musdb_validation_names
+from randsearch.data.task import TaskName
 
 
 def named(tracks):
@@ -121,6 +123,10 @@ def test_search_never_opens_test(corpus, make_track):
     assert opened(corpus).keys() == {"a", "b"}
     with pytest.raises(UserError, match=r"vocals\.wav cannot be read"):
         open_test(f"musdbhq:{corpus}")
+
+
+def test_every_task_is_known_by_the_name_that_it_is_asked_for():
+    assert [(name, task.name) for name, task in TASKS.items()] == [(name, name) for name in get_args(TaskName)]
 
 
 def test_open_test_reads_whole_test_tracks(corpus, make_track):
