@@ -45,10 +45,10 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     Raises:
         UserError: the options are wrong, or the study exists with others.
     """
-    options = _completed(options, machine)
     name = options.get("study", StudyConfig.model_fields["study"].default)
     folder = machine.results / str(name)
     stored = load_config(folder) if (folder / "config.yaml").is_file() else None
+    options = _completed(options, machine, stored)
     if stored is None and "space" not in options:
         raise UserError(f"there is no study {name} in {machine.results} yet: give the SPACE.yaml that it searches.")
     if stored is not None:
@@ -81,13 +81,15 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     return (asked if stored is None else stored.continued_by(asked)), dataset
 
 
-def _completed(options: dict[str, Any], machine: Machine) -> dict[str, Any]:
-    """The options, with the space read from its file, and the device that is left to the machine."""
+def _completed(options: dict[str, Any], machine: Machine, stored: StudyConfig | None) -> dict[str, Any]:
+    """The options, with the space read from its file, and the device where that is left to the machine."""
     found = dict(options)
     if isinstance(found.get("space"), str | Path):
         found["space"] = SearchSpace.load(Path(found["space"])).to_dict()
-    if machine.devices:
-        found.setdefault("device", machine.devices[0].partition(":")[0])
+    if machine.devices and "device" not in found:
+        kind = machine.devices[0].partition(":")[0]
+        if stored is None or stored.device.partition(":")[0] != kind:
+            found["device"] = kind
     if found.get("device") == "auto":
         found["device"] = "cuda:0" if torch.cuda.is_available() else "cpu"
     return found

@@ -23,7 +23,6 @@ from randsearch.base.errors import UserError, explain, quoted
 from randsearch.base.seeds import check_seed
 from randsearch.data.format import AudioFormat
 from randsearch.data.task import TaskName
-from randsearch.study.config_file import write_study
 from randsearch.study.options import Option, extendable
 
 if TYPE_CHECKING:
@@ -60,7 +59,8 @@ class StudyConfig(BaseModel):
     how it is given, saved and continued.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What validates is built at the first use, and what writes files imported then: help needs neither.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     study: str = Field("study", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Name of the study.")
     space: Annotated[dict[str, Any], Option(asked=False)] = Field(description="Search space.")
@@ -211,6 +211,8 @@ class StudyConfig(BaseModel):
         Raises:
             UserError: it cannot be written.
         """
+        from randsearch.study.config_file import write_study
+
         write_study(path, self)
 
     def difference(self, other: Self) -> str | None:
