@@ -18,7 +18,7 @@ from randsearch import cli
 from randsearch.data import open_dataset
 from randsearch.measures import Setting
 from randsearch.models.sizing import Signal
-from randsearch.running import executors
+from randsearch.running import executors, machine
 from randsearch.training.loop import Recipe
 
 # Networks of the tests are tiny: a second thread costs more than it brings, and far more on a busy machine.
@@ -62,8 +62,7 @@ def tiny_space(tmp_path_factory) -> Path:
 def _one_worker_by_default() -> Iterator[None]:
     """Tests run side by side, and processes of their own would cost each of them seconds."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("randsearch.cli.app", "randsearch.cli.finalists"):
-            patch.setattr(f"{module}.workers_for", lambda asked, *_: asked or 1)
+        patch.setattr(machine, "cores", lambda: 1)
         yield
 
 

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from randsearch.base.layout import StudyFolder
-from randsearch.cli.options import RESULTS, Cache, Results, Storage, Study, Workers, make_console, workers_for
+from randsearch.cli.options import RESULTS, Cache, Results, Storage, Study, Workers, make_console
+from randsearch.running.machine import Machine
 
 finalists = typer.Typer()
 
@@ -39,7 +40,7 @@ def evaluate(
     def tell(done: str) -> None:
         console.print(f"scored {done}", highlight=False, markup=False)
 
-    processes = workers_for(workers, None)
+    processes = Machine(workers=workers).jobs()
     found = evaluate_finalists(load_config(folder), folder, top, workers=processes, cache=cache, on_done=tell)
     printed = ["median", "mad", "mean", "sd", "median_of_medians", "windows", "windows_left_out"]
     headings = ["network", "source", "median", "MAD", "mean", "SD", "track\nmedians", "windows", "left\nout"]
@@ -73,9 +74,8 @@ def separate(
 
     folder = study_folder(results, name)
     config = load_config(folder)
-    assert config.sample_rate is not None
     network = load_network(find(folder, architecture, seed), signal(config))
-    separator = Separator(network, TASKS[config.task].source_names, config.sample_rate)
+    separator = Separator(network, TASKS[config.task].source_names, config.audio.rate)
     for path in separate_file(separator, song, output or Path("separated") / song.stem):
         make_console().print(str(path), highlight=False, markup=False)
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from randsearch.base.errors import UserError, shortened
 from randsearch.base.memory import available_bytes
 from randsearch.base.seeds import check_seed
 from randsearch.data import cache as store
+from randsearch.data.format import AudioFormat
 from randsearch.data.layouts import Header, Layout, Recording, StemFiles, WavFolders
 from randsearch.data.speech import SpeechFolders
 from randsearch.data.split import split_tracks
@@ -59,70 +60,45 @@ class Dataset:
         return self.task.source_names
 
 
-@dataclass(frozen=True)
-class _Format:
-    """What every track is converted to."""
-
-    sample_rate: int
-    channels: int
-    upmix_mono: bool
-
-
 def open_dataset(
-    spec: str,
-    *,
-    task: str = "voice",
-    sample_rate: int | None = None,
-    channels: int = 1,
-    upmix_mono: bool = False,
-    cache: Path | None = None,
-    progress: bool = False,
+    spec: str, audio: AudioFormat | None = None, *, cache: Path | None = None, progress: bool = False
 ) -> Dataset:
     """Opens the `train` subset of a corpus, split into training and validation. Never looks at `test`.
 
     Args:
         spec: `musdb:PATH`, `musdbhq:PATH`, `speech:PATH`, `synthetic` or `synthetic:SEED`.
-        task: A key of `TASKS`.
-        sample_rate: Samples a second; by default the lowest of the tracks' rates, at most 22,050.
-        channels: 1 (stereo is averaged) or 2.
-        upmix_mono: Whether mono data may be doubled where two channels are asked for.
+        audio: What its tracks become; by default one channel for the task `voice`.
         cache: Cache folder; by default `RANDSEARCH_CACHE` or the user's cache folder.
         progress: Whether to show a bar on standard error while the cache is filled.
 
     Raises:
         UserError: Anything is wrong with the arguments, the corpus or the cache.
     """
-    wanted = _task(task)
-    tracks = _open_subset(spec, "train", wanted, sample_rate, channels, upmix_mono, cache, progress)
+    wanted = audio or AudioFormat()
+    tracks = _open_subset(spec, "train", wanted, cache, progress)
     train, validation, note = split_tracks(tracks)
+    task = _task(wanted.task)
     return Dataset(
         spec=spec,
-        task=wanted,
+        task=task,
         sample_rate=tracks[0].sample_rate,
-        channels=channels,
+        channels=wanted.channels,
         train=train,
         validation=validation,
         note=note,
-        digest=_digest(wanted, train, validation),
+        digest=_digest(task, train, validation),
     )
 
 
 def open_test(
-    spec: str,
-    *,
-    task: str = "voice",
-    sample_rate: int | None = None,
-    channels: int = 1,
-    upmix_mono: bool = False,
-    cache: Path | None = None,
-    progress: bool = False,
+    spec: str, audio: AudioFormat | None = None, *, cache: Path | None = None, progress: bool = False
 ) -> tuple[Track, ...]:
     """Opens the `test` subset of a corpus: for the final evaluation alone, never while searching.
 
     Args and Raises are those of `open_dataset`; give the `sample_rate` of the dataset that was trained on, since the
     default looks at the rates of the test tracks only.
     """
-    return _open_subset(spec, "test", _task(task), sample_rate, channels, upmix_mono, cache, progress)
+    return _open_subset(spec, "test", audio or AudioFormat(), cache, progress)
 
 
 def _task(name: str) -> Task:
@@ -131,16 +107,8 @@ def _task(name: str) -> Task:
     return TASKS[name]
 
 
-def _open_subset(
-    spec: str,
-    subset: str,
-    task: Task,
-    sample_rate: int | None,
-    channels: int,
-    upmix_mono: bool,
-    cache: Path | None,
-    progress: bool,
-) -> tuple[Track, ...]:
+def _open_subset(spec: str, subset: str, wanted: AudioFormat, cache: Path | None, progress: bool) -> tuple[Track, ...]:
+    task = _task(wanted.task)
     folder = store.cache_folder(cache)
     layout, root = _locate(spec, folder)
     if layout.stems != task.stems:
@@ -152,12 +120,12 @@ def _open_subset(
     files = [file for recording in recordings for file in recording.files]
     facts = store.describe_files(folder, files, layout.header, progress=progress)
     headers = [_common_header(recording, [facts[file].header for file in recording.files]) for recording in recordings]
-    target = _choose_format(recordings, headers, sample_rate, channels, upmix_mono)
+    target = _choose_format(recordings, headers, wanted)
     keys = [
         store.track_key(
             [facts[file].digest for file in recording.files],
             layout.stems,
-            target.sample_rate,
+            target.rate,
             target.channels,
             target.upmix_mono,
         )
@@ -212,14 +180,9 @@ def _common_header(recording: Recording, headers: Sequence[Header]) -> Header:
     return Header(rates[0], min(header.channels for header in headers), lengths[0])
 
 
-def _choose_format(
-    recordings: Sequence[Recording],
-    headers: Sequence[Header],
-    sample_rate: int | None,
-    channels: int,
-    upmix_mono: bool,
-) -> _Format:
+def _choose_format(recordings: Sequence[Recording], headers: Sequence[Header], wanted: AudioFormat) -> AudioFormat:
     """Decides rate and channels, and refuses what the data do not have."""
+    sample_rate, channels = wanted.sample_rate, wanted.channels
     lowest = min(headers, key=lambda header: header.sample_rate)
     if sample_rate is None:
         sample_rate = min(DEFAULT_SAMPLE_RATE_LIMIT, lowest.sample_rate)
@@ -233,12 +196,12 @@ def _choose_format(
     if channels not in (1, 2):
         raise UserError(f"{channels} channels were asked for: choose 1 or 2")
     for recording, header in zip(recordings, headers, strict=True):
-        if channels == 2 and header.channels == 1 and not upmix_mono:
+        if channels == 2 and header.channels == 1 and not wanted.upmix_mono:
             raise UserError(
                 f"two channels were asked for, but track '{recording.name}' has mono stems: ask for one channel, or "
                 "allow doubling with --upmix-mono"
             )
-    return _Format(sample_rate, channels, upmix_mono)
+    return replace(wanted, sample_rate=sample_rate)
 
 
 def _fill_cache(
@@ -247,7 +210,7 @@ def _fill_cache(
     recordings: Sequence[Recording],
     headers: Sequence[Header],
     keys: Sequence[str],
-    target: _Format,
+    target: AudioFormat,
     progress: bool,
 ) -> None:
     """Decodes the tracks that are not stored yet, one at a time so that memory holds one track at most."""
@@ -268,13 +231,13 @@ def _fill_cache(
             raise _too_long(layout, recording, header, target) from None
 
 
-def _decoding_bytes(layout: Layout, header: Header, target: _Format) -> int:
+def _decoding_bytes(layout: Layout, header: Header, target: AudioFormat) -> int:
     """Memory that decoding a track takes: all stems as they will be stored, and one of them twice more."""
-    stem = target.channels * header.frames * target.sample_rate // header.sample_rate
+    stem = target.channels * header.frames * target.rate // header.sample_rate
     return 4 * stem * (len(layout.stems) + 2)
 
 
-def _too_long(layout: Layout, recording: Recording, header: Header, target: _Format) -> UserError:
+def _too_long(layout: Layout, recording: Recording, header: Header, target: AudioFormat) -> UserError:
     hours = header.frames / header.sample_rate / 3600
     return UserError(
         f"track '{recording.name}' ({recording.files[0].parent}) is {hours:.1f} hours long and takes "
@@ -283,16 +246,14 @@ def _too_long(layout: Layout, recording: Recording, header: Header, target: _For
     )
 
 
-def _decode(layout: Layout, recording: Recording, header: Header, target: _Format) -> FloatArray:
+def _decode(layout: Layout, recording: Recording, header: Header, target: AudioFormat) -> FloatArray:
     """Decodes and converts a track, shape `(stems, channels, samples)`."""
     whole: FloatArray | None = None
     for number, (stem, blocks) in enumerate(zip(layout.stems, layout.decode(recording), strict=True)):
         where = f"stem '{stem}' of track '{recording.name}' ({recording.files[0].parent})"
         samples = np.concatenate(list(_converted(blocks, header.sample_rate, target, where)))
         if len(samples) == 0:
-            raise UserError(
-                f"track '{recording.name}' is shorter than one sample at {target.sample_rate} Hz: remove it"
-            )
+            raise UserError(f"track '{recording.name}' is shorter than one sample at {target.rate} Hz: remove it")
         if whole is None:
             whole = np.empty((len(layout.stems), *samples.T.shape), dtype=np.float32)
         whole[number] = samples.T
@@ -300,11 +261,11 @@ def _decode(layout: Layout, recording: Recording, header: Header, target: _Forma
     return whole
 
 
-def _converted(blocks: Iterable[FloatArray], sample_rate: int, target: _Format, where: str) -> Iterator[FloatArray]:
+def _converted(blocks: Iterable[FloatArray], sample_rate: int, target: AudioFormat, where: str) -> Iterator[FloatArray]:
     """Brings blocks of `(samples, channels)` to the target's rate and channels; the same however long they are."""
     resampler = None
-    if sample_rate != target.sample_rate:
-        resampler = soxr.ResampleStream(sample_rate, target.sample_rate, target.channels, quality="VHQ")
+    if sample_rate != target.rate:
+        resampler = soxr.ResampleStream(sample_rate, target.rate, target.channels, quality="VHQ")
     for block in blocks:
         if not np.isfinite(block).all():
             raise UserError(f"{where} holds NaN or infinite samples: replace the file")
@@ -314,7 +275,7 @@ def _converted(blocks: Iterable[FloatArray], sample_rate: int, target: _Format, 
         yield resampler.resample_chunk(np.empty((0, target.channels), dtype=np.float32), last=True)
 
 
-def _mixed(samples: FloatArray, target: _Format, where: str) -> FloatArray:
+def _mixed(samples: FloatArray, target: AudioFormat, where: str) -> FloatArray:
     """Brings `(samples, channels)` to the target's channels."""
     if target.channels == 1:
         return np.asarray(samples.mean(axis=1, keepdims=True, dtype=np.float32))
@@ -325,12 +286,12 @@ def _mixed(samples: FloatArray, target: _Format, where: str) -> FloatArray:
     return samples
 
 
-def _track(folder: Path, recording: Recording, key: str, target: _Format, task: Task) -> Track:
+def _track(folder: Path, recording: Recording, key: str, target: AudioFormat, task: Task) -> Track:
     path = store.track_path(folder, key)
     shape = store.stored_shape(path)
     if shape is None:
         raise UserError(f"{path} vanished from the cache while it was in use: run the command again")
-    return Track(recording.name, path, 0, shape[-1], target.sample_rate, target.channels, task.groups)
+    return Track(recording.name, path, 0, shape[-1], target.rate, target.channels, task.groups)
 
 
 def _digest(task: Task, train: Sequence[Track], validation: Sequence[Track]) -> str:

@@ -1,6 +1,10 @@
 """What is to be separated: which stems a task needs, and which of them add up to each source."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+TaskName = Literal["voice", "multi", "denoise"]
+"""How the user names the tasks."""
 
 STEMS = ("bass", "drums", "other", "vocals")
 """The stems of MUSDB, in the order in which the cache stores them."""
@@ -21,7 +25,7 @@ class Task:
             refused, as suits songs, where it points to a broken file.
     """
 
-    name: str
+    name: TaskName
     stems: tuple[str, ...]
     sources: tuple[tuple[str, tuple[str, ...]], ...]
     pads: bool = False
@@ -37,7 +41,7 @@ class Task:
         return tuple(tuple(self.stems.index(stem) for stem in summed) for _, summed in self.sources)
 
 
-TASKS = {
+TASKS: dict[str, Task] = {
     task.name: task
     for task in (
         Task("voice", STEMS, (("accompaniment", ("bass", "drums", "other")), ("vocals", ("vocals",)))),

@@ -87,15 +87,7 @@ def evaluate_finalists(
     finalists, names = best(folder, top), TASKS[config.task].source_names
     for finalist in finalists:
         load_network(finalist, signal(config))  # A damaged file is better known now than hours later.
-    tracks = open_test(
-        config.data,
-        task=config.task,
-        sample_rate=config.sample_rate,
-        channels=config.channels,
-        upmix_mono=config.upmix_mono,
-        cache=cache,
-        progress=True,
-    )
+    tracks = open_test(config.data, config.audio, cache=cache, progress=True)
     study = StudyFolder(folder)
     place, homes = study.place, {finalist.name: study.evaluated(finalist.name) for finalist in finalists}
     work = [

@@ -7,7 +7,7 @@ PyTorch's memory layout and in the faster one, and its sizes are summed. Nothing
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 from randsearch.base.errors import UserError
 from randsearch.models.architecture import Architecture
@@ -78,6 +78,19 @@ class _Tensors:
         """Appends tensors, cropped to this one's length."""
         cropped = [other.crop(self.length) for other in others]
         return _Tensors(sum((tensors.parts for tensors in cropped), self.parts), self.length)
+
+
+class _More(TypedDict, total=False):
+    """What else may be asked of a layer; where nothing is, the defaults are those of `Convolution`."""
+
+    stride: int
+    dilation: int
+    groups: int
+    bias: bool
+    padded: bool
+    alone: bool
+    activation: str
+    within: str | None
 
 
 class _Walk:
@@ -274,46 +287,14 @@ class _Walk:
         return _Tensors(((name, y.channels),), y.length)
 
     def convolve(
-        self,
-        name: str,
-        part: Part,
-        level: int,
-        x: _Tensors,
-        filters: int,
-        kernel: int,
-        *,
-        stride: int = 1,
-        dilation: int = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padded: bool = False,
-        alone: bool = False,
-        activation: str = "",
-        within: str | None = None,
+        self, name: str, part: Part, level: int, x: _Tensors, filters: int, kernel: int, **more: Unpack[_More]
     ) -> _Tensors:
         """A convolution, padded if asked to or if the whole network is."""
-        padded = padded or not self.architecture.context
-        lost = 0 if padded else dilation * (kernel - 1)
-        length = (x.length - lost - 1) // stride + 1
-        extra = self.per_channel * filters if activation else 0
+        more["padded"] = more.get("padded", False) or not self.architecture.context
+        lost = 0 if more["padded"] else more.get("dilation", 1) * (kernel - 1)
+        length = (x.length - lost - 1) // more.get("stride", 1) + 1
+        extra = self.per_channel * filters if more.get("activation") else 0
         self.layers.append(
-            Convolution(
-                name,
-                part,
-                level,
-                x.parts,
-                filters,
-                kernel,
-                length,
-                stride=stride,
-                dilation=dilation,
-                groups=groups,
-                bias=bias,
-                padded=padded,
-                extra_parameters=extra,
-                alone=alone,
-                activation=activation,
-                within=within,
-            )
+            Convolution(name, part, level, x.parts, filters, kernel, length, extra_parameters=extra, **more)
         )
         return _Tensors(((name, filters),), length)

@@ -22,7 +22,7 @@ from randsearch.running.executors import DEATHS
 from randsearch.table.measurement import Measurement
 
 if TYPE_CHECKING:
-    from randsearch.running.session import Machine
+    from randsearch.running.machine import Machine
 
 
 class RayCluster:
@@ -57,7 +57,7 @@ class RayCluster:
         needs: dict[str, float] = {"num_cpus": setting.threads}
         if setting.device.startswith("cuda"):
             needs = {"num_cpus": 0.5, "num_gpus": machine.gpu_share}
-        self.capacity = machine.asked_workers or self._room(needs)
+        self.capacity = machine.workers or self._room(needs)
         self._work = ray.remote(_work).options(**needs, max_retries=DEATHS - 1, retry_exceptions=False)
         self._stored = ray.put(setting)
         self._jobs: dict[Any, Job] = {}

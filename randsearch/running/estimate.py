@@ -16,7 +16,8 @@ from randsearch.models.architecture import Architecture
 from randsearch.models.build import build
 from randsearch.models.channels_last import estimate_all
 from randsearch.models.sizing import lengths, parameters
-from randsearch.running.session import Machine, make_setting, scored_on
+from randsearch.running.machine import Machine
+from randsearch.running.session import make_setting, scored_on
 from randsearch.study.candidates import bind_space, check_room
 from randsearch.study.config import StudyConfig
 from randsearch.training.loop import squared_error
@@ -52,7 +53,8 @@ def estimate(config: StudyConfig, dataset: Dataset, machine: Machine) -> list[st
         for measure, count in runs.items()
     )
     size = _bytes_per_training(setting, sample) * sum(count for name, count in runs.items() if find(name).trains)
-    hours = work / rate / machine.workers / 3600
+    workers = machine.jobs(config.device)
+    hours = work / rate / workers / 3600
     planned = ", ".join(f"{count} x {name}" for name, count in runs.items())
     tracks = f"{len(dataset.train)} training and {len(dataset.validation)} validation tracks"
     return [
@@ -61,7 +63,7 @@ def estimate(config: StudyConfig, dataset: Dataset, machine: Machine) -> list[st
         f"networks are scored on {sum(track.length for track in validation) / dataset.sample_rate:.0f} s of "
         f"{len(validation)} validation tracks ({config.validation if config.validation == 'whole' else 'excerpts'})",
         f"measurements: {planned}",
-        f"about {hours:.2g} hours of training on {machine.workers} worker(s) of {config.threads} thread(s), "
+        f"about {hours:.2g} hours of training on {workers} worker(s) of {config.threads} thread(s), "
         f"{config.device}; validation comes on top",
         f"about {size / 1e6:.3g} MB of weights and audio in {machine.results / config.study}",
     ]

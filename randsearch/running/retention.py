@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Literal
 
 from randsearch.base.layout import CHECKPOINT_FILE, CHECKPOINT_PART, CHECKPOINTS, WEIGHTS_AND_AUDIO, StudyFolder
+from randsearch.running.machine import Keep
 from randsearch.table.measurement import Measurement
-
-Retained = Literal["all", "trained", "none"]
-"""Of which measurements the weights and the audio stay."""
 
 _CHECKPOINT = (CHECKPOINT_FILE, CHECKPOINT_PART)
 
@@ -23,7 +20,7 @@ class Retention:
         retained: of which measurements the weights and the audio stay; scores and segments always do.
     """
 
-    def __init__(self, folder: Path, retained: Retained) -> None:
+    def __init__(self, folder: Path, retained: Keep) -> None:
         self._study = StudyFolder(folder)
         self._place = self._study.place
         self._retained = retained

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from rich.console import Console
 
 from randsearch.base import stopping
 from randsearch.base.errors import DamagedAudioError, UserError
@@ -23,8 +20,10 @@ from randsearch.measures.excerpts import keep_references
 from randsearch.measures.own import unchanged
 from randsearch.running.driver import Driver
 from randsearch.running.executors import Executor, InProcess, LocalProcesses
+from randsearch.running.machine import Machine
 from randsearch.running.progress import SearchProgress
-from randsearch.running.retention import Retained, Retention
+from randsearch.running.retention import Retention
+from randsearch.space import SearchSpace
 from randsearch.study import trust
 from randsearch.study.candidates import bind_space, check_room, signal, with_grid
 from randsearch.study.config import StudyConfig
@@ -38,44 +37,11 @@ REPAIRS = 3
 """How often a search decodes damaged tracks again until it gives up."""
 
 
-@dataclass(frozen=True)
-class Machine:
-    """Where and how a command runs; nothing here changes a number.
-
-    Attributes:
-        results: root of all studies.
-        cache: of decoded audio; None for the user's own.
-        workers: jobs at once.
-        console: where progress is shown.
-        asked_workers: what the user said of `workers`; None if nothing.
-        executor: `local` or `ray`.
-        address: of the Ray cluster.
-        gpu_share: part of a GPU that a job takes on the cluster.
-        devices: that local workers are spread over; none for the study's own.
-        time_limit: seconds that a measurement may take; None for no limit.
-        keep: of which measurements the weights and the audio stay.
-        allow_failures: goes on although more than a third of the measurements fail.
-    """
-
-    results: Path
-    cache: Path | None
-    workers: int
-    console: Console
-    asked_workers: int | None = None
-    executor: Literal["local", "ray"] = "local"
-    address: str = "auto"
-    gpu_share: float = 1.0
-    devices: tuple[str, ...] = ()
-    time_limit: float | None = None
-    keep: Retained = "all"
-    allow_failures: bool = False
-
-
 def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dataset]:
     """The configuration that a search will run with: what is asked, what the study says already, and defaults.
 
     Args:
-        options: what the user gave, and nothing else.
+        options: what the user gave, and nothing else; `space` may be the path of a file, `device` may be `auto`.
         machine: where it will run.
 
     Raises:
@@ -84,12 +50,14 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     name = options.get("study", StudyConfig.model_fields["study"].default)
     folder = machine.results / str(name)
     stored = load_config(folder) if StudyFolder(folder).is_study else None
+    options = _completed(options, machine, stored)
     if stored is None and "space" not in options:
         raise UserError(f"there is no study {name} in {machine.results} yet: give the SPACE.yaml that it searches.")
     if stored is not None:
         asked = StudyConfig.create({**stored.model_dump(), **options}, "options")
     else:
-        threads = max(1, (os.cpu_count() or 1) // machine.workers)
+        # What is no name of a device is refused with the other options.
+        threads = machine.threads(str(options.get("device")))
         asked = StudyConfig.create({"threads": threads, **options}, "options")
     asked = asked.model_copy(update={"measures": _every(asked.measures)})
     _agree(options, asked, folder)
@@ -115,6 +83,20 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     return (asked if stored is None else stored.continued_by(asked)), dataset
 
 
+def _completed(options: dict[str, Any], machine: Machine, stored: StudyConfig | None) -> dict[str, Any]:
+    """The options, with the space read from its file, and the device where that is left to the machine."""
+    found = dict(options)
+    if isinstance(found.get("space"), str | Path):
+        found["space"] = SearchSpace.load(Path(found["space"])).to_dict()
+    if machine.devices and "device" not in found:
+        kind = machine.devices[0].partition(":")[0]
+        if stored is None or stored.device.partition(":")[0] != kind:
+            found["device"] = kind
+    if found.get("device") == "auto":
+        found["device"] = "cuda:0" if torch.cuda.is_available() else "cpu"
+    return found
+
+
 def _agree(options: dict[str, Any], asked: StudyConfig, folder: Path) -> None:
     """Remembers which database and which code the user named; what the study says of itself is not that."""
     measures = (*([asked.proxy] if "proxy" in options else []), *(asked.measures if "measures" in options else []))
@@ -123,15 +105,7 @@ def _agree(options: dict[str, Any], asked: StudyConfig, folder: Path) -> None:
 
 def _open_data(config: StudyConfig, machine: Machine) -> Dataset:
     """The data of a study; decodes what the cache lacks or holds damaged."""
-    return open_dataset(
-        config.data,
-        task=config.task,
-        sample_rate=config.sample_rate,
-        channels=config.channels,
-        upmix_mono=config.upmix_mono,
-        cache=machine.cache,
-        progress=True,
-    )
+    return open_dataset(config.data, config.audio, cache=machine.cache, progress=True)
 
 
 def _affordable(config: StudyConfig, dataset: Dataset) -> int | str:
@@ -263,8 +237,9 @@ def open_executor(setting: Setting, machine: Machine, stop: stopping.SharedFlag)
 
         return RayCluster(setting, machine)
     # A time limit takes a process that can be ended, and anybody's code may end its process itself.
-    if machine.workers > 1 or machine.devices or machine.time_limit is not None or setting.own_measures:
-        return LocalProcesses(setting, machine.workers, machine.devices, machine.time_limit, stop)
+    workers = machine.jobs(setting.device)
+    if workers > 1 or machine.devices or machine.time_limit is not None or setting.own_measures:
+        return LocalProcesses(setting, workers, machine.devices, machine.time_limit, stop)
     return InProcess(setting)
 
 

@@ -32,9 +32,8 @@ def bind_space(config: StudyConfig) -> BoundSpace:
     Args:
         config: resolved.
     """
-    assert config.sample_rate is not None
     where = f"the search space of {config.study}"
-    return SearchSpace.from_dict(config.space, where).bind(signal(config), config.sample_rate, config.segment)
+    return SearchSpace.from_dict(config.space, where).bind(signal(config), config.audio.rate, config.segment)
 
 
 def planned_candidates(config: StudyConfig, space: BoundSpace, taken: Collection[str] = ()) -> Iterator[Drawn]:

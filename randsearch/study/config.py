@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -20,7 +21,9 @@ from pydantic import (
 
 from randsearch.base.errors import UserError, explain, quoted
 from randsearch.base.seeds import check_seed
-from randsearch.study.config_file import write_study
+from randsearch.data.format import AudioFormat
+from randsearch.data.task import TaskName
+from randsearch.study.options import Option, extendable
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -30,85 +33,92 @@ _SECRET = re.compile("passw|pwd|secret|token", re.IGNORECASE)
 
 Seed = Annotated[int, AfterValidator(check_seed)]
 
-SAMPLERS = ("random", "grid", "tpe", "nsga2")
+Sampler = Literal["random", "grid", "tpe", "nsga2"]
 
-# What may differ when a study is continued: all of it adds measurements and changes none.
-EXTENDABLE = frozenset({"trials", "whole", "measures", "seeds", "train_seeds", "train"})
+
+def _all_of(before: tuple[Any, ...], asked: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(dict.fromkeys((*before, *asked)))
+
+
+def _all_train_seeds(before: tuple[int, ...] | None, asked: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    return None if before is None or asked is None else _all_of(before, asked)
+
+
+def _top(train: str) -> int | None:
+    return int(train.removeprefix("top:")) if train.startswith("top:") else None
+
+
+def _more_training(before: str, asked: str) -> str:
+    return max(before, asked, key=lambda train: {"none": 0.0, "all": math.inf}.get(train, float(_top(train) or 0)))
 
 
 class StudyConfig(BaseModel):
     """Everything that decides a study's numbers.
 
-    Attributes:
-        study: its name, and that of its folder.
-        space: the search space, as in its YAML file.
-        data: `musdb:PATH`, `musdbhq:PATH`, `speech:PATH` or `synthetic`.
-        data_digest: of what was found there; None until the study begins.
-        task: `voice`, `multi` or `denoise`.
-        sample_rate: in Hz; None takes the data's own up to 22,050.
-        channels: 1 or 2.
-        upmix_mono: doubles mono data for a stereo study.
-        sampler: how architectures are chosen.
-        trials: how many.
-        whole: whether those are all that the space holds; found out where the sampler is `grid`.
-        measures: what is measured beside `trained`, the primary proxy and its control, which always are.
-        proxy: the primary proxy.
-        train: `all`, `none` or `top:K`: which architectures are trained.
-        steps: training steps of `trained`.
-        proxy_steps: training steps of the proxies that train.
-        seed: drives sampling.
-        seeds: of the measurements.
-        train_seeds: those of `trained`, where fewer or others are wanted; None takes `seeds`.
-        batch: crops a step.
-        segment: samples a crop.
-        proxy_batch: crops in a batch of the proxies that score on single batches.
-        learning_rate: of Adam.
-        validate_every: steps between validations.
-        validation: seconds of audio that networks are scored on, or `whole` for whole validation tracks.
-        device: `cpu`, `cuda` or `cuda:N`.
-        threads: of each worker.
-        storage: Optuna storage URL; None is the file `study.db` in the study's folder. Its password is known to this
-            object alone: it is neither saved nor compared nor shown.
-        batches_of: the study from whose name the batches derive that proxies score on; None is this one. Merging sets
-            it.
+    Each option is declared here alone. What its description says is the command line's help, and what `Option` adds is
+    how it is given, saved and continued.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # What validates is built at the first use, and what writes files imported then: help needs neither.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
-    study: str = Field("study", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
-    space: dict[str, Any]
-    data: str = "synthetic"
-    data_digest: str | None = None
-    task: Literal["voice", "multi", "denoise"] = "voice"
-    sample_rate: int | None = Field(None, ge=1000, le=192_000)
-    channels: Literal[1, 2] = 1
-    upmix_mono: bool = False
-    sampler: Literal["random", "grid", "tpe", "nsga2"] = "random"
-    trials: int = Field(24, ge=1, le=10_000_000)
-    whole: bool = False
-    measures: tuple[str, ...] = ("params", "macs", "fixed_decoder", "fixed_encoder", "early")
-    proxy: str = "fixed_decoder"
-    train: str = Field("all", pattern=r"^(all|none|top:[1-9][0-9]*)$")
-    steps: int = Field(1000, ge=1)
-    proxy_steps: int = Field(100, ge=1)
-    seed: Seed = 0
-    seeds: tuple[Seed, ...] = Field((0,), min_length=1, max_length=1000)
-    train_seeds: tuple[Seed, ...] | None = Field(None, min_length=1, max_length=1000)
+    study: str = Field("study", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Name of the study.")
+    space: Annotated[dict[str, Any], Option(asked=False)] = Field(description="Search space.")
+    data: str = Field("synthetic", description="musdb:PATH, musdbhq:PATH, speech:PATH or synthetic.")
+    data_digest: Annotated[str | None, Option(asked=False)] = Field(
+        None, description="Of what was found there; None until the study begins."
+    )
+    task: TaskName = Field("voice", description="Which sources are separated.")
+    sample_rate: int | None = Field(
+        None, ge=1000, le=192_000, description="In Hz; the data's own up to 22,050 by default."
+    )
+    channels: Literal[1, 2] = Field(1, description="1 or 2.")
+    upmix_mono: bool = Field(False, description="Double mono data for stereo.")
+    sampler: Sampler = Field("random", description="How architectures are chosen.")
+    trials: Annotated[int, Option(joined=max)] = Field(
+        24, ge=1, le=10_000_000, description="How many architectures; a grid takes all by default."
+    )
+    whole: Annotated[bool, Option(asked=False, joined=operator.or_)] = Field(
+        False, description="Whether those are all that the space holds; found out where the sampler is `grid`."
+    )
+    measures: Annotated[tuple[str, ...], Option(joined=_all_of)] = Field(
+        ("params", "macs", "fixed_decoder", "fixed_encoder", "early"),
+        description="Names, package.module:function, or all; with commas.",
+    )
+    proxy: str = Field("fixed_decoder", description="The primary proxy.")
+    train: Annotated[str, Option(joined=_more_training)] = Field(
+        "all", pattern=r"^(all|none|top:[1-9][0-9]*)$", description="Which architectures to train: all, top:K or none."
+    )
+    steps: int = Field(1000, ge=1, description="Training steps of `trained`.")
+    proxy_steps: int = Field(100, ge=1, description="Training steps of proxies that train.")
+    seed: Seed = Field(0, description="Seed of sampling.")
+    seeds: Annotated[tuple[Seed, ...], Option(joined=_all_of)] = Field(
+        (0,), min_length=1, max_length=1000, description="Seeds of the measurements, separated by commas."
+    )
+    train_seeds: Annotated[tuple[Seed, ...] | None, Option(joined=_all_train_seeds)] = Field(
+        None, min_length=1, max_length=1000, description="Seeds of training, if not the same."
+    )
     # Chosen on 5 networks of small.yaml and a real corpus of 8 kHz (160 steps of 8 x 8192; mean score in dB, normal
     # training / decoder fixed): 1e-3 4.36 / 3.90, 3e-3 5.01 / 4.70, 1e-2 5.03 / 5.24 but 1 dB worse on the widest
     # network. J-Net's 1e-4 is slower still on so short a budget. Half the segment costs half and loses 0.2 dB.
-    learning_rate: float = Field(3e-3, gt=0, lt=1)
-    batch: int = Field(8, ge=1)
-    segment: int = Field(8192, ge=64)
+    learning_rate: float = Field(3e-3, gt=0, lt=1, description="Of Adam.")
+    batch: int = Field(8, ge=1, description="Crops a step.")
+    segment: int = Field(8192, ge=64, description="Samples a crop.")
     # At least 2: kernels compare crops with each other.
-    proxy_batch: int = Field(16, ge=2)
-    validate_every: int = Field(50, ge=1)
-    # What studies had before one could choose; `search.session.resolve` gives new ones what they can afford.
-    validation: Annotated[int, Field(ge=1)] | Literal["whole"] = "whole"
-    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$")
-    threads: int = Field(1, ge=1)
-    storage: str | None = Field(None, repr=False)
-    batches_of: str | None = None
+    proxy_batch: int = Field(16, ge=2, description="Crops a batch of proxies that score on batches.")
+    validate_every: int = Field(50, ge=1, description="Steps between validations.")
+    # The default is what studies had before one could choose; `running.session.resolve` gives new ones what they can
+    # afford.
+    validation: Annotated[
+        Annotated[int, Field(ge=1)] | Literal["whole"], Option(default="less than a tenth of a proxy's time")
+    ] = Field("whole", description="Seconds of audio to score on, or whole.")
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="auto, cpu or cuda:N.")
+    threads: Annotated[int, Option(default="cores / workers")] = Field(1, ge=1, description="Threads of each worker.")
+    # The password is known to this object alone: it is neither saved nor compared nor shown. Another may bring it.
+    storage: str | None = Field(None, repr=False, description="Optuna storage URL instead of the study's own file.")
+    batches_of: Annotated[str | None, Option(asked=False)] = Field(
+        None, description="The study from whose name the batches derive that proxies score on; None is this one."
+    )
 
     @field_validator("seeds", "train_seeds", "measures")
     @classmethod
@@ -140,11 +150,12 @@ class StudyConfig(BaseModel):
     @property
     def top(self) -> int | None:
         """K of `top:K`, else None."""
-        return int(self.train.removeprefix("top:")) if self.train.startswith("top:") else None
+        return _top(self.train)
 
     @property
-    def _ambition(self) -> float:
-        return {"none": 0.0, "all": math.inf}.get(self.train, float(self.top or 0))
+    def audio(self) -> AudioFormat:
+        """What the study's data become."""
+        return AudioFormat(self.task, self.sample_rate, self.channels, self.upmix_mono)
 
     def seeds_of(self, measure: str, *, seeded: bool) -> tuple[int, ...]:
         """The seeds at which a measure is taken; one if its score does not depend on them."""
@@ -200,7 +211,9 @@ class StudyConfig(BaseModel):
         Raises:
             UserError: it cannot be written.
         """
-        write_study(path, self.model_dump(mode="json"))
+        from randsearch.study.config_file import write_study
+
+        write_study(path, self)
 
     def difference(self, other: Self) -> str | None:
         """The first option, beyond what may be extended, that another configuration has otherwise; None if all agree.
@@ -208,9 +221,10 @@ class StudyConfig(BaseModel):
         Args:
             other: configuration.
         """
+        compared = type(self).model_fields.keys() - extendable(type(self)).keys()
         # The digest comes last, for it also follows from options that have names of their own.
         for name in sorted(type(self).model_fields, key=lambda name: name == "data_digest"):
-            if name not in EXTENDABLE and self._comparable(name) != other._comparable(name):
+            if name in compared and self._comparable(name) != other._comparable(name):
                 return name
         return None
 
@@ -233,26 +247,13 @@ class StudyConfig(BaseModel):
 
     def extended_by(self, asked: Self) -> Self:
         """This configuration with the trials, measures, seeds and training of another as well."""
-        return self.model_copy(
-            update={
-                "trials": max(self.trials, asked.trials),
-                "whole": self.whole or asked.whole,
-                "measures": tuple(dict.fromkeys((*self.measures, *asked.measures))),
-                "seeds": tuple(dict.fromkeys((*self.seeds, *asked.seeds))),
-                "train_seeds": self._joined_train_seeds(asked),
-                "train": max(self, asked, key=lambda config: config._ambition).train,
-                "storage": asked.storage,  # it may bring the password, which was not saved
-            }
-        )
+        joined = extendable(type(self)).items()
+        changed = {name: join(getattr(self, name), getattr(asked, name)) for name, join in joined}
+        return self.model_copy(update={**changed, "storage": asked.storage})
 
     def _comparable(self, name: str) -> Any:
         value = getattr(self, name)
         return without_password(value) if name == "storage" and value is not None else value
-
-    def _joined_train_seeds(self, asked: Self) -> tuple[int, ...] | None:
-        if self.train_seeds is None or asked.train_seeds is None:
-            return None
-        return tuple(dict.fromkeys((*self.train_seeds, *asked.train_seeds)))
 
 
 def without_password(url: str | URL) -> str:

@@ -1,7 +1,8 @@
 """The file `config.yaml` of a study, and files of options that a user writes.
 
-A study's file must be whole, for an option that is lost would be taken for its default, and the numbers that follow for
-those of the study. It opens with the version of its fields, names every one of them, and closes with `end: true`.
+Its version and its fields follow from how the options are declared (`study.options`). The file must be whole, for an
+option that is lost would be taken for its default, and the numbers that follow for those of the study. It opens with
+the version of its fields, names every one of them, and closes with `end: true`.
 
 Files of the first releases have no version. They named every field of their time in a fixed order, so that a file cut
 short names a set of fields that no release ever wrote; a value cut short lacks the end of its line.
@@ -9,18 +10,16 @@ short names a set of fields that no release ever wrote; a value cut short lacks 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 from randsearch.base.errors import UserError
 from randsearch.base.files import Place
 from randsearch.base.yaml_files import NotYamlError, read_yaml
-
-VERSION = 1
-"""Raise it, and add its fields to `FIELDS`, when a study's configuration gets another field."""
+from randsearch.study.options import added_since, fields_of, latest_version
 
 _FIRST = (
     *("study", "space", "data", "data_digest", "task", "sample_rate", "channels", "upmix_mono", "sampler", "trials"),
@@ -52,26 +51,27 @@ UNVERSIONED = tuple(
 _UNTOLD = tuple(fields - {"batches_of"} for fields in UNVERSIONED if "batches_of" in fields)
 """For some days files ended one field earlier; such a file cannot be told from a later one without its last line."""
 
-FIELDS = {1: frozenset((*_FIRST, *_LATER))}
-"""The fields of every version."""
 
-
-def write_study(path: Path, fields: Mapping[str, Any]) -> None:
+def write_study(path: Path, config: BaseModel) -> None:
     """Writes a study's file, which outlives a loss of power.
 
     Args:
         path: where.
-        fields: all of the current version, as plain values.
+        config: of the study.
 
     Raises:
         UserError: it cannot be written.
     """
-    whole = {"version": VERSION, **fields, "end": True}
-    Place(path.parent).write(path, yaml.safe_dump(whole, sort_keys=False, allow_unicode=True), fsync=True)
+    fields = {"version": latest_version(type(config)), **config.model_dump(mode="json"), "end": True}
+    Place(path.parent).write(path, yaml.safe_dump(fields, sort_keys=False, allow_unicode=True), fsync=True)
 
 
-def read_study(path: Path) -> dict[str, Any]:
-    """The fields of a study's file, of the current version.
+def read_study(path: Path, kind: type[BaseModel]) -> dict[str, Any]:
+    """The fields of a study's file; those that it is too old to have are what they were in its time.
+
+    Args:
+        path: of the file.
+        kind: the class that declares the fields.
 
     Raises:
         UserError: the file is missing, is torn, or was written by a later randsearch.
@@ -81,7 +81,7 @@ def read_study(path: Path) -> dict[str, Any]:
     except _NoOptionsError as error:
         raise _torn(path, str(error).removeprefix(f"{path}: ").rstrip(".")) from None
     if "version" in raw:
-        return _versioned(path, raw)
+        return _versioned(path, raw, kind)
     named = raw.keys()
     # A name that no release knew is told by name where the options are validated.
     known = named & {*_FIRST, *_LATER}
@@ -92,11 +92,15 @@ def read_study(path: Path) -> dict[str, Any]:
         )
     if known not in UNVERSIONED or not text.endswith("\n"):
         raise _torn(path, "its last options are missing")
-    return {**{name: value for name, value in _LATER.items() if name not in known}, **raw}
+    return {**added_since(kind, 1), **{name: value for name, value in _LATER.items() if name not in known}, **raw}
 
 
-def load_options(path: Path) -> dict[str, Any]:
+def load_options(path: Path, kind: type[BaseModel]) -> dict[str, Any]:
     """Reads a file of options as a user writes it, or a study's; not yet validated.
+
+    Args:
+        path: of the file.
+        kind: the class that declares the fields of a study.
 
     Raises:
         UserError: the file is missing, is not a YAML mapping, or is a study's and torn.
@@ -105,19 +109,19 @@ def load_options(path: Path) -> dict[str, Any]:
         _, raw = _read(path)
     except _NoOptionsError as error:
         raise UserError(f"{str(error).rstrip('.')}.") from None
-    return _versioned(path, raw) if "version" in raw else raw
+    return _versioned(path, raw, kind) if "version" in raw else raw
 
 
-def _versioned(path: Path, raw: dict[str, Any]) -> dict[str, Any]:
-    version = raw["version"]
+def _versioned(path: Path, raw: dict[str, Any], kind: type[BaseModel]) -> dict[str, Any]:
+    version, latest = raw["version"], latest_version(kind)
     # Python's True is 1.
-    if type(version) is int and version > VERSION and raw.get("end") is True:
+    if type(version) is int and version > latest and raw.get("end") is True:
         raise UserError(f"{path} was written by a later randsearch (version {version} of its fields): use that one.")
     fields = {name: value for name, value in raw.items() if name not in ("version", "end")}
-    wanted = FIELDS.get(version, frozenset()) if type(version) is int else frozenset[str]()
-    if raw.get("end") is not True or wanted - fields.keys() or not wanted:
+    known = type(version) is int and 1 <= version <= latest
+    if raw.get("end") is not True or not known or fields_of(kind, version) - fields.keys():
         raise _torn(path, "its last options are missing")
-    return fields
+    return {**added_since(kind, version), **fields}
 
 
 class _NoOptionsError(Exception):

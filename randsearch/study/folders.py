@@ -37,7 +37,7 @@ def load_config(folder: Path, storage: str | None = None) -> StudyConfig:
     """
     path = StudyFolder(folder).config
     Place(folder).checked(path)
-    config = StudyConfig.create(read_study(path), str(path))
+    config = StudyConfig.create(read_study(path, StudyConfig), str(path))
     if storage is None:
         return config
     named = StudyConfig.create({**config.model_dump(), "storage": storage}, "options")

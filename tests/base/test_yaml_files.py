@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from randsearch.base.errors import UserError
 from randsearch.base.yaml_files import read_yaml
 from randsearch.space import SearchSpace
+from randsearch.study.config import StudyConfig
 from randsearch.study.config_file import load_options
 
 MOST = "more than 30,000 values, each alias counted as all that it stands for"
@@ -35,7 +37,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("read", [SearchSpace.load, load_options])
+@pytest.mark.parametrize("read", [SearchSpace.load, partial(load_options, kind=StudyConfig)])
 def test_a_few_lines_do_not_stand_for_a_billion_values(tmp_path, place, read):
     path = tmp_path / "s.yaml"
     path.write_text(place.format(laughs()))

@@ -11,7 +11,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from randsearch.cli.options import workers_for
 from randsearch.running.demo import demo_options
 from randsearch.running.driver import Driver
 from randsearch.study.config import StudyConfig
@@ -100,13 +99,6 @@ def test_show_counts_and_sizes_a_space(run_cli, tiny_space):
     assert "36 valid architectures" in answer.out
     for word in ("first_filters", "skips", "smallest", "largest"):
         assert word in answer.out
-
-
-def test_one_worker_a_core_and_one_on_a_gpu(monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 6)
-    assert workers_for(None, None) == workers_for(None, "cpu") == 6
-    assert workers_for(None, "cuda:1") == 1
-    assert workers_for(3, "cuda") == workers_for(3, None) == 3
 
 
 def test_a_dry_run_writes_nothing_and_says_what_would_run(run_cli, tiny_search, tmp_path):

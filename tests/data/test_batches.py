@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from randsearch.base.errors import UserError
-from randsearch.data import Crops, open_dataset
+from randsearch.data import AudioFormat, Crops, open_dataset
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def tracks(corpus, make_track):
     for name, samples, base in (("a", 1000, 0), ("b", 3000, 10_000), ("c", 500, 20_000)):
         count = base + np.arange(1, samples + 1, dtype=np.float32)
         make_track(name, samples=samples, vocals=count)
-    data = open_dataset(f"musdbhq:{corpus}", task="multi")
+    data = open_dataset(f"musdbhq:{corpus}", AudioFormat(task="multi"))
     return data.train + data.validation
 
 

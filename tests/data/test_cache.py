@@ -12,8 +12,8 @@ import pytest
 import soundfile
 
 from randsearch.base.errors import UserError
+from randsearch.data import AudioFormat, open_dataset
 from randsearch.data import cache as store
-from randsearch.data import open_dataset
 from randsearch.data.layouts import WavFolders
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +36,7 @@ def stored(folder):
 
 
 def read(spec, **options):
-    data = open_dataset(spec, **options)
+    data = open_dataset(spec, AudioFormat(**options))
     return {track.name: track.sources(0, track.length) for track in data.train + data.validation}
 
 

@@ -8,16 +8,18 @@ import socket
 import subprocess
 import sys
 import tracemalloc
+from typing import get_args
 
 import numpy as np
 import pytest
 import soundfile
 
 from randsearch.base.errors import UserError
-from randsearch.data import STEMS, TASKS, dataset, open_dataset, open_test
+from randsearch.data import STEMS, TASKS, AudioFormat, dataset, open_dataset, open_test
 from randsearch.data.dataset import LAYOUTS
 from randsearch.data.layouts import BLOCK
 from randsearch.data.split import musdb_validation_names
+from randsearch.data.task import TaskName
 
 
 def named(tracks):
@@ -25,13 +27,13 @@ def named(tracks):
 
 
 def opened(corpus, **options):
-    data = open_dataset(f"musdbhq:{corpus}", **options)
+    data = open_dataset(f"musdbhq:{corpus}", AudioFormat(**options))
     return named(data.train + data.validation)
 
 
 def test_samples_are_those_of_the_files(corpus, make_track):
     written = {name: make_track(name) for name in ("a", "b", "c")}
-    data = open_dataset(f"musdbhq:{corpus}", task="multi")
+    data = open_dataset(f"musdbhq:{corpus}", AudioFormat(task="multi"))
     assert data.source_names == STEMS
     assert (data.sample_rate, data.channels) == (8000, 1)
     tracks = named(data.train + data.validation)
@@ -44,7 +46,7 @@ def test_samples_are_those_of_the_files(corpus, make_track):
 def test_voice_sums_the_accompaniment(corpus, make_track):
     make_track("b")
     stems = make_track("a")
-    data = open_dataset(f"musdbhq:{corpus}", task="voice")
+    data = open_dataset(f"musdbhq:{corpus}", AudioFormat(task="voice"))
     assert data.source_names == ("accompaniment", "vocals")
     track = named(data.train + data.validation)["a"]
     accompaniment, vocals = track.sources(100, 300)[:, 0]
@@ -79,8 +81,8 @@ def test_mono_is_doubled_only_when_allowed(corpus, make_track):
     make_track("a")
     make_track("b")
     with pytest.raises(UserError, match="'a' has mono stems: ask for one channel"):
-        open_dataset(f"musdbhq:{corpus}", channels=2)
-    data = open_dataset(f"musdbhq:{corpus}", channels=2, upmix_mono=True)
+        open_dataset(f"musdbhq:{corpus}", AudioFormat(channels=2))
+    data = open_dataset(f"musdbhq:{corpus}", AudioFormat(channels=2, upmix_mono=True))
     left, right = data.train[0].sources(0, 4000)[0]
     assert left.any()
     np.testing.assert_array_equal(left, right)
@@ -92,7 +94,7 @@ def test_resampling_keeps_a_tone_and_its_time(corpus, make_track):
 
     for name in ("a", "b"):
         make_track(name, samples=44100, rate=44100, vocals=tone(44100, 44100, 440.0), bass=tone(44100, 44100, 9000.0))
-    data = open_dataset(f"musdbhq:{corpus}", task="multi", sample_rate=8000)
+    data = open_dataset(f"musdbhq:{corpus}", AudioFormat(task="multi", sample_rate=8000))
     read = data.train[0].sources(0, 8000)[:, 0]
     assert data.train[0].length == 8000
     np.testing.assert_allclose(read[3, 200:-200], tone(8000, 8000, 440.0)[200:-200], atol=1e-3)
@@ -110,7 +112,7 @@ def test_more_than_the_data_have_is_refused(corpus, make_track):
     make_track("a", rate=16000)
     make_track("b", rate=8000)
     with pytest.raises(UserError, match="16000 Hz were asked for, but track 'b' has only 8000 Hz"):
-        open_dataset(f"musdbhq:{corpus}", sample_rate=16000)
+        open_dataset(f"musdbhq:{corpus}", AudioFormat(sample_rate=16000))
 
 
 def test_search_never_opens_test(corpus, make_track):
@@ -121,6 +123,10 @@ def test_search_never_opens_test(corpus, make_track):
     assert opened(corpus).keys() == {"a", "b"}
     with pytest.raises(UserError, match=r"vocals\.wav cannot be read"):
         open_test(f"musdbhq:{corpus}")
+
+
+def test_every_task_is_known_by_the_name_that_it_is_asked_for():
+    assert [(name, task.name) for name, task in TASKS.items()] == [(name, name) for name in get_args(TaskName)]
 
 
 def test_open_test_reads_whole_test_tracks(corpus, make_track):
@@ -156,8 +162,8 @@ def test_digest_follows_content_and_not_place(corpus, make_track, tmp_path):
     before = open_dataset(f"musdbhq:{corpus}").digest
     moved = shutil.copytree(corpus, tmp_path / "moved")
     assert open_dataset(f"musdbhq:{moved}").digest == before
-    assert open_dataset(f"musdbhq:{corpus}", task="multi").digest != before
-    assert open_dataset(f"musdbhq:{corpus}", sample_rate=4000).digest != before
+    assert open_dataset(f"musdbhq:{corpus}", AudioFormat(task="multi")).digest != before
+    assert open_dataset(f"musdbhq:{corpus}", AudioFormat(sample_rate=4000)).digest != before
     make_track("b", seed=1)
     assert open_dataset(f"musdbhq:{corpus}").digest != before
 
@@ -181,11 +187,11 @@ def test_wrong_specifications(spec, sentence):
 def test_wrong_arguments(corpus, make_track):
     make_track("a")
     with pytest.raises(UserError, match="unknown task 'karaoke': choose one of voice, multi"):
-        open_dataset(f"musdbhq:{corpus}", task="karaoke")
+        open_dataset(f"musdbhq:{corpus}", AudioFormat(task="karaoke"))
     with pytest.raises(UserError, match="3 channels were asked for"):
-        open_dataset(f"musdbhq:{corpus}", channels=3)
+        open_dataset(f"musdbhq:{corpus}", AudioFormat(channels=3))
     with pytest.raises(UserError, match="sample rate of 0 Hz is impossible"):
-        open_dataset(f"musdbhq:{corpus}", sample_rate=0)
+        open_dataset(f"musdbhq:{corpus}", AudioFormat(sample_rate=0))
 
 
 def test_task_must_fit_the_stems(corpus, make_track, monkeypatch):
@@ -296,7 +302,7 @@ def test_memory_never_holds_a_stem_as_it_lies_on_disk(corpus, make_track):
         write_sparse(corpus / "train" / "a" / f"{stem}.wav", 1_500_000)
     tracemalloc.start()
     try:
-        (track, *_) = open_dataset(f"musdbhq:{corpus}", sample_rate=8000).train
+        (track, *_) = open_dataset(f"musdbhq:{corpus}", AudioFormat(sample_rate=8000)).train
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -349,7 +355,7 @@ def test_more_than_two_channels(corpus, make_track):
     make_track("a", channels=3)
     make_track("b", channels=3)
     with pytest.raises(UserError, match="has 3 channels"):
-        open_dataset(f"musdbhq:{corpus}", channels=2)
+        open_dataset(f"musdbhq:{corpus}", AudioFormat(channels=2))
 
 
 def test_files_that_are_no_audio(corpus, make_track):

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from randsearch.base.errors import UserError
-from randsearch.data import STEMS, open_dataset, open_test
+from randsearch.data import STEMS, AudioFormat, open_dataset, open_test
 
 needs_ffmpeg = pytest.mark.skipif(
     not (shutil.which("ffmpeg") and shutil.which("ffprobe")), reason="ffmpeg is not installed; musdb: data need it"
@@ -16,7 +16,7 @@ needs_ffmpeg = pytest.mark.skipif(
 
 def test_popvoice(real_corpora, tmp_path):
     root = real_corpora / "popvoice"
-    data = open_dataset(f"musdbhq:{root}", task="multi")
+    data = open_dataset(f"musdbhq:{root}", AudioFormat(task="multi"))
     assert (len(data.train), len(data.validation), data.sample_rate) == (36, 12, 8000)
     track = data.validation[0]
     expected = [soundfile.read(root / "train" / track.name / f"{stem}.wav", dtype="float32")[0] for stem in STEMS]
@@ -28,7 +28,7 @@ def test_musdb_sample(real_corpora):
     import musdb
 
     spec = f"musdb:{real_corpora / 'musdb-sample'}"
-    data = open_dataset(spec, task="multi", sample_rate=44100, channels=2)
+    data = open_dataset(spec, AudioFormat(task="multi", sample_rate=44100, channels=2))
     (train,), (validation,) = data.train, data.validation
     assert "carved out by time" in data.note
     (reference,) = musdb.DB(root=str(real_corpora / "musdb-sample"), subsets="train").tracks

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from randsearch.base.errors import UserError
-from randsearch.data import Crops, open_dataset, open_test
+from randsearch.data import AudioFormat, Crops, open_dataset, open_test
 
 RATE = 8000
 VOICEBANK = ("noisy_trainset_28spk_wav", "clean_trainset_28spk_wav")
@@ -33,7 +33,7 @@ def write(root: Path, name: str, samples: int = 4000, folders: tuple[str, str] =
 )
 def test_noise_is_what_noisy_and_clean_differ_by(tmp_path, folders):
     pairs = {f"p1_{number}": write(tmp_path, f"p1_{number}", folders=folders) for number in range(8)}
-    dataset = open_dataset(f"speech:{tmp_path}", task="denoise")
+    dataset = open_dataset(f"speech:{tmp_path}", AudioFormat(task="denoise"))
     assert dataset.source_names == ("noise", "speech")
     assert (len(dataset.train), len(dataset.validation)) == (6, 2)
     for track in (*dataset.train, *dataset.validation):
@@ -43,13 +43,13 @@ def test_noise_is_what_noisy_and_clean_differ_by(tmp_path, folders):
 def test_the_test_subset_is_apart(tmp_path):
     write(tmp_path, "a")
     write(tmp_path, "b", folders=("noisy_testset_wav", "clean_testset_wav"))
-    assert [track.name for track in open_test(f"speech:{tmp_path}", task="denoise")] == ["b"]
+    assert [track.name for track in open_test(f"speech:{tmp_path}", AudioFormat(task="denoise"))] == ["b"]
 
 
 def test_files_shorter_than_a_segment_lie_anywhere_within_it(tmp_path):
     speech = write(tmp_path, "short", samples=30)[1]
     write(tmp_path, "other")
-    dataset = open_dataset(f"speech:{tmp_path}", task="denoise")
+    dataset = open_dataset(f"speech:{tmp_path}", AudioFormat(task="denoise"))
     (short,) = (track for track in (*dataset.train, *dataset.validation) if track.name == "short")
     crops = Crops((short,), 200, 60, 40, seed=0, gains=(1.0, 1.0), pads=True)
     mixture, sources = crops.batch_at(0)
@@ -74,22 +74,22 @@ def test_files_shorter_than_a_segment_lie_anywhere_within_it(tmp_path):
 def test_pairs_that_do_not_fit_are_refused(tmp_path, noisy, sentence):
     write(tmp_path, "a", **noisy)
     with pytest.raises(UserError, match=sentence):
-        open_dataset(f"speech:{tmp_path}", task="denoise")
+        open_dataset(f"speech:{tmp_path}", AudioFormat(task="denoise"))
 
 
 def test_what_is_missing_is_named(tmp_path):
     spec = f"speech:{tmp_path}"
     with pytest.raises(UserError, match="no noisy speech for 'train': give the folder that holds noisy_trainset_wav"):
-        open_dataset(spec, task="denoise")
+        open_dataset(spec, AudioFormat(task="denoise"))
     write(tmp_path, "a")
     with pytest.raises(UserError, match="task 'voice' needs the stems bass"):
-        open_dataset(spec, task="voice")
+        open_dataset(spec, AudioFormat(task="voice"))
     (tmp_path / VOICEBANK[1] / "a.wav").unlink()
     with pytest.raises(UserError, match=r"a.wav has no counterpart in .*clean_trainset_28spk_wav \(1 such file"):
-        open_dataset(spec, task="denoise")
+        open_dataset(spec, AudioFormat(task="denoise"))
     write(tmp_path, "a", folders=("train/noisy", "train/clean"))
     with pytest.raises(UserError, match=r"several folders of noisy speech for 'train' \(train/noisy, noisy_train"):
-        open_dataset(spec, task="denoise")
+        open_dataset(spec, AudioFormat(task="denoise"))
 
 
 def test_what_is_no_pair_of_files(tmp_path):
@@ -98,12 +98,12 @@ def test_what_is_no_pair_of_files(tmp_path):
     for folder in VOICEBANK:
         shutil.copy(tmp_path / folder / "a.wav", tmp_path / folder / "a.WAV")
     with pytest.raises(UserError, match=r"noisy_trainset_28spk_wav has 2 files named a \(.wav, .WAV\): rename one"):
-        open_dataset(spec, task="denoise")
+        open_dataset(spec, AudioFormat(task="denoise"))
     for folder in VOICEBANK:
         (tmp_path / folder / "a.WAV").unlink()
         os.mkfifo(tmp_path / folder / "pipe.wav")
     with pytest.raises(UserError, match=r"pipe.wav is a folder, a pipe or the like and not a file: replace or remove"):
-        open_dataset(spec, task="denoise")
+        open_dataset(spec, AudioFormat(task="denoise"))
     (tmp_path / VOICEBANK[1] / "lost.wav").symlink_to("/nowhere")
     with pytest.raises(UserError, match=r"lost.wav is a link that leads nowhere"):
-        open_dataset(spec, task="denoise")
+        open_dataset(spec, AudioFormat(task="denoise"))

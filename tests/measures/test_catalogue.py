@@ -72,9 +72,9 @@ def test_every_proxy_scores_many_sources(setting, name):
 
 
 def many(setting):
-    from randsearch.data import open_dataset
+    from randsearch.data import AudioFormat, open_dataset
 
-    return open_dataset(setting.dataset.spec, task="multi")
+    return open_dataset(setting.dataset.spec, AudioFormat(task="multi"))
 
 
 @pytest.mark.parametrize("name", [name for name, entry in MEASURES.items() if entry.seeded])
@@ -202,7 +202,7 @@ def test_all_of_them_by_one_word(run_cli, tiny_search, tmp_path):
     assert answer.code == 0, answer.err
     table = read_measurements(tmp_path / "tiny/measurements.csv")
     assert set(table["measure"]) == set(MEASURES) - {"trained"}
-    assert "all" not in StudyConfig.create(load_options(tmp_path / "tiny/config.yaml"), "stored").measures
+    assert "all" not in StudyConfig.create(load_options(tmp_path / "tiny/config.yaml", StudyConfig), "stored").measures
 
 
 def test_failures_are_counted_with_their_reasons_in_the_tables(run_cli, tiny_search, tmp_path, monkeypatch):

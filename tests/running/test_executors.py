@@ -15,7 +15,8 @@ from randsearch.base.stopping import SharedFlag
 from randsearch.measures import Job, measure
 from randsearch.models.architecture import Architecture
 from randsearch.running.executors import InProcess, LocalProcesses
-from randsearch.running.session import Machine, open_executor
+from randsearch.running.machine import Machine
+from randsearch.running.session import open_executor
 
 
 class Deadly(Architecture):

@@ -12,7 +12,8 @@ import yaml
 
 from randsearch.base.errors import UserError
 from randsearch.study.config import StudyConfig
-from randsearch.study.config_file import FIELDS, UNVERSIONED, VERSION, load_options, read_study
+from randsearch.study.config_file import UNVERSIONED, load_options, read_study
+from randsearch.study.options import fields_of, latest_version
 
 CONFIG = StudyConfig(
     study="both",
@@ -34,9 +35,20 @@ LATER = {"whole": False, "proxy_batch": 16, "train_seeds": None, "validation": "
 """What the fields were that the first release had not."""
 
 
+VERSION = latest_version(StudyConfig)
+
+FIRST_VERSION = frozenset(LATER) | {
+    *("study", "space", "data", "data_digest", "task", "sample_rate", "channels", "upmix_mono", "sampler", "trials"),
+    *("measures", "proxy", "train", "steps", "proxy_steps", "seed", "seeds", "learning_rate", "batch", "segment"),
+    *("validate_every", "device", "threads", "storage"),
+}
+"""The fields of version 1, whatever has come since."""
+
+
 def unversioned(without: set[str] = frozenset()) -> str:
     """The file as it was written before it had a version: the fields of its time, in their order."""
-    fields = {name: value for name, value in CONFIG.model_dump(mode="json").items() if name not in without}
+    named = FIRST_VERSION - without
+    fields = {name: value for name, value in CONFIG.model_dump(mode="json").items() if name in named}
     return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
 
 
@@ -67,14 +79,14 @@ def test_a_file_cut_short_anywhere_is_refused_or_says_the_same(file, without):
     else:
         file.write_text(unversioned(without))
     text = file.read_text()
-    whole = StudyConfig.create(read_study(file), "file")
+    whole = StudyConfig.create(read_study(file, StudyConfig), "file")
     for place in cuts(text):
         file.write_text(text[:place])
         if without is None and text[place:] == "\n":  # which says nothing
-            assert StudyConfig.create(read_study(file), "file") == whole
+            assert StudyConfig.create(read_study(file, StudyConfig), "file") == whole
             continue
         with pytest.raises(UserError, match="put ") as refusal:
-            read_study(file)
+            read_study(file, StudyConfig)
         assert str(file) in str(refusal.value), text[:place]
 
 
@@ -82,22 +94,23 @@ def test_a_file_cut_short_anywhere_is_refused_or_says_the_same(file, without):
 def test_a_file_without_a_version_has_what_its_time_took_for_granted(file, without):
     file.write_text(unversioned(without))
     expected = CONFIG.model_copy(update={name: LATER[name] for name in without})
-    assert StudyConfig.create(read_study(file), "file") == expected
-    assert frozenset(StudyConfig.model_fields) - without in UNVERSIONED
+    assert StudyConfig.create(read_study(file, StudyConfig), "file") == expected
+    assert FIRST_VERSION - without in UNVERSIONED
     assert len(UNVERSIONED) == len(RELEASES)
 
 
 def test_a_file_that_cannot_be_told_from_a_torn_one_names_the_line_to_add(file):
     file.write_text(unversioned({"batches_of"}))
     with pytest.raises(UserError, match=r"add the line `batches_of: null` if the study was not made by `randsearch me"):
-        read_study(file)
+        read_study(file, StudyConfig)
     file.write_text(file.read_text() + "batches_of: null\n")
-    assert StudyConfig.create(read_study(file), "file") == CONFIG.model_copy(update={"batches_of": None})
+    assert StudyConfig.create(read_study(file, StudyConfig), "file") == CONFIG.model_copy(update={"batches_of": None})
 
 
-def test_the_fields_of_the_version_are_those_of_the_configuration():
-    """Another field takes another version: a file of this one would lack it, and have it by default."""
-    assert FIELDS[VERSION] == set(StudyConfig.model_fields)
+def test_another_field_takes_another_version():
+    """A file of an earlier one would lack it, and be refused as torn."""
+    assert fields_of(StudyConfig, 1) == FIRST_VERSION
+    assert fields_of(StudyConfig, VERSION) == set(StudyConfig.model_fields)
 
 
 @pytest.mark.parametrize(
@@ -105,11 +118,11 @@ def test_the_fields_of_the_version_are_those_of_the_configuration():
     [
         ("trials: 120\n", "", "is torn or damaged (its last options are missing): put it back from a copy"),
         ("end: true\n", "end: yes please\n", "is torn or damaged"),
-        ("version: 1\n", "version: 2\n", "was written by a later randsearch (version 2 of its fields)"),
-        ("version: 1\n", "version: [1]\n", "is torn or damaged"),
-        ("version: 1\n", "version: true\n", "is torn or damaged"),
-        ("version: 1\n", "trails: 3\nversion: 1\n", "trails is not a known option"),
-        ("version: 1\n", "", "end is not a known option"),
+        (f"version: {VERSION}\n", "version: 99\n", "was written by a later randsearch (version 99 of its fields)"),
+        (f"version: {VERSION}\n", "version: [1]\n", "is torn or damaged"),
+        (f"version: {VERSION}\n", "version: true\n", "is torn or damaged"),
+        (f"version: {VERSION}\n", "trails: 3\nversion: 1\n", "trails is not a known option"),
+        (f"version: {VERSION}\n", "", "end is not a known option"),
     ],
 )
 def test_what_is_no_whole_file_of_a_study(file, old, new, named):
@@ -118,17 +131,17 @@ def test_what_is_no_whole_file_of_a_study(file, old, new, named):
     assert old in text
     file.write_text(text.replace(old, new))
     with pytest.raises(UserError, match=re.escape(named)):
-        StudyConfig.create(read_study(file), "file")
+        StudyConfig.create(read_study(file, StudyConfig), "file")
 
 
 def test_a_study_s_file_serves_as_options_while_it_is_whole_and_options_need_not_be_all(file):
     CONFIG.save(file)
-    assert StudyConfig.create(load_options(file), "file") == CONFIG
+    assert StudyConfig.create(load_options(file, StudyConfig), "file") == CONFIG
     file.write_text(file.read_text().removesuffix("end: true\n"))
     with pytest.raises(UserError, match="torn"):
-        load_options(file)
+        load_options(file, StudyConfig)
     file.write_text("trials: 3\n")
-    assert load_options(file) == {"trials": 3}
+    assert load_options(file, StudyConfig) == {"trials": 3}
 
 
 def test_it_outlives_a_loss_of_power(file, monkeypatch):

@@ -6,9 +6,13 @@ import csv
 from pathlib import Path
 
 import pytest
+import yaml
 
+from randsearch.base.yaml_files import read_yaml
 from randsearch.models.architecture import Architecture
+from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
+from randsearch.study.options import fields_of
 from randsearch.study.rebuild import open_studies
 from randsearch.table.tidy import LEADING, TRAILING
 
@@ -21,9 +25,8 @@ FIRST_OPTIONS = (
 
 def unversioned(config: Path) -> str:
     """The configuration of a study as releases wrote it before its file had a version and an end."""
-    first, *lines, end = config.read_text().splitlines(keepends=True)
-    assert (first, end) == ("version: 1\n", "end: true\n")
-    return "".join(lines)
+    fields = {name: value for name, value in read_yaml(config, "it").items() if name in fields_of(StudyConfig, 1)}
+    return yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
 
 
 @pytest.fixture

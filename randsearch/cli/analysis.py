@@ -10,7 +10,8 @@ import typer
 
 from randsearch.base.errors import printable
 from randsearch.base.layout import StudyFolder
-from randsearch.cli.options import RESULTS, Results, Storage, Study, listed, make_console
+from randsearch.cli.declared import listed
+from randsearch.cli.options import RESULTS, Results, Storage, Study, make_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from randsearch.statistics import Analysis
     from randsearch.study.config import StudyConfig
 
-agreement_app = typer.Typer()
+analysis = typer.Typer()
 
 OptionalStudy = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Name of the study.")]
 
@@ -50,7 +51,7 @@ def _print_analysis(found: Analysis, proxy: str, console: Console, used: Sequenc
         console.print(f"{question}\n{answer}\n".lstrip(), highlight=False, markup=False)
 
 
-@agreement_app.command()
+@analysis.command()
 def analyse(
     name: OptionalStudy = None,
     table: Annotated[Path | None, typer.Option(metavar="CSV", help="Scores from elsewhere instead of a study.")] = None,
@@ -108,10 +109,10 @@ def _analyse_table(path: Path, target: str, proxy: str, parameters: list[str], o
     console.print(f"written: {written}", highlight=False, markup=False)
 
 
-agreement_app.command("analyze", hidden=True, help="The same as analyse.")(analyse)
+analysis.command("analyze", hidden=True, help="The same as analyse.")(analyse)
 
 
-@agreement_app.command()
+@analysis.command()
 def plan(
     name: Study,
     width: Annotated[float, typer.Option(help="Of the 95% interval of Spearman's rho, from end to end.")] = 0.2,
@@ -128,7 +129,7 @@ def plan(
         make_console().print(line, highlight=False, markup=False)
 
 
-@agreement_app.command()
+@analysis.command()
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="Name of a study.")],
     second: Annotated[str, typer.Argument(metavar="B", help="Name of another.")],
@@ -148,7 +149,7 @@ def compare(
         make_console().print(line, highlight=False, markup=False)
 
 
-@agreement_app.command()
+@analysis.command()
 def plot(
     name: Study,
     kind: Annotated[list[str] | None, typer.Option(help="Make only this plot; may be repeated.")] = None,
@@ -174,7 +175,7 @@ def plot(
         console.print(str(path), highlight=False, markup=False)
 
 
-@agreement_app.command()
+@analysis.command()
 def report(name: Study, results: Results = RESULTS) -> None:
     """Writes one self-contained HTML file on a study: verdict, tables, plots, audio, and how to repeat it."""
     from randsearch.report import write_report

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.table import Table
 
-from randsearch.cli.network_view import portrait
+from randsearch.cli.portrait import portrait
 from randsearch.models.architecture import Architecture
 from randsearch.models.presets import PRESETS, Preset
 

@@ -6,28 +6,24 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from randsearch.data import TASKS
+from randsearch.data import TASKS, AudioFormat
 from randsearch.models.architecture import Architecture
 from randsearch.models.sizing import Signal
 from randsearch.space import BoundSpace, SearchSpace
 
 
-def overview(
-    space: SearchSpace, name: str, task: str, channels: int, sample_rate: int, segment: int
-) -> Iterator[str | Table]:
+def overview(space: SearchSpace, name: str, audio: AudioFormat, segment: int) -> Iterator[str | Table]:
     """What a space holds: its question, each parameter with the share of its values, its size, its extremes.
 
     Args:
         space: as loaded.
         name: its file.
-        task: which sources are separated.
-        channels: audio channels.
-        sample_rate: in Hz.
+        audio: that its networks separate.
         segment: samples a crop.
     """
-    bound = space.bind(Signal(len(TASKS[task].source_names), channels), sample_rate, segment)
+    bound = space.bind(Signal(len(TASKS[audio.task].source_names), audio.channels), audio.rate, segment)
     yield f"{name}: {space.description}"
-    yield f"task {task}, {channels} channel(s), {sample_rate} Hz, segments of {segment} samples"
+    yield f"task {audio.task}, {audio.channels} channel(s), {audio.rate} Hz, segments of {segment} samples"
     shares = Table("parameter", "share of each value among random draws", box=None, pad_edge=False)
     for parameter, values in bound.shares().items():
         shares.add_row(parameter, "  ".join(f"{value}: {share:.0%}" for value, share in values.items()))
