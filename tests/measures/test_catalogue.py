@@ -145,7 +145,7 @@ def own(tmp_path, monkeypatch, body, name="my_measures"):
 
 
 def test_the_example_of_the_readme_is_what_is_tested():
-    readme = (TESTS.parent / "README.md").read_text()
+    readme = (TESTS.parent / "randsearch/measures/README.md").read_text()
     assert f"```python\n{(TESTS / 'example_measure.py').read_text()}```" in readme
 
 
