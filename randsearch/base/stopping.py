@@ -1,8 +1,7 @@
 """Asking a search to stop, and noticing it: signals set a flag, and trainings look at it between steps.
 
 The first Ctrl-C (SIGINT), or SIGTERM as schedulers send it before they take a machine back, lets what runs finish or
-save a checkpoint. The second ends the process at once; nothing that was recorded is lost in either case. Nothing here
-imports torch.
+save a checkpoint. The second ends the process at once; nothing that was recorded is lost in either case.
 """
 
 from __future__ import annotations

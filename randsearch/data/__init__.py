@@ -1,7 +1,6 @@
 """Multitrack audio for separation: corpora are decoded once into a memory-mapped cache and served as random crops.
 
-Nothing in this room imports torch: it hands out NumPy arrays in the shapes `(sources, channels, samples)` and
-`(batch, sources, channels, samples)`.
+It hands out NumPy arrays in the shapes `(sources, channels, samples)` and `(batch, sources, channels, samples)`.
 """
 
 from randsearch.data.batches import Crops

@@ -1,7 +1,4 @@
-"""optuna-dashboard on a study, with what the best networks sound like and the plots at hand as artifacts.
-
-Nothing here imports torch.
-"""
+"""optuna-dashboard on a study, with what the best networks sound like and the plots at hand as artifacts."""
 
 from __future__ import annotations
 

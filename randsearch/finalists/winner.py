@@ -1,4 +1,4 @@
-"""Which trained networks of a study are the best, and where their files lie. Nothing here imports torch."""
+"""Which trained networks of a study are the best, and where their files lie."""
 
 from __future__ import annotations
 

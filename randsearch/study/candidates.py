@@ -1,7 +1,4 @@
-"""What a configuration names, opened: the space that architectures come from, and the storage that remembers them.
-
-Nothing here imports torch.
-"""
+"""What a configuration names, opened: the space that architectures come from, and the storage that remembers them."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 Optuna writes a trial by some forty statements and reads it as fifty objects, which is most of the time of a search of
 thousands of cheap measurements. This module alone knows Optuna's tables. `RDBStorage` checks the version of their
-schema whenever it opens a database, and tests/search/test_records.py holds what is written and read here against
-Optuna's own reading and writing. Nothing here imports torch.
+schema whenever it opens a database, and tests/study/test_records.py holds what is written and read here against
+Optuna's own reading and writing.
 """
 
 from __future__ import annotations

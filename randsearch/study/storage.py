@@ -1,7 +1,4 @@
-"""The database that a study lies in: opened by its URL, waited for while it is away, never named with its password.
-
-Nothing here imports torch.
-"""
+"""The database that a study lies in: opened by its URL, waited for while it is away, never named with its password."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a study scores networks on: excerpts of the validation tracks, long enough to rank them, short enough to afford.
 
-Every architecture and measure of a study is scored on the same excerpts. Nothing here imports torch.
+Every architecture and measure of a study is scored on the same excerpts.
 """
 
 from __future__ import annotations
