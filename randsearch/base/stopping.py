@@ -114,7 +114,7 @@ def signals(flag: Flag) -> Iterator[list[int]]:
         flag: to set.
 
     Yields:
-        The numbers of the signals that came, in order.
+        the numbers of the signals that came, in order.
     """
     came: list[int] = []
 

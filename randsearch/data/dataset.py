@@ -34,14 +34,14 @@ class Dataset:
     """The training and validation tracks of one task; small and picklable, for the samples stay in the cache.
 
     Attributes:
-        spec: What the user asked for, e.g. `musdbhq:PATH`.
-        task: Which sources are separated.
-        sample_rate: Samples a second, of all tracks.
+        spec: what the user asked for, e.g. `musdbhq:PATH`.
+        task: which sources are separated.
+        sample_rate: samples a second, of all tracks.
         channels: 1 or 2, of all tracks.
-        train: Tracks to learn from.
-        validation: Tracks, or parts of tracks, to score on.
-        note: What a reader of the scores must know about the split; empty if nothing.
-        digest: Changes whenever a sample, the format, the task or the split does; does not depend on where files lie.
+        train: tracks to learn from.
+        validation: tracks, or parts of tracks, to score on.
+        note: what a reader of the scores must know about the split; empty if nothing.
+        digest: changes whenever a sample, the format, the task or the split does; does not depend on where files lie.
     """
 
     spec: str
@@ -82,15 +82,15 @@ def open_dataset(
 
     Args:
         spec: `musdb:PATH`, `musdbhq:PATH`, `speech:PATH`, `synthetic` or `synthetic:SEED`.
-        task: A key of `TASKS`.
-        sample_rate: Samples a second; by default the lowest of the tracks' rates, at most 22,050.
+        task: a key of `TASKS`.
+        sample_rate: samples a second; by default the lowest of the tracks' rates, at most 22,050.
         channels: 1 (stereo is averaged) or 2.
-        upmix_mono: Whether mono data may be doubled where two channels are asked for.
-        cache: Cache folder; by default `RANDSEARCH_CACHE` or the user's cache folder.
-        progress: Whether to show a bar on standard error while the cache is filled.
+        upmix_mono: whether mono data may be doubled where two channels are asked for.
+        cache: cache folder; by default `RANDSEARCH_CACHE` or the user's cache folder.
+        progress: whether to show a bar on standard error while the cache is filled.
 
     Raises:
-        UserError: Anything is wrong with the arguments, the corpus or the cache.
+        UserError: anything is wrong with the arguments, the corpus or the cache.
     """
     wanted = _task(task)
     tracks = _open_subset(spec, "train", wanted, sample_rate, channels, upmix_mono, cache, progress)

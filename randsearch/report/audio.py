@@ -37,10 +37,10 @@ class Listening:
     """The excerpts of one architecture.
 
     Attributes:
-        architecture: Its hash.
-        excerpts: Those that fitted.
-        size: Of the audio files, in bytes.
-        left_out: How many excerpts did not fit.
+        architecture: its hash.
+        excerpts: those that fitted.
+        size: of the audio files, in bytes.
+        left_out: how many excerpts did not fit.
     """
 
     architecture: str
@@ -53,9 +53,9 @@ def listen(measured: Path, architecture: str, *, most_bytes: int = MOST_BYTES) -
     """Collects what can be heard of an architecture.
 
     Args:
-        measured: Folder of the study's measurements.
-        architecture: Hash.
-        most_bytes: Bound on all audio files together; whole excerpts are left out beyond it.
+        measured: folder of the study's measurements.
+        architecture: hash.
+        most_bytes: bound on all audio files together; whole excerpts are left out beyond it.
     """
     homes = [(label(measure), _home(measured / architecture, measure)) for measure in MEASURES]
     shelves = [(name, _files(home, measured)) for name, home in homes if home is not None]
