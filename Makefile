@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test long-tests chaos fuzz bench lint types ffmpeg chromium postgres clean
+.PHONY: demo test long-tests chaos fuzz bench docs lint types ffmpeg chromium postgres clean
 
 demo: .venv/ready
 	$(BIN)/randsearch demo
@@ -20,7 +20,7 @@ long-tests: .venv/ready
 	$(BIN)/python -m pytest -n auto -m long
 
 chaos: .venv/ready
-	$(BIN)/python -m pytest -m 'long or not long' tests/search/test_chaos.py
+	$(BIN)/python -m pytest -m 'long or not long' tests/running/test_chaos.py
 
 fuzz: .venv/ready
 	$(BIN)/python -m pytest -n auto --hypothesis-profile fuzz --timeout 0 tests/test_fuzz.py
@@ -28,9 +28,13 @@ fuzz: .venv/ready
 bench: .venv/ready
 	$(BIN)/python tests/bench results/reference
 
+docs: .venv/ready
+	$(BIN)/pdoc --docformat google --output-directory build/docs randsearch
+
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 
 types: .venv/ready
 	$(BIN)/mypy
@@ -50,4 +54,4 @@ postgres:
 	touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -21,6 +21,8 @@ from randsearch.models.sizing import Signal
 from randsearch.running import executors, machine
 from randsearch.training.loop import Recipe
 
+pytest_plugins = ["needs"]
+
 # Networks of the tests are tiny: a second thread costs more than it brings, and far more on a busy machine.
 torch.set_num_threads(1)
 

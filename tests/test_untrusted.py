@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import needs
 import pandas as pd
 import pytest
 from jinja2 import Template
@@ -198,7 +199,7 @@ def test_no_link_of_a_study_leads_a_write_out_of_it(run_cli, study, mine, monkey
     plant(study / link.replace("HASH", name), mine / target.replace("HASH", name))
     before = contents(mine)
     if words[0] == "dashboard":
-        pytest.importorskip("optuna_dashboard", reason="needs the extra dashboard")
+        needs.package("optuna_dashboard", "dashboard")
         monkeypatch.setattr("randsearch.finalists.dashboard.serve", lambda *_, **__: None)
     # What a page shows and a program computes is not what this looks at.
     monkeypatch.setattr("randsearch.report.build._context", lambda *_: {})
@@ -212,7 +213,7 @@ def test_no_link_of_a_study_leads_a_write_out_of_it(run_cli, study, mine, monkey
 
 
 def test_no_artifact_is_written_over_a_file_elsewhere(study, mine, monkeypatch):
-    pytest.importorskip("optuna_dashboard", reason="needs the extra dashboard")
+    needs.package("optuna_dashboard", "dashboard")
     from optuna.artifacts.exceptions import ArtifactNotFound
 
     from randsearch.finalists.dashboard import Artifacts, prepare

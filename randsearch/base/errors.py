@@ -97,7 +97,7 @@ def explain(error: ValidationError, where: str) -> UserError:
         where: what was being read, as the user knows it (a file, an option, a network).
 
     Returns:
-        The error to raise in its place.
+        the error to raise in its place.
     """
     found = []
     details = error.errors()

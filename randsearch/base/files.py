@@ -91,8 +91,8 @@ class Place:
     failures of the system as OSError.
 
     Args:
-        root: The folder, such as a study's. What leads to it is the user's own and may hold links; it may not be one.
-        own: Whether this user named it, so that it may be a link itself.
+        root: the folder, such as a study's. What leads to it is the user's own and may hold links; it may not be one.
+        own: whether this user named it, so that it may be a link itself.
     """
 
     def __init__(self, root: str | Path, *, own: bool = False) -> None:
@@ -113,14 +113,14 @@ class Place:
         """Writes a file whole or not at all; a reader never sees half of it, and its folder is made where needed.
 
         Args:
-            path: Of the file.
-            content: Text is written as UTF-8.
-            part: Its name until it is whole, for those who clear away what was left half written; any by default.
-            fsync: Whether to wait until it would outlast a loss of power.
-            private: Whether nobody else on this machine may read it.
+            path: of the file.
+            content: text is written as UTF-8.
+            part: its name until it is whole, for those who clear away what was left half written; any by default.
+            fsync: whether to wait until it would outlast a loss of power.
+            private: whether nobody else on this machine may read it.
 
         Raises:
-            PlaceError: If the file cannot be written, or a link is in its way.
+            PlaceError: if the file cannot be written, or a link is in its way.
         """
         data = content.encode() if isinstance(content, str) else content
         self._fill(path, lambda file: file.write(data), part=part, fsync=fsync, mode=0o600 if private else 0o666)
@@ -129,7 +129,7 @@ class Place:
         """Writes what an open file holds, as `write` does.
 
         Raises:
-            PlaceError: If the file cannot be written, or a link is in its way.
+            PlaceError: if the file cannot be written, or a link is in its way.
         """
         self._fill(path, lambda file: shutil.copyfileobj(source, file))
 
@@ -170,7 +170,7 @@ class Place:
         """Makes a folder, and those above it, where they are missing.
 
         Raises:
-            PlaceError: If a link is in the way.
+            PlaceError: if a link is in the way.
         """
         with self._folder(self._parts(path), make=True):
             pass
@@ -179,7 +179,7 @@ class Place:
         """Removes a file, or a link and not what it leads to; one that is gone is no matter.
 
         Raises:
-            PlaceError: If its folder is reached through a link.
+            PlaceError: if its folder is reached through a link.
         """
         folders, name = self._split(path)
         with suppress(FileNotFoundError), self._folder(folders) as folder:
@@ -189,11 +189,11 @@ class Place:
         """Removes the files of a folder, and not of those in it, whose names match a pattern.
 
         Args:
-            path: Of the folder; one that is not there is empty.
-            patterns: As of the shell.
+            path: of the folder; one that is not there is empty.
+            patterns: as of the shell.
 
         Raises:
-            PlaceError: If the folder is reached through a link.
+            PlaceError: if the folder is reached through a link.
         """
         with suppress(FileNotFoundError), self._folder(self._parts(path)) as folder:
             for entry in folder.entries():
@@ -205,7 +205,7 @@ class Place:
         """Gives a file or a folder another name below the root.
 
         Raises:
-            PlaceError: If a link is in the way.
+            PlaceError: if a link is in the way.
         """
         (above, name), (beyond, other) = self._split(source), self._split(target)
         with self._folder(above) as here, self._folder(beyond) as there:
@@ -218,7 +218,7 @@ class Place:
         """A new folder below the root, which goes at the end with all that is still in it.
 
         Args:
-            prefix: How its name begins.
+            prefix: how its name begins.
         """
         name = f"{prefix}{secrets.token_hex(4)}"
         with self._folder(()) as folder:
@@ -233,7 +233,7 @@ class Place:
         """Whether there is a file or a folder of that name.
 
         Raises:
-            PlaceError: If it is a link, or reached through one.
+            PlaceError: if it is a link, or reached through one.
         """
         parts = self._parts(path)
         try:
@@ -248,8 +248,8 @@ class Place:
         """The files of a folder and of those in it, by name; links are none, and those of a linked folder are not its.
 
         Args:
-            path: Of the folder; one that is not there, or lies elsewhere, is empty.
-            pattern: That their names match.
+            path: of the folder; one that is not there, or lies elsewhere, is empty.
+            pattern: that their names match.
         """
         found: list[Path] = []
         with suppress(FileNotFoundError, PlaceError), self._folder(self._parts(path)) as folder:
@@ -260,8 +260,8 @@ class Place:
         """Opens a file for reading.
 
         Raises:
-            PlaceError: If it is a link, or reached through one, or no file.
-            OSError: If it cannot be read.
+            PlaceError: if it is a link, or reached through one, or no file.
+            OSError: if it cannot be read.
         """
         folders, name = self._split(path)
         with self._folder(folders) as folder:
@@ -277,8 +277,8 @@ class Place:
         """What a file holds.
 
         Raises:
-            PlaceError: If it is a link, or reached through one, or no file.
-            OSError: If it cannot be read.
+            PlaceError: if it is a link, or reached through one, or no file.
+            OSError: if it cannot be read.
         """
         with self.open(path) as file:
             return file.read()
@@ -287,10 +287,10 @@ class Place:
         """The path of a file for a library that opens it by itself, which must be done at once.
 
         Args:
-            path: Of the file; it need not be there, but the folder must.
+            path: of the file; it need not be there, but the folder must.
 
         Raises:
-            PlaceError: If it is a link, or reached through one, or no file.
+            PlaceError: if it is a link, or reached through one, or no file.
         """
         folders, name = self._split(path)
         with self._folder(folders) as folder:
@@ -317,8 +317,8 @@ class Place:
         """A folder below the root, entered component by component.
 
         Raises:
-            PlaceError: If one of them is a link, or no folder.
-            FileNotFoundError: If one is missing and is not to be made.
+            PlaceError: if one of them is a link, or no folder.
+            FileNotFoundError: if one is missing and is not to be made.
         """
         folder = self._open_base(make)
         try:
@@ -399,12 +399,12 @@ def replace_file(path: str | Path, content: str | bytes, *, private: bool = Fals
     """Writes a file that the user named, or what it leads to if it is a link, whole or not at all.
 
     Args:
-        path: Where.
-        content: Text in UTF-8, or bytes.
-        private: Whether nobody else on this machine may read it.
+        path: where.
+        content: text in UTF-8, or bytes.
+        private: whether nobody else on this machine may read it.
 
     Raises:
-        PlaceError: If the file cannot be written.
+        PlaceError: if the file cannot be written.
     """
     real = Path(path).resolve()
     Place(real.parent).write(real, content, private=private)

@@ -19,7 +19,7 @@ def file_lock(path: Path, timeout: float = -1) -> FileLock:
         timeout: seconds to wait for it; -1 for ever.
 
     Returns:
-        The lock, not yet taken. Taking it raises OSError where the file system has no locks: filelock's own way out,
+        the lock, not yet taken. Taking it raises OSError where the file system has no locks: filelock's own way out,
         a file whose presence is the lock, would survive a killed process.
     """
     return FileLock(path, timeout=timeout, fallback_to_soft=False)

@@ -19,7 +19,7 @@ def keep_freed_memory() -> bool:
     again: a fifth of the time of a small network's step. Where the C library is another, nothing happens.
 
     Returns:
-        Whether the C library took it.
+        whether the C library took it.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -30,7 +30,7 @@ def derive(*names: str | int) -> int:
         names: for instance `("weights", architecture.hash, "trained", 0)`.
 
     Returns:
-        The same non-negative integer for the same names, on every machine.
+        the same non-negative integer for the same names, on every machine.
     """
     digest = hashlib.sha256("\x1f".join(str(name) for name in names).encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1

@@ -1,8 +1,7 @@
 """Asking a search to stop, and noticing it: signals set a flag, and trainings look at it between steps.
 
 The first Ctrl-C (SIGINT), or SIGTERM as schedulers send it before they take a machine back, lets what runs finish or
-save a checkpoint. The second ends the process at once; nothing that was recorded is lost in either case. Nothing here
-imports torch.
+save a checkpoint. The second ends the process at once; nothing that was recorded is lost in either case.
 """
 
 from __future__ import annotations
@@ -115,7 +114,7 @@ def signals(flag: Flag) -> Iterator[list[int]]:
         flag: to set.
 
     Yields:
-        The numbers of the signals that came, in order.
+        the numbers of the signals that came, in order.
     """
     came: list[int] = []
 

@@ -1,4 +1,4 @@
-"""The commands that say, plot and report how far each proxy can be trusted; none of them needs torch."""
+"""The commands that say, plot and report how far each proxy can be trusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that look at studies, join them and take their tables elsewhere; none of them needs torch."""
+"""The commands that look at studies, join them and take their tables elsewhere."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Multitrack audio for separation: corpora are decoded once into a memory-mapped cache and served as random crops.
 
-Nothing in this room imports torch: it hands out NumPy arrays in the shapes `(sources, channels, samples)` and
-`(batch, sources, channels, samples)`. What reads audio is imported when it is used, for the command line's help names
-tasks.
+It hands out NumPy arrays in the shapes `(sources, channels, samples)` and `(batch, sources, channels, samples)`. What
+reads audio is imported when it is used, for the command line's help names tasks.
 """
 
 from importlib import import_module

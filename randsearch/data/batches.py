@@ -23,16 +23,16 @@ class Crops:
     context of the network, which is real audio, or zeros beyond the track's ends.
 
     Attributes:
-        tracks: Where to crop from.
-        batch: Crops in a batch.
-        input_length: Samples of the mixture.
-        output_length: Samples of the sources, at most `input_length`.
+        tracks: where to crop from.
+        batch: crops in a batch.
+        input_length: samples of the mixture.
+        output_length: samples of the sources, at most `input_length`.
         seed: Non-negative, below 2**64.
-        gains: Range of the uniform gain that each source of each crop is multiplied by.
-        pads: Whether tracks may be shorter than `output_length`; there are zeros around them then.
+        gains: range of the uniform gain that each source of each crop is multiplied by.
+        pads: whether tracks may be shorter than `output_length`; there are zeros around them then.
 
     Raises:
-        UserError: A track is shorter than `output_length` and must not be, or there are no tracks.
+        UserError: a track is shorter than `output_length` and must not be, or there are no tracks.
     """
 
     tracks: Sequence[Track]
@@ -66,10 +66,10 @@ class Crops:
         """Draws batch `index`.
 
         Args:
-            index: Number of the batch, from 0.
+            index: number of the batch, from 0.
 
         Returns:
-            The mixture, shape `(batch, channels, input_length)`, and the sources that it is the sum of, shape
+            the mixture, shape `(batch, channels, input_length)`, and the sources that it is the sum of, shape
             `(batch, sources, channels, output_length)`, the latter without the context.
         """
         random = np.random.Generator(np.random.Philox(key=np.array([self.seed, index], dtype=np.uint64)))

@@ -81,8 +81,8 @@ def write_whole(target: Path, write: Callable[[BinaryIO], object]) -> None:
     """Writes a file that is seen complete or not at all. The caller holds the target's lock.
 
     Args:
-        target: Where the file goes; its folder is made.
-        write: Gets the open file.
+        target: where the file goes; its folder is made.
+        write: gets the open file.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(target.name + ".tmp")
@@ -118,9 +118,9 @@ def store_track(folder: Path, key: str, build: Callable[[], FloatArray]) -> None
     """Makes sure that a track is stored; of several processes one builds it and the others wait.
 
     Args:
-        folder: The cache folder.
-        key: From `track_key`.
-        build: Decodes the track; called only if it is not stored yet.
+        folder: the cache folder.
+        key: from `track_key`.
+        build: decodes the track; called only if it is not stored yet.
     """
     path = track_path(folder, key)
     with locked(folder, key):
@@ -153,10 +153,10 @@ def describe_files(
     path, size and time of modification.
 
     Args:
-        folder: The cache folder.
-        files: The source files.
-        read_header: Reads the header of one file.
-        progress: Whether to show a bar if files have to be read.
+        folder: the cache folder.
+        files: the source files.
+        read_header: reads the header of one file.
+        progress: whether to show a bar if files have to be read.
     """
     memo_path = folder / "files.json"
     memo = _read_memo(memo_path)

@@ -35,14 +35,14 @@ class Dataset:
     """The training and validation tracks of one task; small and picklable, for the samples stay in the cache.
 
     Attributes:
-        spec: What the user asked for, e.g. `musdbhq:PATH`.
-        task: Which sources are separated.
-        sample_rate: Samples a second, of all tracks.
+        spec: what the user asked for, e.g. `musdbhq:PATH`.
+        task: which sources are separated.
+        sample_rate: samples a second, of all tracks.
         channels: 1 or 2, of all tracks.
-        train: Tracks to learn from.
-        validation: Tracks, or parts of tracks, to score on.
-        note: What a reader of the scores must know about the split; empty if nothing.
-        digest: Changes whenever a sample, the format, the task or the split does; does not depend on where files lie.
+        train: tracks to learn from.
+        validation: tracks, or parts of tracks, to score on.
+        note: what a reader of the scores must know about the split; empty if nothing.
+        digest: changes whenever a sample, the format, the task or the split does; does not depend on where files lie.
     """
 
     spec: str
@@ -67,12 +67,12 @@ def open_dataset(
 
     Args:
         spec: `musdb:PATH`, `musdbhq:PATH`, `speech:PATH`, `synthetic` or `synthetic:SEED`.
-        audio: What its tracks become; by default one channel for the task `voice`.
-        cache: Cache folder; by default `RANDSEARCH_CACHE` or the user's cache folder.
-        progress: Whether to show a bar on standard error while the cache is filled.
+        audio: what its tracks become; by default one channel for the task `voice`.
+        cache: cache folder; by default `RANDSEARCH_CACHE` or the user's cache folder.
+        progress: whether to show a bar on standard error while the cache is filled.
 
     Raises:
-        UserError: Anything is wrong with the arguments, the corpus or the cache.
+        UserError: anything is wrong with the arguments, the corpus or the cache.
     """
     wanted = audio or AudioFormat()
     tracks = _open_subset(spec, "train", wanted, cache, progress)

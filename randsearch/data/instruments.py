@@ -78,10 +78,10 @@ def other_note(pitch: int, duration: float, slope: float, odd_only: bool, sustai
 
     Args:
         pitch: MIDI note.
-        duration: Seconds.
-        slope: Harmonic n has the amplitude n**-slope.
-        odd_only: Whether even harmonics are weak, as in a clarinet.
-        sustained: Held like an organ instead of decaying like a string.
+        duration: seconds.
+        slope: harmonic n has the amplitude n**-slope.
+        odd_only: whether even harmonics are weak, as in a clarinet.
+        sustained: held like an organ instead of decaying like a string.
     """
     time = _seconds(duration)
     fundamental = frequency_hz(pitch)
@@ -96,12 +96,12 @@ def voice(syllables: Sequence[tuple[float, float, float]], seconds: float, rando
     """A singing voice: glides, vibrato, vowels with three formants, breath, and a consonant before most syllables.
 
     Args:
-        syllables: Start in seconds, duration in seconds and MIDI note of each, in order, not overlapping.
-        seconds: Length of the result.
-        random: Decides the singer (size of the vocal tract, vibrato) and the vowels.
+        syllables: start in seconds, duration in seconds and MIDI note of each, in order, not overlapping.
+        seconds: length of the result.
+        random: decides the singer (size of the vocal tract, vibrato) and the vowels.
 
     Returns:
-        Samples, shape `(seconds * SAMPLE_RATE,)`.
+        samples, shape `(seconds * SAMPLE_RATE,)`.
     """
     n_samples = round(seconds * SAMPLE_RATE)
     frames = np.arange(0, n_samples + _FRAME, _FRAME) / SAMPLE_RATE

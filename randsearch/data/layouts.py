@@ -178,11 +178,11 @@ def sound_entries(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
     """What of a folder is wanted and not hidden, sorted by name.
 
     Args:
-        folder: That is there.
-        wanted: Says of an entry whether it may be a track.
+        folder: that is there.
+        wanted: says of an entry whether it may be a track.
 
     Raises:
-        UserError: An entry is a link that leads nowhere, or its name cannot be written into tables and reports.
+        UserError: an entry is a link that leads nowhere, or its name cannot be written into tables and reports.
     """
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".") and wanted(entry))
     for entry in entries:

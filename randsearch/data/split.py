@@ -27,10 +27,10 @@ def split_tracks(tracks: tuple[Track, ...]) -> tuple[tuple[Track, ...], tuple[Tr
     of the name so that neither the order nor a renamed neighbour matters; a lone track gives up its last quarter.
 
     Args:
-        tracks: All tracks of the `train` subset, at least one.
+        tracks: all tracks of the `train` subset, at least one.
 
     Returns:
-        The training tracks, the validation tracks, and a note for the reader of the results, often empty.
+        the training tracks, the validation tracks, and a note for the reader of the results, often empty.
     """
     if len(tracks) == 1:
         (track,) = tracks

@@ -65,10 +65,10 @@ def synthetic_corpus(seed: int, cache: Path) -> Path:
 
     Args:
         seed: Non-negative; each seed gives other songs.
-        cache: The cache folder.
+        cache: the cache folder.
 
     Returns:
-        A folder in MUSDB-HQ's layout.
+        a folder in MUSDB-HQ's layout.
     """
     name = f"synthetic-v{GENERATOR_VERSION}-seed{seed}"
     folder = cache / name
@@ -98,11 +98,11 @@ def make_song(seed: int, number: int) -> dict[str, FloatArray]:
     """Composes and plays one song.
 
     Args:
-        seed: Of the corpus.
-        number: Of the song in the corpus.
+        seed: of the corpus.
+        number: of the song in the corpus.
 
     Returns:
-        For each of `STEMS` its samples, shape `(samples,)`.
+        for each of `STEMS` its samples, shape `(samples,)`.
     """
     random = np.random.default_rng([GENERATOR_VERSION, seed, number])
     score = Score(

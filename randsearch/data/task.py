@@ -18,10 +18,10 @@ class Task:
     """One separation task.
 
     Attributes:
-        name: How the user names it.
-        stems: The stems that a corpus must offer, in the order in which it stores them.
-        sources: Pairs of a source's name and the stems that are summed to make it.
-        pads: Whether a track shorter than a training segment is surrounded by silence, as suits utterances, or
+        name: how the user names it.
+        stems: the stems that a corpus must offer, in the order in which it stores them.
+        sources: pairs of a source's name and the stems that are summed to make it.
+        pads: whether a track shorter than a training segment is surrounded by silence, as suits utterances, or
             refused, as suits songs, where it points to a broken file.
     """
 

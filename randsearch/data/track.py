@@ -29,13 +29,13 @@ class Track:
     """A range of a cached file of stems; small and picklable, for the samples stay on disk.
 
     Attributes:
-        name: The track's name in its corpus (folder or file name), for people.
+        name: the track's name in its corpus (folder or file name), for people.
         path: `.npy` file of float32 stems, shape `(stems, channels, samples)`.
-        start: First sample of this part of the file.
-        stop: One past the last sample of this part of the file.
-        sample_rate: Samples a second.
+        start: first sample of this part of the file.
+        stop: one past the last sample of this part of the file.
+        sample_rate: samples a second.
         channels: 1 or 2.
-        groups: For each source, the positions of the stems that are summed (see `Task.groups`).
+        groups: for each source, the positions of the stems that are summed (see `Task.groups`).
     """
 
     name: str
@@ -58,11 +58,11 @@ class Track:
         file goes on there, so that training and validation never hear each other.
 
         Args:
-            start: First sample; may be negative.
-            stop: One past the last sample; may exceed `length`.
+            start: first sample; may be negative.
+            stop: one past the last sample; may exceed `length`.
 
         Returns:
-            A new float32 array, shape `(sources, channels, stop - start)`.
+            a new float32 array, shape `(sources, channels, stop - start)`.
         """
         out = np.zeros((len(self.groups), self.channels, stop - start), dtype=np.float32)
         first, last = max(start, 0), min(stop, self.length)

@@ -75,7 +75,7 @@ def score_track(
         sample_rate: samples a second.
 
     Returns:
-        The scores as JSON in museval's schema.
+        the scores as JSON in museval's schema.
     """
     museval = require_museval()
     both = [np.moveaxis(np.asarray(audio, dtype=np.float64), 1, 2) for audio in (references, estimates)]

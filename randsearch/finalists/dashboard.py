@@ -1,7 +1,4 @@
-"""optuna-dashboard on a study, with what the best networks sound like and the plots at hand as artifacts.
-
-Nothing here imports torch.
-"""
+"""optuna-dashboard on a study, with what the best networks sound like and the plots at hand as artifacts."""
 
 from __future__ import annotations
 
@@ -39,7 +36,7 @@ class Artifacts:
     """An artifact store of Optuna's that does not leave the folder of its study, whatever an artifact is called.
 
     Args:
-        folder: of the study.
+        folder: the study's folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -84,12 +81,12 @@ def prepare(config: StudyConfig, folder: Path, on_note: Callable[[str], None]) -
     """Brings a study's artifacts up to date and makes the dashboard.
 
     Args:
-        config: of the study.
-        folder: of the study.
+        config: the study's configuration.
+        folder: the study's folder.
         on_note: told in a sentence what is not shown.
 
     Returns:
-        The dashboard as a WSGI application.
+        the dashboard as a WSGI application.
 
     Raises:
         UserError: the extra is not installed, or the study cannot be opened.

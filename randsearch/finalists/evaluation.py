@@ -42,7 +42,7 @@ class Work:
     """One track to be scored for one network; travels to the workers.
 
     Attributes:
-        folder: of the study.
+        folder: the study's folder.
         finalist: the network.
         signal: its sources and channels.
         source_names: in the order of its outputs.
@@ -70,15 +70,15 @@ def evaluate_finalists(
     """Scores the best trained networks on the test subset, and writes `evaluation.csv`; what is scored already is kept.
 
     Args:
-        config: of the study.
-        folder: of the study.
+        config: the study's configuration.
+        folder: the study's folder.
         top: how many networks.
         workers: processes.
         cache: of decoded audio.
         on_done: told of each track when it is scored.
 
     Returns:
-        What `summarise` makes of each network, the best by validation first.
+        what `summarise` makes of each network, the best by validation first.
 
     Raises:
         UserError: nothing was trained, there is no test subset, or a file is missing or cannot be written.

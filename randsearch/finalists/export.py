@@ -37,13 +37,13 @@ def export(config: StudyConfig, finalist: Finalist, output: Path, place: Place |
     """Writes `weights.safetensors`, `network.yaml` and `network.pt2`.
 
     Args:
-        config: of the study.
+        config: the study's configuration.
         finalist: the network.
         output: folder; made if it does not exist.
         place: that it lies in, such as the study; None where the user named the folder.
 
     Returns:
-        The files written.
+        the files written.
 
     Raises:
         UserError: the weights are missing, or the folder cannot be written.

@@ -63,7 +63,7 @@ def separate_file(separator: Separator, song: Path, output: Path) -> list[Path]:
         output: folder; made if it does not exist.
 
     Returns:
-        The files written, which appear when all are whole.
+        the files written, which appear when all are whole.
 
     Raises:
         UserError: the file cannot be read or has too many channels, or the folder cannot be written.

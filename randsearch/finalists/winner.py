@@ -1,4 +1,4 @@
-"""Which trained networks of a study are the best, and where their files lie. Nothing here imports torch."""
+"""Which trained networks of a study are the best, and where their files lie."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def best(folder: Path, top: int) -> list[Finalist]:
     """The best trained architectures by the mean of their validation scores over seeds, each at its best seed.
 
     Args:
-        folder: of the study.
+        folder: the study's folder.
         top: how many; fewer if fewer were trained.
 
     Raises:
@@ -68,7 +68,7 @@ def find(folder: Path, name: str | None, seed: int | None) -> Finalist:
     """One trained network.
 
     Args:
-        folder: of the study.
+        folder: the study's folder.
         name: hash of its architecture; None is the best.
         seed: of its training; None is the architecture's best.
 

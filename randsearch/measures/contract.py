@@ -1,7 +1,4 @@
-"""What a measure is: a function from (setting, architecture, seed) to an outcome, with a few facts about it.
-
-Nothing here imports torch.
-"""
+"""What a measure is: a function from (setting, architecture, seed) to an outcome, with a few facts about it."""
 
 from __future__ import annotations
 

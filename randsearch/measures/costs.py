@@ -1,4 +1,4 @@
-"""What measures cost, in closed form: multiply-adds of convolutions. Nothing here imports torch."""
+"""What measures cost, in closed form: multiply-adds of convolutions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def step_cost(setting: Setting, architecture: Architecture, half: Half) -> int:
 
 
 def early_steps(setting: Setting, architecture: Architecture, half: Half) -> int:
-    """Steps of normal training that cost what the proxy with that half fixed costs (DESIGN.md, decision 6)."""
+    """Steps of normal training that cost what the proxy with that half fixed costs: the control that it has to beat."""
     ratio = step_cost(setting, architecture, half) / step_cost(setting, architecture, "none")
     return max(1, round(setting.proxy_steps * ratio))
 

@@ -159,7 +159,7 @@ def _rows(network: WaveUNet, mixture: Tensor, sources: Tensor, random: np.random
     Moments are random, since the samples of a grid would all stand alike to decimation.
 
     Returns:
-        Features, (rows, channels * taps), and targets, (rows, predicted sources * channels), in float64.
+        features, (rows, channels * taps), and targets, (rows, predicted sources * channels), in float64.
     """
     output: Any = network.output
     time = sources.shape[-1]

@@ -125,7 +125,7 @@ def fit(moments: Moments, held_out: Moments) -> tuple[Array, Array]:
         held_out: of the rows to choose on.
 
     Returns:
-        Weights, (features, targets), and intercept, (targets,).
+        weights, (features, targets), and intercept, (targets,).
     """
     candidates = Ridge(moments)
     strength = min(STRENGTHS, key=lambda s: held_out.error(*candidates.solve(s)))

@@ -1,6 +1,6 @@
 """What networks are made of: layers, and how many samples each of them sees and leaves.
 
-Lengths with context follow Stoller et al. (arXiv 1806.03185) and its public code. Nothing here imports torch.
+Lengths with context follow Stoller et al. (arXiv 1806.03185) and its public code.
 """
 
 from __future__ import annotations

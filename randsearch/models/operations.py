@@ -1,7 +1,7 @@
 """The forward pass of a network as a list of operations, read off the list of its layers once.
 
 Whoever runs it, in whatever memory layout, keeps the outputs of operations by name and need not know what network it
-is. Nothing here imports torch.
+is.
 """
 
 from __future__ import annotations

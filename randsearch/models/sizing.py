@@ -1,7 +1,7 @@
 """Sizes of a network in closed form, from its architecture alone: parameters, multiply-adds, receptive field, cost.
 
 Every layer is listed with what feeds it, so that the cost of a training step with parts fixed follows from which
-tensors need a gradient. Nothing here imports torch.
+tensors need a gradient.
 """
 
 from __future__ import annotations

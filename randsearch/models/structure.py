@@ -1,7 +1,7 @@
 """What a network computes, layer by layer with lengths and channels, found without building it.
 
 The one place that decides the structure: from this list the modules of a network are made, its forward pass is run, in
-PyTorch's memory layout and in the faster one, and its sizes are summed. Nothing here imports torch.
+PyTorch's memory layout and in the faster one, and its sizes are summed.
 """
 
 from __future__ import annotations

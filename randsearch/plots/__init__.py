@@ -61,17 +61,17 @@ def make_plots(
     """Makes plots, one at a time.
 
     Args:
-        table: Measurements.
-        kinds: Names in `PLOTS`; all of them if left out.
-        result: The agreement of the table, which carries a note on bias; computed if left out.
-        data: By name, the third argument of the plots that take one: `regret_recall`, `segments`, `effects`.
-        on_skip: Called with one sentence for each plot that the table is not enough for.
+        table: measurements.
+        kinds: names in `PLOTS`; all of them if left out.
+        result: the agreement of the table, which carries a note on bias; computed if left out.
+        data: by name, the third argument of the plots that take one: `regret_recall`, `segments`, `effects`.
+        on_skip: called with one sentence for each plot that the table is not enough for.
 
     Yields:
-        The name and the figure of each plot that could be made.
+        the name and the figure of each plot that could be made.
 
     Raises:
-        UserError: If a name is unknown.
+        UserError: if a name is unknown.
     """
     kinds = list(PLOTS) if kinds is None else kinds
     unknown = [kind for kind in kinds if kind not in PLOTS]
@@ -102,19 +102,19 @@ def save_plots(
     """Writes plots as PNG and SVG, the same bytes for the same table; the arguments are those of `make_plots`.
 
     Args:
-        table: Measurements.
-        folder: Where to write; made if it does not exist.
-        kinds: Names in `PLOTS`; all of them if left out.
-        place: That the folder lies in, such as the study's; its own if left out.
-        result: The agreement of the table.
-        data: By name, the third argument of the plots that take one.
-        on_skip: Called with one sentence for each plot that the table is not enough for.
+        table: measurements.
+        folder: where to write; made if it does not exist.
+        kinds: names in `PLOTS`; all of them if left out.
+        place: that the folder lies in, such as the study's; its own if left out.
+        result: the agreement of the table.
+        data: by name, the third argument of the plots that take one.
+        on_skip: called with one sentence for each plot that the table is not enough for.
 
     Returns:
-        The files written.
+        the files written.
 
     Raises:
-        UserError: If a name is unknown, or a file cannot be written.
+        UserError: if a name is unknown, or a file cannot be written.
     """
     written, place = [], place or Place(folder)
     for kind, figure in make_plots(table, kinds, result=result, data=data, on_skip=on_skip):

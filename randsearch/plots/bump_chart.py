@@ -24,14 +24,14 @@ def bump_chart(table: pd.DataFrame, result: pd.DataFrame | None = None) -> "Figu
     """Plots the ranks by the target, fixed decoder, fixed encoder and early training, the target's three best coloured.
 
     Args:
-        table: Measurements.
+        table: measurements.
         result: `agreement(table)`; computed if left out.
 
     Returns:
-        A figure with one panel.
+        a figure with one panel.
 
     Raises:
-        NotEnoughDataError: If the target and one of these proxies do not share at least two architectures.
+        NotEnoughDataError: if the target and one of these proxies do not share at least two architectures.
     """
     result = agreement(table) if result is None else result
     how = settings(result)

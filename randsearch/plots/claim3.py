@@ -21,14 +21,14 @@ def claim3(table: pd.DataFrame, result: pd.DataFrame | None = None) -> "Figure":
     """Plots the SDR of each architecture with all weights trained, with fixed decoder and with fixed encoder.
 
     Args:
-        table: Measurements.
+        table: measurements.
         result: `agreement(table)`; only its note on bias is used, and it is computed if left out.
 
     Returns:
-        A figure with one panel; a dashed line is the best constant gain.
+        a figure with one panel; a dashed line is the best constant gain.
 
     Raises:
-        NotEnoughDataError: If no architecture has a score for all three.
+        NotEnoughDataError: if no architecture has a score for all three.
     """
     wide = means(table)
     lacking = [measure for measure in MEASURES if measure not in wide]

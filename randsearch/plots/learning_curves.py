@@ -21,14 +21,14 @@ def learning_curves(table: pd.DataFrame, result: pd.DataFrame | None = None) -> 
     """Plots every measurement's curve faintly, with the median and the middle half over architectures and seeds.
 
     Args:
-        table: Measurements.
+        table: measurements.
         result: `agreement(table)`; only its note on bias is used, and it is computed if left out.
 
     Returns:
-        A figure with a panel for each of the three that the table holds, on one scale of dB.
+        a figure with a panel for each of the three that the table holds, on one scale of dB.
 
     Raises:
-        NotEnoughDataError: If no two measurements of one of the three have a curve of two points.
+        NotEnoughDataError: if no two measurements of one of the three have a curve of two points.
     """
     curves = {measure: _curves(table, measure) for measure in MEASURES}
     curves = {measure: wide for measure, wide in curves.items() if len(wide) >= 2 and wide.shape[1] >= 2}

@@ -23,14 +23,14 @@ def matrix(table: pd.DataFrame, result: pd.DataFrame | None = None) -> "Figure":
     """Plots the rank correlation of each pair of measures: the target first, then the proxies by their agreement.
 
     Args:
-        table: Measurements.
+        table: measurements.
         result: `agreement(table)`; gives the order and the note on bias, and is computed if left out.
 
     Returns:
-        A figure with one panel, the lower triangle; a dash stands where there is no coefficient.
+        a figure with one panel, the lower triangle; a dash stands where there is no coefficient.
 
     Raises:
-        NotEnoughDataError: If no two measures share three architectures.
+        NotEnoughDataError: if no two measures share three architectures.
     """
     result = agreement(table) if result is None else result
     how = settings(result)

@@ -24,16 +24,16 @@ def effects(table: pd.DataFrame, result: pd.DataFrame | None = None, data: pd.Da
     """Plots for each parameter how far it moves an architecture up the ranking by training, and up that by a proxy.
 
     Args:
-        table: Measurements.
+        table: measurements.
         result: `agreement(table)`; gives the order and the note on bias, and is computed if left out.
         data: `COLUMNS`, one row a proxy and parameter (or value of one that is no number): expected change of place as
             a share of the ranking; `sure` where the two effects differ by more than chance.
 
     Returns:
-        A figure with a panel each for fixed decoder and fixed encoder, or else for the best proxy.
+        a figure with a panel each for fixed decoder and fixed encoder, or else for the best proxy.
 
     Raises:
-        NotEnoughDataError: If there are no effects.
+        NotEnoughDataError: if there are no effects.
     """
     result = agreement(table) if result is None else result
     known = None if data is None else data.dropna(subset=["trained", "by_proxy"])

@@ -27,14 +27,14 @@ def quality_cost(table: pd.DataFrame, result: pd.DataFrame | None = None) -> "Fi
     A line leads to a proxy that trains from what it would have been at each smaller budget of its curve.
 
     Args:
-        table: Measurements.
+        table: measurements.
         result: `agreement(table)`; computed if left out.
 
     Returns:
-        A figure with one panel; names stand beside it in the order of the points.
+        a figure with one panel; names stand beside it in the order of the points.
 
     Raises:
-        NotEnoughDataError: If no proxy has both a coefficient and a cost.
+        NotEnoughDataError: if no proxy has both a coefficient and a cost.
     """
     result = agreement(table) if result is None else result
     rows = result.dropna(subset=["spearman", "relative_cost"])
@@ -134,10 +134,10 @@ def spread(heights: NDArray[np.float64], gap: float, low: float, high: float) ->
     """Moves heights as little as a single sweep can, so that they keep their order, a gap, and the range.
 
     Args:
-        heights: Wanted heights, falling.
-        gap: The least distance between neighbours; shrunk if they would not fit.
-        low: The lowest height allowed.
-        high: The highest height allowed.
+        heights: wanted heights, falling.
+        gap: the least distance between neighbours; shrunk if they would not fit.
+        low: the lowest height allowed.
+        high: the highest height allowed.
     """
     gap = min(gap, (high - low) / max(len(heights) - 1, 1))
     room = gap * np.arange(len(heights))

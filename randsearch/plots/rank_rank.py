@@ -21,15 +21,15 @@ def rank_rank(table: pd.DataFrame, result: pd.DataFrame | None = None, *, proxie
     """Plots ranks against ranks; points on the diagonal are ranked alike, and the lower left corner holds the best.
 
     Args:
-        table: Measurements.
+        table: measurements.
         result: `agreement(table)`; computed if left out.
-        proxies: Which panels to draw; those with at least two architectures, best first, if left out.
+        proxies: which panels to draw; those with at least two architectures, best first, if left out.
 
     Returns:
-        A figure with one panel a proxy.
+        a figure with one panel a proxy.
 
     Raises:
-        NotEnoughDataError: If no proxy shares at least two architectures with the target.
+        NotEnoughDataError: if no proxy shares at least two architectures with the target.
     """
     result = agreement(table) if result is None else result
     rows = result[(result["n"] >= 2) & (result["proxy"].isin(proxies) if proxies is not None else True)]

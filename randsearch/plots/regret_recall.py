@@ -26,15 +26,15 @@ def regret_recall(
     """Plots one column a proxy: the regret in dB above, the recall of the best below, each against random choice.
 
     Args:
-        table: Measurements.
+        table: measurements.
         result: `agreement(table)`; gives the order and the note on bias, and is computed if left out.
         curves: `COLUMNS`, one row a proxy and number of trained architectures; ends of bands may be NaN.
 
     Returns:
-        A figure of two lines of panels; the dashed line is what random choice is expected to give.
+        a figure of two lines of panels; the dashed line is what random choice is expected to give.
 
     Raises:
-        NotEnoughDataError: If there are no curves.
+        NotEnoughDataError: if there are no curves.
     """
     result = agreement(table) if result is None else result
     if curves is None or curves.empty:

@@ -20,14 +20,14 @@ def seeds(table: pd.DataFrame, result: pd.DataFrame | None = None) -> "Figure":
     """Plots the score of each architecture at each seed, the architectures by their mean by the target.
 
     Args:
-        table: Measurements.
+        table: measurements.
         result: `agreement(table)`; gives the target and the note on bias, and is computed if left out.
 
     Returns:
-        A figure with a panel for the target, fixed decoder, fixed encoder and early training, where they have seeds.
+        a figure with a panel for the target, fixed decoder, fixed encoder and early training, where they have seeds.
 
     Raises:
-        NotEnoughDataError: If none of them has two architectures with two seeds.
+        NotEnoughDataError: if none of them has two architectures with two seeds.
     """
     result = agreement(table) if result is None else result
     how = settings(result)

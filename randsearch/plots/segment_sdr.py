@@ -22,15 +22,15 @@ def segments(table: pd.DataFrame, result: pd.DataFrame | None = None, data: pd.D
     """Plots the distribution of segments by source, when trained, with fixed decoder and with fixed encoder.
 
     Args:
-        table: Measurements.
+        table: measurements.
         result: `agreement(table)`; only its note on bias is used, and it is computed if left out.
-        data: As `randsearch.table.segments.read_segments` gives them, of the architectures to show; seeds are pooled.
+        data: as `randsearch.table.segments.read_segments` gives them, of the architectures to show; seeds are pooled.
 
     Returns:
-        A figure with one panel a source.
+        a figure with one panel a source.
 
     Raises:
-        NotEnoughDataError: If there are no segments.
+        NotEnoughDataError: if there are no segments.
     """
     bias = settings(agreement(table) if result is None else result).bias
     finite = data[np.isfinite(data["sdr"])] if data is not None else None

@@ -93,7 +93,7 @@ def render(figure: "Figure", kind: str) -> bytes:
     """A figure as the bytes of a file, the same each time.
 
     Args:
-        figure: What to render.
+        figure: what to render.
         kind: "png" or "svg".
     """
     buffer = io.BytesIO()

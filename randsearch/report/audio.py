@@ -35,10 +35,10 @@ class Listening:
     """The excerpts of one architecture.
 
     Attributes:
-        architecture: Its hash.
-        excerpts: Those that fitted.
-        size: Of the audio files, in bytes.
-        left_out: How many excerpts did not fit.
+        architecture: its hash.
+        excerpts: those that fitted.
+        size: of the audio files, in bytes.
+        left_out: how many excerpts did not fit.
     """
 
     architecture: str
@@ -51,9 +51,9 @@ def listen(folder: Path, architecture: str, *, most_bytes: int = MOST_BYTES) -> 
     """Collects what can be heard of an architecture.
 
     Args:
-        folder: Of the study.
-        architecture: Hash.
-        most_bytes: Bound on all audio files together; whole excerpts are left out beyond it.
+        folder: the study's folder.
+        architecture: hash.
+        most_bytes: bound on all audio files together; whole excerpts are left out beyond it.
     """
     study = StudyFolder(folder)
     place, homes = study.place, [(label(measure), _home(study.homes(architecture), measure)) for measure in MEASURES]

@@ -63,13 +63,13 @@ def write_report(folder: Path) -> Path:
     """Writes `report.html` into the folder of a study.
 
     Args:
-        folder: Of the study.
+        folder: of the study.
 
     Returns:
-        The file.
+        the file.
 
     Raises:
-        UserError: If the study cannot be read, or the file cannot be written.
+        UserError: if the study cannot be read, or the file cannot be written.
     """
     config, table = load_config(folder), read_measurements(StudyFolder(folder).table)
     path = StudyFolder(folder).report

@@ -114,7 +114,7 @@ def closed_form(parameters: tuple[Parameter, ...], constraints: tuple[Constraint
         check: builds the architecture of a point, or says why there is none.
 
     Returns:
-        The number; None if sizes or sets of levels are constrained, if sets of levels are written out (`0 1` is `all`
+        the number; None if sizes or sets of levels are constrained, if sets of levels are written out (`0 1` is `all`
         for two levels and impossible for one), or if there is too much to enumerate all the same.
     """
     if any(_side(constraint) != "still" for constraint in constraints):
@@ -167,7 +167,7 @@ def census(
         check: builds the architecture of a point, or says why there is none.
 
     Returns:
-        The blocks, or None if there are more than `LIMIT` points to look at.
+        the blocks, or None if there are more than `LIMIT` points to look at.
     """
     if points(parameters, with_subsets=False) > LIMIT:
         return None

@@ -179,7 +179,7 @@ class Skeleton:
             coins: one for every level of every open subset, in order.
 
         Returns:
-            Every option's value, and what Optuna would have drawn.
+            every option's value, and what Optuna would have drawn.
         """
         values, params, start = dict(self.values), dict(self.params), 0
         for name, size in self.open:

@@ -162,7 +162,7 @@ class BoundSpace:
             trial: Optuna's `Trial` or `FixedTrial`; a conditional parameter is asked for only when its condition holds.
 
         Returns:
-            The architecture, or why there is none; whoever drives Optuna then tells the trial as failed.
+            the architecture, or why there is none; whoever drives Optuna then tells the trial as failed.
         """
         return self._check(self._values(trial))
 

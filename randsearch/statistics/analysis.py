@@ -27,15 +27,15 @@ class Settings:
     """How an agreement was computed; it travels with the rows in `DataFrame.attrs`.
 
     Attributes:
-        target: The measure that the proxies are to predict.
-        resamples: The number of bootstrap resamples.
-        seed: The seed of the bootstrap and of the permutations.
-        bias: Why the coefficients are biased, for instance by an adaptive sampler; None if they are not.
-        seeds: How many seeds the target was measured at.
-        controls: The measures that the partial correlation holds fixed.
-        unit: Of the target's scores, and so of regret; empty if unknown.
-        interval: The kind of interval.
-        permutation: The kind of p-value.
+        target: the measure that the proxies are to predict.
+        resamples: the number of bootstrap resamples.
+        seed: the seed of the bootstrap and of the permutations.
+        bias: why the coefficients are biased, for instance by an adaptive sampler; None if they are not.
+        seeds: how many seeds the target was measured at.
+        controls: the measures that the partial correlation holds fixed.
+        unit: of the target's scores, and so of regret; empty if unknown.
+        interval: the kind of interval.
+        permutation: the kind of p-value.
     """
 
     target: str
@@ -57,14 +57,14 @@ class Analysis:
     """All statistics of a study.
 
     Attributes:
-        rows: What `agreement` returns, one row a proxy.
-        curves: Regret and recall against the number of trained architectures and seconds; see `curves.make_curves`.
-        budgets: What each proxy gains at each budget.
-        differences: Of Spearman between proxies.
-        gaps: Of scores between measures.
-        effects: Of the parameters on the rankings.
-        ceiling: How well the target agrees with itself.
-        steps: The training steps of each measure, the median over its measurements.
+        rows: what `agreement` returns, one row a proxy.
+        curves: regret and recall against the number of trained architectures and seconds; see `curves.make_curves`.
+        budgets: what each proxy gains at each budget.
+        differences: of Spearman between proxies.
+        gaps: of scores between measures.
+        effects: of the parameters on the rankings.
+        ceiling: how well the target agrees with itself.
+        steps: the training steps of each measure, the median over its measurements.
     """
 
     rows: pd.DataFrame
@@ -100,16 +100,16 @@ def agreement(
     """Compares every measure of a table with the target.
 
     Args:
-        table: Measurements; of the columns, architecture, measure, seed, score, seconds and state are used.
-        target: The measure that the proxies are to predict.
-        resamples: The number of bootstrap resamples.
-        seed: The seed of the bootstrap and of the permutations.
-        bias: Why the coefficients are biased, if the architectures were not a random sample of the search space
+        table: measurements; of the columns, architecture, measure, seed, score, seconds and state are used.
+        target: the measure that the proxies are to predict.
+        resamples: the number of bootstrap resamples.
+        seed: the seed of the bootstrap and of the permutations.
+        bias: why the coefficients are biased, if the architectures were not a random sample of the search space
             ("sampled by TPE", "only the top 5 were trained"); shown wherever the result is.
-        unit: Of the target's scores; empty if unknown.
+        unit: of the target's scores; empty if unknown.
 
     Returns:
-        One row a proxy, by falling Spearman, NaN last. What has an interval has its ends in `_low` and `_high`: none
+        one row a proxy, by falling Spearman, NaN last. What has an interval has its ends in `_low` and `_high`: none
         below 5 architectures, none if a side is constant in over a tenth of the resamples, and none where all resamples
         agree perfectly. Coefficients are NaN below 3 architectures or if a side is constant.
 
@@ -133,7 +133,7 @@ def agreement(
         `settings(result)` tells how it was computed.
 
     Raises:
-        UserError: If the table has no measurement of the target, or resamples is below 1.
+        UserError: if the table has no measurement of the target, or resamples is below 1.
     """
     board = Board.of(table, target, resamples, seed)
     rows, _ = _rows(board, table, resamples, bias, unit)
@@ -152,7 +152,7 @@ def analyse(
     """Everything that a table says about its proxies; the arguments are those of `agreement`.
 
     Raises:
-        UserError: If the table has no measurement of the target, or resamples is below 1.
+        UserError: if the table has no measurement of the target, or resamples is below 1.
     """
     board = Board.of(table, target, resamples, seed)
     rows, comparer = _rows(board, table, resamples, bias, unit)

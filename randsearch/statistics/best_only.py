@@ -18,10 +18,10 @@ def spearman_among_best(x: Floats, y: Floats, counts: Counts, best: int) -> Floa
     """Spearman's rho of every resample among its best by `y`.
 
     Args:
-        x: Finite scores of n architectures by the proxy.
-        y: Their trained scores.
-        counts: How often each architecture is drawn, (resamples, n).
-        best: How many are the best of n; in proportion where a resample is smaller. Those tied with the last of them
+        x: finite scores of n architectures by the proxy.
+        y: their trained scores.
+        counts: how often each architecture is drawn, (resamples, n).
+        best: how many are the best of n; in proportion where a resample is smaller. Those tied with the last of them
             count among them.
 
     Returns:

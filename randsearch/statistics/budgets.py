@@ -22,11 +22,11 @@ def at_budgets(table: pd.DataFrame, *, target: str = "trained") -> pd.DataFrame:
     weights and crops with what it would be compared with.
 
     Args:
-        table: Measurements.
-        target: The measure that is to be predicted.
+        table: measurements.
+        target: the measure that is to be predicted.
 
     Returns:
-        The table, with a measure `NAME@STEP` behind for each measure and budget. Seconds, multiply-adds and the like
+        the table, with a measure `NAME@STEP` behind for each measure and budget. Seconds, multiply-adds and the like
         are the run's in proportion to steps.
     """
     added = [

@@ -20,10 +20,10 @@ class Ceiling:
     """How well the target agrees with itself.
 
     Attributes:
-        seeds: How many seeds the target was measured at.
-        n: Architectures that are complete at all of them.
+        seeds: how many seeds the target was measured at.
+        n: architectures that are complete at all of them.
         reliability: Spearman between two seeds, the mean over all pairs.
-        ceiling: The highest Spearman that a perfect proxy could reach against the mean over seeds.
+        ceiling: the highest Spearman that a perfect proxy could reach against the mean over seeds.
         kendall_between_seeds: Kendall's tau-b between two seeds, the mean over all pairs.
     """
 
@@ -44,8 +44,8 @@ def between_seeds(scores: Floats, counts: Counts) -> Floats:
     """Spearman's rho between two seeds, the mean over all pairs of seeds, of every resample.
 
     Args:
-        scores: Finite, (architectures, seeds).
-        counts: How often each architecture is drawn, (resamples, architectures).
+        scores: finite, (architectures, seeds).
+        counts: how often each architecture is drawn, (resamples, architectures).
     """
     sides = [Side.of(column) for column in scores.T]
     parts = []
@@ -60,8 +60,8 @@ def noise_ceiling(scores: Floats, draws: Draws) -> tuple[Ceiling, Floats | None]
     """The ceiling of a target, and its value in every row of the draws, for ratios to it.
 
     Args:
-        scores: Of the target, (members of the draws, seeds); NaN where there is none.
-        draws: Of the architectures that have a mean.
+        scores: of the target, (members of the draws, seeds); NaN where there is none.
+        draws: of the architectures that have a mean.
     """
     seeds = scores.shape[1]
     full = ~np.isnan(scores).any(axis=1)

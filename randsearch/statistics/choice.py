@@ -39,9 +39,9 @@ def expected_best(proxy: ArrayLike, truth: ArrayLike, trained: int) -> float:
     """The expectation of the best true score among the `trained` first by the proxy, ties broken at random.
 
     Args:
-        proxy: Scores of n architectures; NaN is never chosen.
-        truth: Their true scores, finite.
-        trained: How many are chosen, at most as many as the proxy scored.
+        proxy: scores of n architectures; NaN is never chosen.
+        truth: their true scores, finite.
+        trained: how many are chosen, at most as many as the proxy scored.
     """
     proxy, truth = np.asarray(proxy, dtype=float), np.asarray(truth, dtype=float)
     shares = top_shares(proxy, trained)
@@ -97,12 +97,12 @@ def resampled_gain(
     """Regret and recall in every resample, its ties broken at random, anew in each block of resamples.
 
     Args:
-        proxy: Scores of n architectures; NaN is never chosen.
-        truth: Their true scores, finite.
-        counts: How often each architecture is drawn, (resamples, n).
-        trained: How many are chosen, rising; all that the proxy scored where a resample holds fewer.
-        seed: Of the random order of ties.
-        top: How many are the truly best.
+        proxy: scores of n architectures; NaN is never chosen.
+        truth: their true scores, finite.
+        counts: how often each architecture is drawn, (resamples, n).
+        trained: how many are chosen, rising; all that the proxy scored where a resample holds fewer.
+        seed: of the random order of ties.
+        top: how many are the truly best.
     """
     rng = np.random.default_rng([seed, 3])
     parts = [_gain(proxy, truth, weights, trained, rng, top) for weights in blocks(counts)]

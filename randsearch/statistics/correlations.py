@@ -107,10 +107,10 @@ def correlations(
     """Spearman's rho, Kendall's tau-b, Pearson's r and the weighted tau of every resample.
 
     Args:
-        x: Finite scores of n architectures, higher is better.
-        y: The scores to compare them with.
-        counts: How often each architecture is drawn, (resamples, n); the sample itself if left out.
-        weighted: For how many resamples at least the weighted tau is computed, which takes half of the time; all if
+        x: finite scores of n architectures, higher is better.
+        y: the scores to compare them with.
+        counts: how often each architecture is drawn, (resamples, n); the sample itself if left out.
+        weighted: for how many resamples at least the weighted tau is computed, which takes half of the time; all if
             left out.
     """
     a, b = Side.of(x), Side.of(y)

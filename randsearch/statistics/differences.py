@@ -36,12 +36,12 @@ class Gap:
     """The score of `measure` less that of `other`, the mean over the `n` architectures that have both.
 
     Attributes:
-        measure: The one.
-        other: The other.
-        n: Architectures with both.
-        mean: In dB if the scores are SDR.
-        ahead: On how many of them `measure` scores higher.
-        gain_kept: The mean gain of `measure` over the constant-gain baseline, over that of `other`; NaN if unknown.
+        measure: the one.
+        other: the other.
+        n: architectures with both.
+        mean: in dB if the scores are SDR.
+        ahead: on how many of them `measure` scores higher.
+        gain_kept: the mean gain of `measure` over the constant-gain baseline, over that of `other`; NaN if unknown.
     """
 
     measure: str
@@ -57,10 +57,10 @@ class Comparer:
     """Differences of Spearman between measures, with what was computed before kept.
 
     Attributes:
-        measures: By name, over all architectures.
-        truth: The target.
-        draws: Of the architectures with a target score.
-        known: By name, Spearman in each of `draws.kept(...)`, of measures computed on their own architectures.
+        measures: by name, over all architectures.
+        truth: the target.
+        draws: of the architectures with a target score.
+        known: by name, Spearman in each of `draws.kept(...)`, of measures computed on their own architectures.
     """
 
     measures: Mapping[str, Scores]
@@ -112,11 +112,11 @@ def score_gap(measure: Scores, other: Scores, baseline: float, resamples: int, s
     """How much higher one measure scores than another on the same architectures.
 
     Args:
-        measure: The one.
-        other: The other; its scores and those of `measure` share a unit.
-        baseline: What the best constant gain scores; NaN if unknown.
-        resamples: The number of bootstrap resamples of architectures.
-        seed: Of the bootstrap.
+        measure: the one.
+        other: the other; its scores and those of `measure` share a unit.
+        baseline: what the best constant gain scores; NaN if unknown.
+        resamples: the number of bootstrap resamples of architectures.
+        seed: of the bootstrap.
     """
     both = measure.scored & other.scored
     n = int(both.sum())

@@ -47,17 +47,17 @@ class Effect:
     """The effect of one parameter on training and on one proxy.
 
     Attributes:
-        proxy: The proxy.
-        parameter: The parameter.
-        value: Which value against all others; empty for a number, where it is from lowest to highest.
-        n: Architectures with both scores.
-        having: How many of them have the value; all for a number.
-        trained: On the ranking by training, as a share of it.
-        by_proxy: On the ranking by the proxy.
+        proxy: the proxy.
+        parameter: the parameter.
+        value: which value against all others; empty for a number, where it is from lowest to highest.
+        n: architectures with both scores.
+        having: how many of them have the value; all for a number.
+        trained: on the ranking by training, as a share of it.
+        by_proxy: on the ranking by the proxy.
         misjudged: `by_proxy` less `trained`: above 0, the proxy favours high values, or this one, too much.
-        sure: Whether `misjudged` differs from 0 after Bonferroni's correction over this proxy's parameters.
-        trained_score: On the trained score, in its unit.
-        proxy_score: On the proxy's score, in its own.
+        sure: whether `misjudged` differs from 0 after Bonferroni's correction over this proxy's parameters.
+        trained_score: on the trained score, in its unit.
+        proxy_score: on the proxy's score, in its own.
     """
 
     proxy: str
@@ -77,11 +77,11 @@ def effects(proxy: Scores, truth: Scores, given: pd.DataFrame, resamples: int, s
     """The effects of every parameter that varies; none for fewer than 5 architectures.
 
     Args:
-        proxy: The proxy.
-        truth: The target.
-        given: The parameters of all architectures, in candidate order, (architectures, parameters).
-        resamples: The number of bootstrap resamples of architectures.
-        seed: Of the bootstrap.
+        proxy: the proxy.
+        truth: the target.
+        given: the parameters of all architectures, in candidate order, (architectures, parameters).
+        resamples: the number of bootstrap resamples of architectures.
+        seed: of the bootstrap.
     """
     both = proxy.scored & truth.scored
     n = int(both.sum())
@@ -129,7 +129,7 @@ def write_effects(found: Sequence[Effect], folder: str | Path | Place) -> None:
     """Writes `effects.csv` into a folder.
 
     Raises:
-        UserError: If the file cannot be written.
+        UserError: if the file cannot be written.
     """
     place = place_of(folder)
     place.write(StudyFolder(place.root).effects, effects_frame(found).to_csv(index=False, lineterminator="\n"))

@@ -45,10 +45,10 @@ class Ensemble:
 
     Attributes:
         scores: Cross-fitted predictions, as normal ranks: architectures x (`ensemble_ridge`, `ensemble_trees`).
-        importance: Proxies x ensembles: by how much the squared error on architectures that were left out grows when
+        importance: proxies x ensembles: by how much the squared error on architectures that were left out grows when
             a proxy's ranks are replaced by random ones, as a share of the target's variance. The ridge's coefficients,
             mean over folds, stand beside it as `ridge_coefficient`.
-        seconds: What the proxies of an architecture took together.
+        seconds: what the proxies of an architecture took together.
     """
 
     scores: pd.DataFrame
@@ -64,9 +64,9 @@ def ensemble(table: pd.DataFrame, *, target: str = "trained", seed: int = 0) -> 
     nothing for it nor against it.
 
     Args:
-        table: Measurements.
-        target: The measure to predict.
-        seed: Deals the folds, and drives the trees and the random ranks.
+        table: measurements.
+        target: the measure to predict.
+        seed: deals the folds, and drives the trees and the random ranks.
 
     Returns:
         None if fewer than 10 architectures have the target's score, or nothing else was measured.
@@ -93,9 +93,9 @@ def with_ensemble(table: pd.DataFrame, found: Ensemble | None, *, target: str = 
     """Adds the ensembles' scores to a table as measurements of seed 0, so that they are compared as proxies are.
 
     Args:
-        table: Measurements.
-        found: Of that table.
-        target: The measure that it predicts, whose rows name the architectures.
+        table: measurements.
+        found: of that table.
+        target: the measure that it predicts, whose rows name the architectures.
     """
     if found is None:
         return table
@@ -117,7 +117,7 @@ def write_ensemble(found: Ensemble, folder: Path | Place) -> None:
     """Writes `ensemble.csv`: which proxies each ensemble uses, the most useful to the ridge first.
 
     Raises:
-        UserError: If the file cannot be written.
+        UserError: if the file cannot be written.
     """
     order = found.importance.sort_values(f"{ENSEMBLE}ridge", ascending=False, kind="stable")
     place = place_of(folder)
@@ -181,10 +181,10 @@ def _loss_without(model: Model, features: Floats, actual: Floats, random: np.ran
     """By how much the mean squared error grows if a proxy's ranks are random: a fold is too small to shuffle them.
 
     Args:
-        model: Fitted.
-        features: Ranks of architectures that it has not seen, (architectures, proxies).
-        actual: Their ranks by the target.
-        random: Draws the ranks in a proxy's place: uniform, as ranks are.
+        model: fitted.
+        features: ranks of architectures that it has not seen, (architectures, proxies).
+        actual: their ranks by the target.
+        random: draws the ranks in a proxy's place: uniform, as ranks are.
     """
     before = np.mean((model.predict(features) - actual) ** 2)
     proxies = features.shape[1]
@@ -204,7 +204,7 @@ class _Ranks:
     """Ranks among the architectures that are fitted on, scaled to a mean of 0 and a variance of about 1.
 
     Args:
-        fitted: Scores, (architectures, proxies); NaN where a proxy failed.
+        fitted: scores, (architectures, proxies); NaN where a proxy failed.
     """
 
     def __init__(self, fitted: Floats) -> None:

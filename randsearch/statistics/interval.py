@@ -78,7 +78,7 @@ class Draws:
 
         Args:
             among: (members,), which members remain.
-            resamples: How many of the resamples remain; all if left out.
+            resamples: how many of the resamples remain; all if left out.
         """
         end = len(self.counts) if resamples is None else 1 + self.members + resamples
         stays = np.concatenate([[True], among, np.ones(len(self.counts) - 1 - self.members, dtype=bool)])
@@ -115,12 +115,12 @@ def percentile_interval(point: float, resampled: Floats, level: float = LEVEL) -
     """The percentile bootstrap interval.
 
     Args:
-        point: The estimate from the sample itself.
-        resampled: The statistic of every resample; NaN where it is not defined, which is then left out.
-        level: The interval's nominal coverage.
+        point: the estimate from the sample itself.
+        resampled: the statistic of every resample; NaN where it is not defined, which is then left out.
+        level: the interval's nominal coverage.
 
     Returns:
-        The point with its interval, which is NaN if the point is, if more than a tenth of the resamples are, or if all
+        the point with its interval, which is NaN if the point is, if more than a tenth of the resamples are, or if all
         resamples are alike: where all that was seen agrees perfectly, the bootstrap cannot tell how far that holds.
     """
     kept = _usable(point, resampled)
@@ -134,10 +134,10 @@ def bca_interval(point: float, resampled: Floats, without_one: Floats, level: fl
     """The bias-corrected and accelerated bootstrap interval (Efron 1987); NaN where the percentile interval is.
 
     Args:
-        point: The estimate from the sample itself.
-        resampled: The statistic of every resample.
-        without_one: The statistic of the sample without each of its members.
-        level: The interval's nominal coverage.
+        point: the estimate from the sample itself.
+        resampled: the statistic of every resample.
+        without_one: the statistic of the sample without each of its members.
+        level: the interval's nominal coverage.
     """
     kept = _usable(point, resampled)
     if kept is None:

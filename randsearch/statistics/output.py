@@ -48,12 +48,12 @@ def write_agreement(result: pd.DataFrame | Analysis, folder: str | Path | Place,
     curves and budgets. NaN is null there.
 
     Args:
-        result: What was found.
-        folder: Where to write.
-        proxy: The primary proxy, which the verdict speaks of.
+        result: what was found.
+        folder: where to write.
+        proxy: the primary proxy, which the verdict speaks of.
 
     Raises:
-        UserError: If a file cannot be written.
+        UserError: if a file cannot be written.
     """
     rows = result.rows if isinstance(result, Analysis) else result
     document: dict[str, Any] = {

@@ -20,10 +20,10 @@ def partial_spearman(x: Floats, y: Floats, given: Sequence[Floats], counts: Coun
     """The partial rank correlation of every resample.
 
     Args:
-        x: Finite scores of n architectures by the proxy.
-        y: Their trained scores.
-        given: What to hold fixed, each (n,).
-        counts: How often each architecture is drawn, (resamples, n).
+        x: finite scores of n architectures by the proxy.
+        y: their trained scores.
+        given: what to hold fixed, each (n,).
+        counts: how often each architecture is drawn, (resamples, n).
 
     Returns:
         (resamples,); NaN where what is held fixed leaves nothing of a side, for instance of `x` if it is one of them.

@@ -29,13 +29,13 @@ def permutation_ps(proxies: Floats, y: ArrayLike, *, permutations: int = PERMUTA
     doi:10.2202/1544-6115.1585).
 
     Args:
-        proxies: Finite scores of n architectures, (proxies, n).
-        y: The scores to compare them with, (n,).
-        permutations: The number of random permutations where not all are gone through.
-        seed: The seed of the random permutations, which all proxies share.
+        proxies: finite scores of n architectures, (proxies, n).
+        y: the scores to compare them with, (n,).
+        permutations: the number of random permutations where not all are gone through.
+        seed: the seed of the random permutations, which all proxies share.
 
     Returns:
-        One p a proxy; NaN if a side is constant.
+        one p a proxy; NaN if a side is constant.
     """
     # Doubled centred ranks are whole numbers, so that "as far as" compares exactly, ties included.
     a, b = np.stack([doubled_ranks(x) for x in proxies]), doubled_ranks(y)

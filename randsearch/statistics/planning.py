@@ -30,14 +30,14 @@ class Option:
     """One way to reach a width.
 
     Attributes:
-        seeds: Of the target.
-        proxy_seeds: Of the proxy.
-        rho: The Spearman that these seeds should show.
-        architectures: How many are needed.
-        low: How many are needed if the true rho lies at the end of its interval that needs fewest; NaN if unknown.
-        high: At the end that needs most.
-        more: How many of them are still missing.
-        hours: Of one worker, for all that is still missing.
+        seeds: of the target.
+        proxy_seeds: of the proxy.
+        rho: the Spearman that these seeds should show.
+        architectures: how many are needed.
+        low: how many are needed if the true rho lies at the end of its interval that needs fewest; NaN if unknown.
+        high: at the end that needs most.
+        more: how many of them are still missing.
+        hours: of one worker, for all that is still missing.
     """
 
     seeds: int
@@ -55,14 +55,14 @@ class Plan:
     """What an interval of a given width takes.
 
     Attributes:
-        proxy: Whose agreement is to be known so well.
-        target: With what.
-        width: Of the 95% interval of Spearman's rho, from end to end.
-        n: Architectures that have both scores now.
-        seeds: Seeds of the target now.
-        proxy_seeds: Seeds of the proxy now.
-        now: The width of the interval now; NaN if there is none.
-        options: One for each number of seeds, from those measured up to two more if the reliability is known.
+        proxy: whose agreement is to be known so well.
+        target: with what.
+        width: of the 95% interval of Spearman's rho, from end to end.
+        n: architectures that have both scores now.
+        seeds: seeds of the target now.
+        proxy_seeds: seeds of the proxy now.
+        now: the width of the interval now; NaN if there is none.
+        options: one for each number of seeds, from those measured up to two more if the reliability is known.
     """
 
     proxy: str
@@ -118,13 +118,13 @@ def plan(table: pd.DataFrame, analysis: Analysis, proxy: str, width: float) -> P
     """Plans how to know the agreement of one proxy.
 
     Args:
-        table: Measurements, for their costs.
-        analysis: Of the table.
-        proxy: Whose agreement is to be known.
-        width: Of the 95% interval of Spearman's rho, from end to end.
+        table: measurements, for their costs.
+        analysis: of the table.
+        proxy: whose agreement is to be known.
+        width: of the 95% interval of Spearman's rho, from end to end.
 
     Raises:
-        UserError: If the width is not between 0 and 2, or the proxy has no coefficient to plan from.
+        UserError: if the width is not between 0 and 2, or the proxy has no coefficient to plan from.
     """
     if not 0 < width < 2:
         raise UserError(f"the width of an interval of Spearman's rho lies between 0 and 2, not at {width:g}.")

@@ -43,12 +43,12 @@ class Board:
     """What every statistic starts from: the target, the proxies, and the draws that all of them share.
 
     Attributes:
-        truth: The target.
-        proxies: By name, in order of appearance.
-        draws: Of the architectures with a target score.
-        seed: Of every random draw.
-        ceiling: How well the target agrees with itself.
-        ceiling_drawn: Its ceiling in the draws, up to `FURTHER_RESAMPLES`; None without a ceiling.
+        truth: the target.
+        proxies: by name, in order of appearance.
+        draws: of the architectures with a target score.
+        seed: of every random draw.
+        ceiling: how well the target agrees with itself.
+        ceiling_drawn: its ceiling in the draws, up to `FURTHER_RESAMPLES`; None without a ceiling.
     """
 
     truth: Scores
@@ -63,7 +63,7 @@ class Board:
         """Reads a table of measurements.
 
         Raises:
-            UserError: If the table has no measurement of the target, or resamples is below 1.
+            UserError: if the table has no measurement of the target, or resamples is below 1.
         """
         if resamples < 1:
             raise UserError(f"resamples should be at least 1, not {resamples}.")
@@ -87,10 +87,10 @@ def make_rows(
     """All rows, by falling Spearman, and a comparer that knows the Spearman of every draw.
 
     Args:
-        board: What was read from the table.
-        table: For the count of failures.
-        controls: The measures that the partial correlation holds fixed.
-        bias: Why the coefficients are biased; None if they are not.
+        board: what was read from the table.
+        table: for the count of failures.
+        controls: the measures that the partial correlation holds fixed.
+        bias: why the coefficients are biased; None if they are not.
     """
     failed = failures(table)
     known: dict[str, Floats] = {}

@@ -15,7 +15,7 @@ class Scores:
     """One measure on all architectures of a table, in candidate order.
 
     Attributes:
-        name: The measure.
+        name: the measure.
         seeds: (architectures, seeds), NaN where there is no score.
         mean: (architectures,), over seeds.
         cost: (architectures,), seconds summed over the complete seeds; NaN where none is known.

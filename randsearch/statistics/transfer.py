@@ -17,11 +17,11 @@ class Transfer:
     """One measure in two studies.
 
     Attributes:
-        measure: The measure.
-        n: Architectures with a score in both.
-        spearman: Between the two.
-        kendall: Between the two.
-        shared_seeds: Whether any seed is common: a seed gives the same architecture the same initial weights in both
+        measure: the measure.
+        n: architectures with a score in both.
+        spearman: between the two.
+        kendall: between the two.
+        shared_seeds: whether any seed is common: a seed gives the same architecture the same initial weights in both
             studies, and what agrees may be those weights.
     """
 
@@ -37,10 +37,10 @@ class Comparison:
     """Two studies side by side.
 
     Attributes:
-        sizes: Architectures in either.
-        matched: Architectures in both.
-        transfers: One a measure that both have, in the order of the first study.
-        bias: Why either study's architectures are no random sample; None if they are.
+        sizes: architectures in either.
+        matched: architectures in both.
+        transfers: one a measure that both have, in the order of the first study.
+        bias: why either study's architectures are no random sample; None if they are.
     """
 
     sizes: tuple[int, int]
@@ -72,14 +72,14 @@ def compare(
     """Compares the scores of every measure that two studies share, on the architectures that they share.
 
     Args:
-        first: Measurements of one study.
-        second: Measurements of another.
-        resamples: The number of bootstrap resamples of architectures.
-        seed: Of the bootstrap.
-        bias: Why either study's architectures are no random sample.
+        first: measurements of one study.
+        second: measurements of another.
+        resamples: the number of bootstrap resamples of architectures.
+        seed: of the bootstrap.
+        bias: why either study's architectures are no random sample.
 
     Raises:
-        UserError: If no architecture or no measure is in both.
+        UserError: if no architecture or no measure is in both.
     """
     wide = [means(table) for table in (first, second)]
     common = wide[0].index.intersection(wide[1].index)

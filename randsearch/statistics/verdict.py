@@ -39,16 +39,16 @@ class Verdict:
     """What a study says, each part one or more sentences; empty where the study says nothing on it.
 
     Attributes:
-        correlation: Whether the primary proxy ranks as training does (J-Net's first claim), and whether that is more
+        correlation: whether the primary proxy ranks as training does (J-Net's first claim), and whether that is more
             than sizes or a short training tell.
-        modes: Whether a fixed decoder does better than a fixed encoder, and how near it is to training (the third).
-        budget: Which proxy picks the best network for how much compute.
-        loss: What trusting the primary proxy would have lost.
-        parameters: Which parameters the primary proxy misjudges.
-        more: How many more architectures would tell what cannot be told yet.
-        bias: Why all of this is biased; empty if it is not.
-        opening: The first sentence of `correlation`.
-        proxy: The proxy that is spoken of.
+        modes: whether a fixed decoder does better than a fixed encoder, and how near it is to training (the third).
+        budget: which proxy picks the best network for how much compute.
+        loss: what trusting the primary proxy would have lost.
+        parameters: which parameters the primary proxy misjudges.
+        more: how many more architectures would tell what cannot be told yet.
+        bias: why all of this is biased; empty if it is not.
+        opening: the first sentence of `correlation`.
+        proxy: the proxy that is spoken of.
     """
 
     correlation: str
@@ -76,8 +76,8 @@ def verdict(analysis: Analysis, proxy: str = PRIMARY) -> Verdict:
     """Says in words what an analysis found.
 
     Args:
-        analysis: Of a study.
-        proxy: The primary proxy; where it was not measured, the one with the highest Spearman is spoken of.
+        analysis: of a study.
+        proxy: the primary proxy; where it was not measured, the one with the highest Spearman is spoken of.
     """
     how, chosen = settings(analysis.rows), spoken_of(analysis.rows, proxy)
     correlation = list(_correlation(analysis, chosen))
@@ -96,8 +96,8 @@ def spoken_of(result: pd.DataFrame, proxy: str) -> str:
     """The proxy that a verdict is about: the primary one, or the one with the highest Spearman if it was not measured.
 
     Args:
-        result: One row a proxy, by falling Spearman.
-        proxy: The primary proxy.
+        result: one row a proxy, by falling Spearman.
+        proxy: the primary proxy.
     """
     names = [str(name) for name in result["proxy"]]
     return proxy if proxy in names else next(iter(names), proxy)
@@ -306,8 +306,8 @@ def more_needed(interval: Interval, n: int) -> int | None:
     Intervals narrow with the square root of n. None if there is no interval, or nothing to tell.
 
     Args:
-        interval: Of what should differ from 0.
-        n: Architectures that it comes from.
+        interval: of what should differ from 0.
+        n: architectures that it comes from.
     """
     if math.isnan(interval.low) or interval.point == 0:
         return None

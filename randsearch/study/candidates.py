@@ -1,7 +1,4 @@
-"""Where the architectures of a study come from: its space, and those of it that no score decides about.
-
-Nothing here imports torch.
-"""
+"""Where the architectures of a study come from: its space, and those of it that no score decides about."""
 
 from __future__ import annotations
 

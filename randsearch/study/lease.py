@@ -3,7 +3,7 @@
 The lock dies with its process. The lease is a row in a table of its own, `randsearch_leases`: taken by one atomic
 statement, renewed in the background, void when it runs out. All times are the database's own. Each transaction of its
 holder checks, and locks, that row before it commits, so that a driver that slept through its lease cannot write beside
-the one that took over. Nothing here imports torch.
+the one that took over.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Joining studies of one configuration that were run in different places. Nothing here imports torch."""
+"""Joining studies of one configuration that were run in different places."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a study stands: what is measured, what is missing, who is at work on it. Nothing here imports torch."""
+"""How a study stands: what is measured, what is missing, who is at work on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of a study in an order that does not depend on when what was finished. Nothing here imports torch."""
+"""The table of a study in an order that does not depend on when what was finished."""
 
 from __future__ import annotations
 

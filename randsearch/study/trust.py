@@ -3,7 +3,7 @@
 A study may come from somebody else, and with it the URL of a database or the name of a function in its `config.yaml`.
 Neither is used unless a command of this user's named it. What was named once is remembered here, in the user's own
 state folder and never in the study's: for the folder that the study lies in and the name that it has, so that a copy
-elsewhere is asked about again, and so is another database or function in the same place. Nothing here imports torch.
+elsewhere is asked about again, and so is another database or function in the same place.
 """
 
 from __future__ import annotations

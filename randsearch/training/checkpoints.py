@@ -96,7 +96,7 @@ class Checkpoint:
         """Puts a network and its optimiser where the checkpoint left them.
 
         Returns:
-            How far the training is; None if there is no checkpoint of this run that can be read.
+            how far the training is; None if there is no checkpoint of this run that can be read.
 
         Raises:
             PlaceError: a link is in its place.

@@ -142,7 +142,7 @@ def take_step(
         parts: in how many the batch is taken at first.
 
     Returns:
-        The loss, and in how many parts the batch went in.
+        the loss, and in how many parts the batch went in.
 
     Raises:
         torch.OutOfMemoryError: not even single crops fit.

@@ -1,6 +1,6 @@
 """What a study scores networks on: excerpts of the validation tracks, long enough to rank them, short enough to afford.
 
-Every architecture and measure of a study is scored on the same excerpts. Nothing here imports torch.
+Every architecture and measure of a study is scored on the same excerpts.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def affordable_seconds(*, proxy_steps: int, validate_every: int, batch: int, seg
         sample_rate: in Hz.
 
     Returns:
-        At least the length of one excerpt.
+        at least the length of one excerpt.
     """
     steps_each = proxy_steps / -(-proxy_steps // validate_every)
     trained = steps_each * batch * segment / sample_rate
@@ -50,7 +50,7 @@ def take_excerpts(tracks: Sequence[Track], seconds: int | None) -> tuple[Track, 
         seconds: of all excerpts together, about; None takes the tracks whole.
 
     Returns:
-        Parts of the tracks, in their order, that begin at whole seconds; the tracks whole, where they are no longer.
+        parts of the tracks, in their order, that begin at whole seconds; the tracks whole, where they are no longer.
     """
     whole = sum(track.length // track.sample_rate for track in tracks)
     if seconds is None or seconds >= whole:

@@ -51,16 +51,22 @@ print(sorted({"torch", "numpy", "pandas", "optuna", "matplotlib"} & set(sys.modu
     assert python(code, *COMMANDS) == "[]\n"
 
 
-def test_analysing_plotting_and_showing_do_not_import_torch(results, tiny_space):
+def test_what_looks_at_studies_does_not_import_torch(results, tiny_space):
     code = """
 import sys
 from typer.testing import CliRunner
 from randsearch.cli.app import app
 results, space = sys.argv[1:]
-for command in (["analyse", "tiny"], ["plot", "tiny", "--kind", "rank_rank"]):
-    answer = CliRunner().invoke(app, [*command, "--results", results])
+def run(*command):
+    answer = CliRunner().invoke(app, command)
     assert answer.exit_code == 0, answer.output
-assert CliRunner().invoke(app, ["show", space, "--segment", "256"]).exit_code == 0
+for command in (["list"], ["status", "tiny"], ["export-table", "tiny", "--out", results + "/t.csv"]):
+    run(*command, "--results", results)
+assert "scipy.stats" not in sys.modules
+for command in (["analyse", "tiny"], ["plot", "tiny", "--kind", "rank_rank"]):
+    run(*command, "--results", results)
+run("show", space, "--segment", "256")
+run("measures")
 print("torch" in sys.modules)
 """
     (results / "tiny" / "study.db").unlink()  # not even where the database has to be rebuilt

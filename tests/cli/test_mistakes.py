@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import needs
 import numpy as np
 import pytest
 import soundfile
@@ -183,7 +184,7 @@ def test_a_results_folder_that_is_a_file(run_cli, tiny_search, results, inside):
     assert results.read_text() == "in the way"
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="this machine has no /proc")
+@needs.processes
 def test_a_results_folder_that_nobody_can_write(run_cli, tiny_search):
     refused(run_cli(*tiny_search(Path("/proc/results"))), "/proc/results", "cannot be written")
 

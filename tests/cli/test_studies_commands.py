@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import needs
 import pandas as pd
 import pytest
 from filelock import FileLock
@@ -100,7 +101,7 @@ def test_an_unreachable_database_is_said_and_no_error(run_cli, study):
 @pytest.mark.parametrize("form", ["csv", "json", "parquet"])
 def test_an_exported_table_holds_every_number_to_the_bit(run_cli, study, tmp_path, form):
     if form == "parquet":
-        pytest.importorskip("pyarrow", reason="the extra `parquet` is not installed")
+        needs.package("pyarrow", "parquet")
     out = tmp_path / "deep" / f"table.{form}"
     assert run_cli("export-table", "tiny", "--format", form, "--out", out, "--results", study.parent).code == 0
     table = read_measurements(study / "measurements.csv")
@@ -141,14 +142,3 @@ def test_a_study_that_is_not_there(run_cli, study, command, name):
     answer = run_cli(command, name, "--results", study.parent)
     assert (answer.code, answer.err.count("\n")) == (1, 1)
     assert f"there is no study {name}" in answer.err
-
-
-def test_they_need_no_torch(study):
-    code = (
-        "import sys; from randsearch.cli import app as cli; results = sys.argv.pop()\n"
-        "for words in (['list'], ['status', 'tiny'], ['export-table', 'tiny', '--out', results + '/t.csv']):\n"
-        "    cli.app([*words, '--results', results], standalone_mode=False)\n"
-        "sys.exit('torch' in sys.modules or 'scipy.stats' in sys.modules)"
-    )
-    command = [sys.executable, "-c", code, str(study.parent)]
-    assert subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 0

@@ -1,13 +1,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import needs
 import numpy as np
 import pytest
 import soundfile
 
 from randsearch.data import STEMS, Dataset, open_dataset
 
-CORPORA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+CORPORA = needs.SHARED / "data"
 RATE = 8000
 
 MakeTrack = Callable[..., dict[str, np.ndarray]]
@@ -47,7 +48,7 @@ def make_track(corpus) -> MakeTrack:
 @pytest.fixture
 def real_corpora() -> Path:
     if not CORPORA.is_dir():
-        pytest.skip(f"the real corpora are not beside this checkout ({CORPORA})")
+        pytest.skip(f"{needs.EXCUSED}/data")
     return CORPORA
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import needs
 import numpy as np
 import pytest
 import soundfile
@@ -199,7 +200,7 @@ def test_full_disk(spec, folder, monkeypatch):
     assert not stored(folder)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@needs.device("/dev/full")
 def test_writing_an_array_to_a_full_disk_says_so():
     with pytest.raises(OSError, match="No space") as caught, Path("/dev/full").open("wb") as file:
         store._write_array(file, np.zeros((4, 1, 10**6), dtype=np.float32))

@@ -5,8 +5,6 @@ import os
 import pickle
 import shutil
 import socket
-import subprocess
-import sys
 import tracemalloc
 from typing import get_args
 
@@ -373,11 +371,6 @@ def test_files_without_samples(corpus, make_track):
     make_track("a", samples=0)
     with pytest.raises(UserError, match=r"bass\.wav holds no samples"):
         open_dataset(f"musdbhq:{corpus}")
-
-
-def test_this_room_does_not_import_torch():
-    code = "import sys, randsearch.data; sys.exit('torch' in sys.modules or 'musdb' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_tasks_cover_every_stem_once():

@@ -2,16 +2,13 @@
 
 import shutil
 
+import needs
 import numpy as np
 import pytest
 import soundfile
 
 from randsearch.base.errors import UserError
 from randsearch.data import STEMS, AudioFormat, open_dataset, open_test
-
-needs_ffmpeg = pytest.mark.skipif(
-    not (shutil.which("ffmpeg") and shutil.which("ffprobe")), reason="ffmpeg is not installed; musdb: data need it"
-)
 
 
 def test_popvoice(real_corpora, tmp_path):
@@ -23,7 +20,7 @@ def test_popvoice(real_corpora, tmp_path):
     np.testing.assert_array_equal(track.sources(0, track.length)[:, 0], expected)
 
 
-@needs_ffmpeg
+@needs.ffmpeg
 def test_musdb_sample(real_corpora):
     import musdb
 
@@ -39,7 +36,7 @@ def test_musdb_sample(real_corpora):
     np.testing.assert_allclose(validation.sources(0, validation.length), stems[..., cut:], atol=1e-6)
 
 
-@needs_ffmpeg
+@needs.ffmpeg
 def test_musdb_defaults_and_test_track(real_corpora):
     spec = f"musdb:{real_corpora / 'musdb-sample'}"
     assert open_dataset(spec).sample_rate == 22050
@@ -48,7 +45,7 @@ def test_musdb_defaults_and_test_track(real_corpora):
     assert track.sources(0, track.length).std() > 0.01
 
 
-@needs_ffmpeg
+@needs.ffmpeg
 def test_damaged_stem_files(real_corpora, corpus):
     (corpus / "train").mkdir(parents=True)
     file = corpus / "train" / "A.stem.mp4"
@@ -62,7 +59,7 @@ def test_damaged_stem_files(real_corpora, corpus):
         open_dataset(f"musdb:{corpus}")
 
 
-@needs_ffmpeg
+@needs.ffmpeg
 def test_folders_without_stem_files(corpus, make_track):
     make_track("a")
     with pytest.raises(UserError, match=r"has no tracks: .*which musdbhq:PATH reads"):

@@ -13,6 +13,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+import needs
 import numpy as np
 import pandas as pd
 import pytest
@@ -33,10 +34,7 @@ from randsearch.models.inference import separate
 from randsearch.models.layers import Signal
 from randsearch.table.tidy import means, read_measurements
 
-SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "musdb-sample"
-needs_ffmpeg = pytest.mark.skipif(
-    not (shutil.which("ffmpeg") and shutil.which("ffprobe")), reason="museval cannot be imported without ffmpeg"
-)
+SAMPLE = needs.SHARED / "data" / "musdb-sample"
 
 
 @pytest.fixture
@@ -92,7 +90,7 @@ def _shapes(finalist: Finalist) -> dict[str, torch.Size]:
 # --- evaluate
 
 
-@needs_ffmpeg
+@needs.ffmpeg
 def test_scores_are_museval_s_own_and_silence_is_left_out():
     museval = bsseval.require_museval()
     random = np.random.default_rng(0)
@@ -106,7 +104,7 @@ def test_scores_are_museval_s_own_and_silence_is_left_out():
     np.testing.assert_array_equal(np.isnan(sdr).any(axis=0), [False, True, False, False])
 
 
-@needs_ffmpeg
+@needs.ffmpeg
 def test_a_track_with_a_source_that_is_silent_throughout_has_windows_without_numbers(tmp_path):
     references = np.random.default_rng(0).standard_normal((2, 1, 2 * RATE + 10))
     references[1] = 0
@@ -154,7 +152,7 @@ def test_plain_track_names_stay_and_changed_ones_stay_apart():
     assert file_name("a/b") != file_name("a:b") != file_name("a_b")
 
 
-@needs_ffmpeg
+@needs.ffmpeg
 @pytest.mark.parametrize("workers", [1, 2])
 def test_evaluate_scores_the_test_subset_and_keeps_what_is_scored(study, tmp_path, tiny_corpus, run_cli, workers):
     corpus = shutil.copytree(tiny_corpus, tmp_path / "corpus")
@@ -181,8 +179,8 @@ def _numbers(scores: dict, metric: str) -> dict[str, list[float]]:
     return {t["name"]: [float(frame["metrics"][metric]) for frame in t["frames"]] for t in scores["targets"]}
 
 
-@needs_ffmpeg
-@pytest.mark.skipif(not SAMPLE.is_dir(), reason="needs ../shared/data/musdb-sample")
+@needs.ffmpeg
+@needs.shared("data", "musdb-sample")
 def test_our_path_reproduces_museval_and_its_published_scores_on_musdb():
     """Ours reads tracks through the cache; museval's own reads them by musdb."""
     import musdb
@@ -320,7 +318,7 @@ def _get(app, path: str) -> tuple[str, bytes]:
 
 
 def test_the_dashboard_offers_plots_and_excerpts_once(study):
-    pytest.importorskip("optuna_dashboard", reason="needs the extra dashboard")
+    needs.package("optuna_dashboard", "dashboard")
     from randsearch.finalists.dashboard import prepare
     from randsearch.study.folders import load_config
 

@@ -1,4 +1,4 @@
-"""Modules of a network against what JNET.md and the papers say they compute, written out by hand."""
+"""Modules of a network against what the papers say they compute, written out by hand."""
 
 import torch
 from random_networks import shortest

@@ -14,7 +14,6 @@ from typing import Any
 
 DRIVER = shutil.which("chromedriver")
 CHROMIUM = shutil.which("chromium")
-MISSING = "Chromium or its driver is missing: apt-get install chromium chromium-driver"
 _FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),

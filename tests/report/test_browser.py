@@ -1,7 +1,8 @@
+import needs
 import pytest
-from report.browser import CHROMIUM, DRIVER, MISSING, open_browser
+from report.browser import open_browser
 
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason=MISSING)
+pytestmark = needs.chromium
 
 COLUMN = "[...document.querySelectorAll('#agreement tbody tr')].map(row => row.cells[{}].textContent)"
 WIDER = """return [...document.querySelectorAll('body *')]

@@ -13,6 +13,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+import needs
 import pandas as pd
 import postgres
 import psycopg
@@ -20,7 +21,7 @@ import pytest
 from processes import MADE, SILENT, ended, recorded, start, wait_until, workers
 from tiny import without_times
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+pytestmark = needs.processes
 
 AWAY = "cannot be opened as an Optuna storage"
 SHORT = {"trials": 4, "steps": 40, "proxy_steps": 40, "validate_every": 20}

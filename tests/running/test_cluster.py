@@ -9,12 +9,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import needs
 import pandas as pd
 import pytest
 from processes import SILENT, recorded, start, wait_until
 from tiny import without_times
 
-ray = pytest.importorskip("ray", reason="Ray is not installed (pip install '.[cluster]')")
+ray = needs.package("ray", "cluster")
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
+import needs
 from processes import SILENT, recorded, session_members, start, wait_until
 from rich.console import Console
 
@@ -78,7 +78,7 @@ def test_a_worker_that_dies_costs_its_job_a_try_and_the_third_death_fails_it(set
     assert (tmp_path / "99").stat().st_size == 3
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+@needs.processes
 def test_workers_follow_a_driver_that_is_killed_while_they_start(tiny_search, tmp_path):
     with start([*tiny_search(tmp_path), "--workers", "2"], **SILENT) as driver:
         wait_until(lambda: len(session_members(driver.pid)) > 1)

@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import needs
 import pandas as pd
 import pytest
 from processes import SILENT, ended, recorded, start, wait_until, workers
@@ -18,7 +19,7 @@ from tiny import without_times
 from randsearch.training import loop
 from randsearch.training.loop import take_step
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+pytestmark = needs.processes
 
 OPTIONS = {"trials": 2, "measures": [], "steps": 400, "proxy_steps": 20, "validate_every": 200}
 

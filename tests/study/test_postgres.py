@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import needs
 import optuna
 import pandas as pd
 import postgres
@@ -27,8 +28,8 @@ from randsearch.study.lease import Holder, Lease, read_lease
 from randsearch.study.storage import open_storage
 from randsearch.study.studies import Studies
 
-pytestmark = pytest.mark.skipif(postgres.why_not() is not None, reason=str(postgres.why_not()))
-pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
+pytestmark = needs.server
+needs.package("psycopg", "postgres")
 
 
 @pytest.fixture(scope="module")

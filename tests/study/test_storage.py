@@ -6,10 +6,10 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import needs
 import optuna
 import pandas as pd
 import pytest
@@ -123,20 +123,12 @@ def test_a_refused_transaction_leaves_nothing(opened):
     assert study.trials == []
 
 
-def mounted(folder: Path, *options: str) -> bool:
-    folder.mkdir(exist_ok=True)
-    command = ["mount", "-t", "tmpfs", *options, "tmpfs", str(folder)]
-    return (
-        shutil.which("mount") is not None and subprocess.run(command, capture_output=True, check=False).returncode == 0
-    )
-
-
 @pytest.fixture
 def small_disk(tmp_path) -> Iterator[Path]:
     """A file system of its own, which can be full or read-only without harm to others."""
     folder = tmp_path / "disk"
-    if not mounted(folder, "-o", "size=4m"):
-        pytest.skip("a file system of its own cannot be mounted here")
+    folder.mkdir()
+    assert needs.mounted(folder)
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
@@ -189,8 +181,3 @@ def test_results_that_are_read_only(run_cli, tiny_search, small_disk, finished_s
     sentence = stopped_with_one_sentence(run_cli(*arguments))
     assert str(small_disk) in sentence
     assert "Read-only" in sentence or "readonly" in sentence
-
-
-def test_nothing_of_it_imports_torch():
-    code = "import sys, randsearch.study.storage; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 from wsgiref.util import setup_testing_defaults
 
+import needs
 import numpy as np
 import optuna
 import pandas as pd
@@ -114,7 +115,7 @@ def test_logged_spearman_is_that_of_the_agreement_study(url):
 
 
 def test_the_dashboard_opens_the_study(url):
-    dashboard = pytest.importorskip("optuna_dashboard", reason="the extra `dashboard` is not installed")
+    dashboard = needs.package("optuna_dashboard", "dashboard")
     app = dashboard.wsgi(optuna.storages.RDBStorage(url))
 
     def get(path: str) -> dict:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import needs
 import pytest
 from tiny import Answer
 
@@ -79,7 +80,7 @@ class Host:
 
 @pytest.fixture
 def host(monkeypatch) -> Iterator[Host]:
-    pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
+    needs.package("psycopg", "postgres")
     monkeypatch.setenv("PGPASSWORD", "hush")
     server = Host()
     yield server
@@ -106,7 +107,7 @@ def test_no_command_goes_to_a_host_that_a_study_names_alone(run_cli, study, host
         assert run_cli(*words, *where).code == 0, words
     for words in (["search", "--study", "tiny"], ["train", "tiny", "--all"], ["dashboard", "tiny", "--no-browser"]):
         if words[0] == "dashboard":
-            pytest.importorskip("optuna_dashboard")
+            needs.package("optuna_dashboard", "dashboard")
         refused(run_cli(*words, *where), how, host.url)
     shutil.copytree(study, tmp_path / "other" / "tiny")
     said = run_cli("merge", "tiny", tmp_path / "other" / "tiny", "--into", "both", *where)
