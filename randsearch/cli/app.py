@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from randsearch.base.errors import UserError, printable
+from randsearch.base.processes import workers_for
 from randsearch.cli.agreement import agreement_app, plot, print_agreement
 from randsearch.cli.finalists import finalists
 from randsearch.cli.options import (
@@ -31,7 +32,6 @@ from randsearch.cli.options import (
     Workers,
     listed,
     make_console,
-    workers_for,
 )
 from randsearch.cli.studies import studies_app
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from randsearch.cli.options import RESULTS, Cache, Results, Storage, Study, Workers, make_console, workers_for
+from randsearch.base.processes import workers_for
+from randsearch.cli.options import RESULTS, Cache, Results, Storage, Study, Workers, make_console
 
 finalists = typer.Typer()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -64,23 +63,6 @@ def make_console() -> Console:
     from rich.console import Console
 
     return Console() if sys.stdout.isatty() else Console(soft_wrap=True, width=WIDTH)
-
-
-def workers_for(asked: int | None, device: str | None, devices: tuple[str, ...] = ()) -> int:
-    """How many workers a command has.
-
-    On a processor single-threaded workers do more together than the same cores do as threads of one (`make bench`).
-
-    Args:
-        asked: by the user; None if nothing was.
-        device: that networks are computed on; None is the processor.
-        devices: that workers are spread over, if they are.
-    """
-    if asked is not None:
-        return asked
-    if devices:
-        return len(devices)
-    return 1 if (device or "cpu").startswith("cuda") else os.cpu_count() or 1
 
 
 def listed(text: str | None) -> list[str] | None:

@@ -135,7 +135,7 @@ def _run(setting: Setting, job: Job) -> Outcome:
     assert isinstance(entry.run, Lazy)
     # Apart, so that the first measurement is not made with settings that the others are made without.
     with unchanged():
-        entry.run.load(setting.own_measures)
+        entry.run.load(setting.own_measures, setting.functions)
     with unchanged():
         return _completed(entry, setting, job)
 

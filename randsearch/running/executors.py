@@ -10,7 +10,6 @@ from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-from multiprocessing.context import SpawnContext, SpawnProcess
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -18,11 +17,12 @@ from pebble import ProcessExpired, ProcessPool
 
 from randsearch.base import stopping
 from randsearch.base.errors import UserError
+from randsearch.base.processes import Spawned, Spawning
 from randsearch.measures import Job, Setting, measure
 from randsearch.table.measurement import Measurement
 
 
-class _Worker(SpawnProcess):
+class _Worker(Spawned):
     """A process that is never taken to have ended in peace: pebble would wait for ever for the job of one that had."""
 
     @property
@@ -31,8 +31,7 @@ class _Worker(SpawnProcess):
         return ENDED if code == 0 else code
 
 
-class _Context(SpawnContext):
-    # Forking a process that has run torch's threads deadlocks; spawning does not.
+class _Context(Spawning):
     Process = _Worker
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +29,7 @@ from randsearch.study.candidates import bind_space, check_room, open_studies, si
 from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
 from randsearch.study.lease import leased, locked
+from randsearch.table.measurement import Measurement
 from randsearch.training.loop import Recipe
 from randsearch.training.validation import affordable_seconds, take_excerpts
 
@@ -53,6 +54,8 @@ class Machine:
         time_limit: seconds that a measurement may take; None for no limit.
         keep: of which measurements the weights and the audio stay.
         allow_failures: goes on although more than a third of the measurements fail.
+        functions: measures that were given as functions, by name, as they travel (`measures.given`).
+        on_measured: told of each measurement once it is recorded; what it raises stops the search.
     """
 
     results: Path
@@ -67,6 +70,8 @@ class Machine:
     time_limit: float | None = None
     keep: Keep = "all"
     allow_failures: bool = False
+    functions: Mapping[str, bytes] = field(default_factory=dict)
+    on_measured: Callable[[Measurement], None] | None = None
 
 
 def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dataset]:
@@ -98,7 +103,7 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
         run = find(measure).run
         if isinstance(run, Lazy):
             with unchanged():
-                run.load(agreed)
+                run.load(agreed, machine.functions)
     for device in machine.devices or (asked.device,):
         if machine.executor == "local":
             _check_device(device)
@@ -128,7 +133,7 @@ def _open_data(config: StudyConfig, machine: Machine) -> Dataset:
         channels=config.channels,
         upmix_mono=config.upmix_mono,
         cache=machine.cache,
-        progress=True,
+        progress=not machine.console.quiet,
     )
 
 
@@ -219,6 +224,7 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
         if check is not None:
             studies.storage.guard(check)
         setting = make_setting(config, dataset, validation, folder, studies.remembered("baseline", baseline))
+        setting = replace(setting, functions=machine.functions)
         if dataset.note:
             studies.annotate("note", dataset.note)
             machine.console.print(f"note: {dataset.note}", highlight=False, markup=False)
@@ -230,7 +236,7 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
                 driver = Driver(
                     config, setting, space, studies, executor, progress, keeper, folder / "measurements.csv"
                 )
-                driver.run(allow_failures=machine.allow_failures)
+                driver.run(allow_failures=machine.allow_failures, on_measured=machine.on_measured)
 
         try:
             _mending(drive, config, machine)
