@@ -62,8 +62,8 @@ def tiny_space(tmp_path_factory) -> Path:
 def _one_worker_by_default() -> Iterator[None]:
     """Tests run side by side, and processes of their own would cost each of them seconds."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("randsearch.cli.app", "randsearch.cli.finalists"):
-            patch.setattr(f"{module}.workers_for", lambda asked, *_: asked or 1)
+        for module in ("cli.app", "cli.finalists", "api.runs", "api.studies"):
+            patch.setattr(f"randsearch.{module}.workers_for", lambda asked, *_: asked or 1)
         yield
 
 

@@ -22,7 +22,7 @@ def _nameless_main() -> Iterator[None]:
     """
     main: dict[str, Any] = vars(sys.modules["__main__"])
     with _one_at_a_time:
-        before = {name: main[name] for name in ("__file__", "__spec__") if name in main}
+        before: dict[str, Any] = {name: main[name] for name in ("__file__", "__spec__") if name in main}
         main.update(dict.fromkeys(before))
         try:
             yield

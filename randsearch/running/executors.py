@@ -9,6 +9,7 @@ import time
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self
@@ -18,7 +19,7 @@ from pebble import ProcessExpired, ProcessPool
 from randsearch.base import stopping
 from randsearch.base.errors import UserError
 from randsearch.base.processes import Spawned, Spawning
-from randsearch.measures import Job, Setting, measure
+from randsearch.measures import Job, Setting, measure, own_threads
 from randsearch.table.measurement import Measurement
 
 
@@ -72,6 +73,7 @@ class InProcess:
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
         self._queue: deque[Job] = deque()
+        self._after = ExitStack()
 
     def submit(self, job: Job) -> None:
         """Queues a job."""
@@ -84,12 +86,14 @@ class InProcess:
         return [measure(self._setting, self._queue.popleft())]
 
     def __enter__(self) -> Self:
+        self._after.enter_context(own_threads())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._queue.clear()
+        self._after.close()
 
 
 class LocalProcesses:
