@@ -23,6 +23,8 @@ from mypy import api as mypy
 
 import randsearch as rs
 from randsearch.api import runs
+from randsearch.running import session
+from randsearch.running.executors import InProcess
 from randsearch.study import trust
 from randsearch.training import loop
 from randsearch.training.loop import take_step
@@ -95,7 +97,13 @@ def test_a_user_s_checker_finds_the_types(tmp_path):
     assert len(told) == 4
 
 
-def test_a_search_goes_on_and_tells_of_each_measurement(asked):
+@pytest.fixture
+def no_workers(monkeypatch):
+    """A user's own code has a process of its own, which is tried once below."""
+    monkeypatch.setattr(session, "open_executor", lambda setting, *_: InProcess(setting))
+
+
+def test_a_search_goes_on_and_tells_of_each_measurement(asked, no_workers):
     def depth(setting, architecture, seed):
         return -architecture.levels
 
@@ -115,7 +123,6 @@ def test_a_search_goes_on_and_tells_of_each_measurement(asked):
     assert made.train(top=1, callbacks=[listen], progress=False) is made
     assert [row[2] for row in told[before:]] == ["trained"]
     assert made.best()["measure"].tolist() == ["trained"]
-    # One worker: functions have a process of their own all the same.
     again = rs.search(study="tiny", results=asked["results"], measures=[depth], progress=False)
     frame = again.to_frame(wide=True)
     assert (frame["test_api:depth"] == -frame["levels"]).all()
@@ -256,7 +263,7 @@ def readme_s_example() -> str:
     return block
 
 
-def test_the_example_of_the_readme_runs(readme_s_example, tiny_options, tmp_path, monkeypatch):
+def test_the_example_of_the_readme_runs(readme_s_example, tiny_options, no_workers, tmp_path, monkeypatch):
     """As it stands, but for how long the search takes and on what."""
     whole, tiny = rs.search, {**tiny_options, **OPTIONS}
 
