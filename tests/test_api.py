@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import functools
 import importlib
 import inspect
@@ -22,7 +23,7 @@ import torch
 from mypy import api as mypy
 
 import randsearch as rs
-from randsearch.api import runs
+from randsearch.api import agreed, networks, runs, studies
 from randsearch.running import session
 from randsearch.running.executors import InProcess
 from randsearch.study import trust
@@ -67,6 +68,11 @@ def test_importing_it_brings_nothing_heavy_and_each_room_of_the_api_no_torch():
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize("module", [agreed, networks, studies], ids=lambda module: module.__name__)
+def test_the_examples_of_the_docstrings_are_true(module):
+    assert doctest.testmod(module, extraglobs={"rs": rs}).failed == 0
 
 
 def test_a_user_s_checker_finds_the_types(tmp_path):
@@ -187,9 +193,11 @@ def test_the_signature_names_every_option():
     assert not {"options", "data_digest", "whole", "batches_of"} & set(shown)
 
 
-def test_what_a_study_says(study, finished_study, tmp_path):
+def test_what_a_study_says(study, finished_study, tmp_path, monkeypatch):
     assert repr(study) == f"Study('tiny', results='{finished_study.parent}')"
     assert repr(rs.load_study("tiny", results=finished_study.parent)) == repr(study)
+    monkeypatch.chdir(finished_study.parent)
+    assert rs.load_study("tiny").folder == finished_study
     table, wide = study.to_frame(), study.to_frame(wide=True)
     trained = table[table["measure"] == "trained"].groupby("architecture")["score"].mean()
     pd.testing.assert_series_equal(wide["trained"].sort_index(), trained, check_names=False)

@@ -31,7 +31,7 @@ class Agreement:
         >>> import randsearch as rs
         >>> scores = {"size": [1, 2, 3, 4, 5, 6], "trained": [3.1, 3.0, 3.4, 3.9, 3.8, 4.2]}
         >>> found = rs.agreement(pd.DataFrame(scores), resamples=100)
-        >>> round(found.frame.loc[0, "spearman"], 2)
+        >>> print(round(found.frame.loc[0, "spearman"], 2))
         0.89
     """
 

@@ -34,7 +34,7 @@ def build(architecture: Architecture, *, sources: int = 2, channels: int = 1, se
         >>> import randsearch as rs
         >>> network = rs.build(rs.Architecture(levels=2, first_filters=4), channels=2)
         >>> sum(weight.numel() for weight in network.parameters())
-        18990
+        35610
     """
     from randsearch.base.seeds import check_seed
     from randsearch.models import build as building

@@ -104,9 +104,12 @@ def _run(options: dict[str, Any], machine: Machine) -> Path:
             "mend that and make the same call again, which continues where it stood."
         ) from error
     if config.train != "none":
-        found = analyse_study(folder, storage=config.storage)
-        if found.unlogged:
-            machine.console.print(found.unlogged, highlight=False, markup=False)
+        try:
+            said = analyse_study(folder, storage=config.storage).unlogged
+        except UserError as reason:  # Every training failed, and the table says why.
+            said = str(reason)
+        if said:
+            machine.console.print(said, highlight=False, markup=False)
     return folder
 
 

@@ -357,10 +357,11 @@ def load_study(study: str | Path, *, results: str | Path = "results", storage: s
         >>> study = rs.load_study("first")  # doctest: +SKIP
         >>> study.agreement()  # doctest: +SKIP
     """
-    path = Path(study)
-    if path.name != str(study) and (path / "config.yaml").is_file():
-        return Study(study_folder(path.absolute().parent, path.name), storage)
-    return Study(study_folder(Path(results), str(study)), storage)
+    path, root = Path(study).absolute(), Path(results)
+    named = path.name == str(study) and (root / study / "config.yaml").is_file()
+    if not named and (path / "config.yaml").is_file():
+        return Study(study_folder(path.parent, path.name), storage)
+    return Study(study_folder(root, str(study)), storage)
 
 
 def search(
@@ -405,29 +406,38 @@ def search(
         ...     "small", data="musdbhq:/data/musdb18hq", study="first", trials=24, measures=["params", loudness]
         ... )
     """
-    tell, root, listeners = None, Path(results), tuple(callbacks)
-    for listener in listeners:
-        if not callable(listener):
-            raise UserError(f"callbacks are functions (study, measurement), and {listener!r} is none.")
-    if listeners:
-
-        @lru_cache(maxsize=1)
-        def running() -> Study:
-            return Study(root / study, options.get("storage"))
-
-        def tell(measurement: Measurement) -> None:
-            for listener in listeners:
-                listener(running(), measurement)
-
+    root, storage = Path(results), options.get("storage")
     folder = run(
         {"space": space, "study": study, **options},
         results=root,
         cache=None if cache is None else Path(cache),
         workers=workers,
         progress=progress,
-        on_measured=tell,
+        on_measured=_teller(tuple(callbacks), lambda: Study(root / study, storage)),
     )
-    return Study(folder, options.get("storage"))
+    return Study(folder, storage)
+
+
+def _teller(callbacks: tuple[Callback, ...], opened: Callable[[], Study]) -> Callable[[Measurement], None] | None:
+    """What tells callbacks of a measurement; None where there is none to tell.
+
+    Args:
+        callbacks: of the user.
+        opened: opens the study, whose files are there once anything is measured.
+
+    Raises:
+        UserError: one cannot be called.
+    """
+    for callback in callbacks:
+        if not callable(callback):
+            raise UserError(f"callbacks are functions (study, measurement), and {callback!r} is none.")
+    study = lru_cache(maxsize=1)(opened)
+
+    def tell(measurement: Measurement) -> None:
+        for callback in callbacks:
+            callback(study(), measurement)
+
+    return tell if callbacks else None
 
 
 def _shown_signature() -> inspect.Signature:
