@@ -71,7 +71,7 @@ class Machine:
     keep: Keep = "all"
     allow_failures: bool = False
     functions: Mapping[str, bytes] = field(default_factory=dict)
-    on_measured: Callable[[Measurement], None] | None = None
+    on_measured: Callable[[Measurement], None] | None = field(default_factory=lambda: None)
 
 
 def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dataset]:
