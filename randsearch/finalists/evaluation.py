@@ -6,7 +6,6 @@ Networks are scored at the study's rate and channels, as they were trained.
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,6 +23,7 @@ import torch
 from randsearch.base.errors import UserError
 from randsearch.base.files import Place
 from randsearch.base.layout import StudyFolder
+from randsearch.base.processes import Spawning
 from randsearch.data import TASKS, Track, open_test
 from randsearch.finalists.bsseval import read_scores, require_museval, score_track, write_scores
 from randsearch.finalists.loading import load_network
@@ -177,7 +177,7 @@ def _run(work: list[Work], workers: int, on_done: Callable[[str], None]) -> None
         for each in work:
             on_done(score(each))
         return
-    with _one_thread_each(), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    with _one_thread_each(), ProcessPoolExecutor(workers, Spawning()) as pool:
         try:
             for future in as_completed([pool.submit(score, each) for each in work]):
                 on_done(future.result())

@@ -10,6 +10,8 @@ import errno
 import sys
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -25,7 +27,7 @@ from randsearch.measures.own import is_own, unchanged
 from randsearch.models.architecture import Architecture
 from randsearch.table.measurement import Measurement
 
-__all__ = ["MEASURES", "Job", "Measure", "Outcome", "Setting", "UnmeasurableError", "find", "measure"]
+__all__ = ["MEASURES", "Job", "Measure", "Outcome", "Setting", "UnmeasurableError", "find", "measure", "own_threads"]
 
 _FAILURES_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 _LONGEST_TRACE = 100_000  # characters of a traceback that are kept
@@ -94,6 +96,21 @@ def _limit_threads(threads: int, modules: int) -> None:
     threadpool_limits(threads, user_api="blas")
 
 
+@contextmanager
+def own_threads() -> Iterator[None]:
+    """Gives a process back the threads that it computed with before it measured."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    with threadpool_limits():
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+            _limit_threads.cache_clear()
+
+
 def _attempt(setting: Setting, job: Job) -> Measurement:
     from randsearch.training.loop import DivergedError
 
@@ -136,7 +153,7 @@ def _run(setting: Setting, job: Job) -> Outcome:
     assert isinstance(entry.run, Lazy)
     # Apart, so that the first measurement is not made with settings that the others are made without.
     with unchanged():
-        entry.run.load(setting.own_measures)
+        entry.run.load(setting.own_measures, setting.functions)
     with unchanged():
         return _completed(entry, setting, job)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import math
 import sys
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,7 @@ class Setting:
         study: its name; the batches that proxies score on derive from it.
         proxy_batch: crops in a batch of the proxies that score on single batches.
         own_measures: functions of a user's own, as `package.module:function`, that were agreed to.
+        functions: those of them that were given as functions, by name, as they travel (`measures.given`).
     """
 
     dataset: Dataset
@@ -61,6 +62,7 @@ class Setting:
     study: str
     proxy_batch: int
     own_measures: frozenset[str] = frozenset()
+    functions: Mapping[str, bytes] = field(default_factory=dict)
 
     def home(self, architecture: Architecture, measure: str, seed: int) -> Path:
         """Folder of one measurement's files."""
@@ -140,6 +142,8 @@ Run = Callable[[Setting, Architecture, int], Outcome | float]
 class Lazy:
     """A function known by its place, imported when it is called, in whichever process that is.
 
+    One that was given as a function is not imported, for its place may be a cell of a notebook.
+
     Attributes:
         path: `package.module:function`.
         shipped: whether it is one of ours, which needs nobody's agreement.
@@ -148,15 +152,16 @@ class Lazy:
     path: str
     shipped: bool = False
 
-    def load(self, agreed: Collection[str] = ()) -> Any:
+    def load(self, agreed: Collection[str] = (), functions: Mapping[str, bytes] | None = None) -> Any:
         """Imports the function, the gate that all code of a user's passes; modules in the folder of the command count.
 
         Args:
             agreed: functions that this user agreed to run.
+            functions: those that were given as functions.
 
         Raises:
             NotAgreedError: this is none of them.
-            UserError: there is no such function.
+            UserError: there is no such function, or it must be given again.
         """
         if not self.shipped and self.path not in agreed:
             raise NotAgreedError(
@@ -164,6 +169,13 @@ class Lazy:
                 f"name it in `randsearch search` with --measures {self.path}."
             )
         module, _, name = self.path.partition(":")
+        if functions and self.path in functions:
+            return self._given(functions[self.path])
+        if module == "__main__":
+            raise UserError(
+                f"the measure {self.path} is a function of a notebook or script, and must be given again: "
+                f"rs.search(..., measures=[{name}])."
+            )
         here = str(Path.cwd())
         if here not in sys.path:
             # Last, so that nothing there can hide an installed module.
@@ -180,9 +192,19 @@ class Lazy:
             raise UserError(f"the measure {self.path} is not a function but {type(found).__name__}.")
         return found
 
+    def _given(self, data: bytes) -> Any:
+        from randsearch.measures.given import unpacked
+
+        try:
+            return unpacked(data)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # What it refers to is imported, and may be anybody's code.
+            raise UserError(f"the measure {self.path} cannot be used in another process: {told(error)}.") from error
+
     def __call__(self, setting: Setting, architecture: Architecture, seed: int) -> Outcome | float:
         """Measures."""
-        found: Outcome | float = self.load(setting.own_measures)(setting, architecture, seed)
+        found: Outcome | float = self.load(setting.own_measures, setting.functions)(setting, architecture, seed)
         return found
 
 

@@ -82,9 +82,10 @@ def styled() -> Iterator[None]:
 def new_figure(width: float, height: float) -> "Figure":
     """An empty figure, inches wide and high, that belongs to no window and lays its parts out without overlap."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    from randsearch.plots.shown import ShownFigure
+
+    figure = ShownFigure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain
 
 import numpy as np
@@ -41,6 +41,10 @@ ENOUGH_TO_JUDGE = 9
 """Measurements after which a study is stopped if more than a third of them failed."""
 
 
+def _ignore(_: Measurement) -> None:
+    """For a search that nobody else follows."""
+
+
 class Driver:
     """Runs a study to its end, from wherever it stands.
 
@@ -72,6 +76,7 @@ class Driver:
         self._progress = progress
         self._retention = retention
         self._allow_failures = False
+        self._on_measured: Callable[[Measurement], None] = _ignore
         self._table = StudyFolder(setting.folder).table  # kept up with the storage
         self._written, self._pause = -TABLE_SECONDS, TABLE_SECONDS
         self._tabulated = studies.tabulated
@@ -81,17 +86,19 @@ class Driver:
         for measurement in studies.measurements(self._candidates.values()):
             self._note(measurement)
 
-    def run(self, *, allow_failures: bool = False) -> None:
+    def run(self, *, allow_failures: bool = False, on_measured: Callable[[Measurement], None] | None = None) -> None:
         """Samples, measures and trains until the study holds all that its configuration asks for.
 
         Args:
             allow_failures: goes on although more than a third of the measurements fail.
+            on_measured: told of each measurement once it is recorded; what it raises ends the run.
 
         Raises:
             UserError: more than a third failed, or the machine did.
             StoppedError: the search is to stop.
         """
         self._allow_failures = allow_failures
+        self._on_measured = on_measured or _ignore
         self._retention.sweep(self._known.values())
         try:
             with self._studies.storage.late():
@@ -181,6 +188,8 @@ class Driver:
             if not instant:
                 self._studies.storage.flush()
             self._write_table()
+            for measurement in finished:
+                self._on_measured(measurement)
         if isinstance(ending, UserError):
             raise ending
         if submitted < planned:

@@ -9,8 +9,8 @@ import time
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import replace
-from multiprocessing.context import SpawnContext, SpawnProcess
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -18,11 +18,12 @@ from pebble import ProcessExpired, ProcessPool
 
 from randsearch.base import stopping
 from randsearch.base.errors import UserError
-from randsearch.measures import Job, Setting, measure
+from randsearch.base.processes import Spawned, Spawning
+from randsearch.measures import Job, Setting, measure, own_threads
 from randsearch.table.measurement import Measurement
 
 
-class _Worker(SpawnProcess):
+class _Worker(Spawned):
     """A process that is never taken to have ended in peace: pebble would wait for ever for the job of one that had."""
 
     @property
@@ -31,8 +32,7 @@ class _Worker(SpawnProcess):
         return ENDED if code == 0 else code
 
 
-class _Context(SpawnContext):
-    # Forking a process that has run torch's threads deadlocks; spawning does not.
+class _Context(Spawning):
     Process = _Worker
 
 
@@ -73,6 +73,7 @@ class InProcess:
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
         self._queue: deque[Job] = deque()
+        self._after = ExitStack()
 
     def submit(self, job: Job) -> None:
         """Queues a job."""
@@ -85,12 +86,14 @@ class InProcess:
         return [measure(self._setting, self._queue.popleft())]
 
     def __enter__(self) -> Self:
+        self._after.enter_context(own_threads())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._queue.clear()
+        self._after.close()
 
 
 class LocalProcesses:

@@ -1,7 +1,7 @@
 """Where and how a command runs; nothing here changes a number."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -13,6 +13,8 @@ from randsearch.base.errors import explain
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from randsearch.table.measurement import Measurement
 
 Keep = Literal["all", "trained", "none"]
 
@@ -32,8 +34,10 @@ def _silent() -> "Console":
 class Machine:
     """What a user may say of where and how a command runs.
 
-    Each option is declared here alone, as those of a study are in `StudyConfig`; `console`, where progress is shown, is
-    none. Annotations are evaluated in this module, for the command line is made from them.
+    Each option is declared here alone, as those of a study are in `StudyConfig`. Annotations are evaluated in this
+    module, for the command line is made from them. What has no plain default is no option of a user's: `console`, where
+    progress is shown; `functions`, measures that were given as functions, by name, as they travel (`measures.given`);
+    `on_measured`, told of each measurement once it is recorded, which stops the search by what it raises.
     """
 
     results: Annotated[Path, Field(description="Root folder of all studies.")] = Path("results")
@@ -57,6 +61,8 @@ class Machine:
     allow_failures: Annotated[bool, Field(description="Go on although more than a third of the measurements fail.")] = (
         False
     )
+    functions: Mapping[str, bytes] = field(default_factory=dict)
+    on_measured: "Callable[[Measurement], None] | None" = field(default_factory=lambda: None)
 
     @classmethod
     def declared(cls) -> dict[str, FieldInfo]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
         run = find(measure).run
         if isinstance(run, Lazy):
             with unchanged():
-                run.load(agreed)
+                run.load(agreed, machine.functions)
     for device in machine.devices or (asked.device,):
         if machine.executor == "local":
             _check_device(device)
@@ -105,7 +106,7 @@ def _agree(options: dict[str, Any], asked: StudyConfig, folder: Path) -> None:
 
 def _open_data(config: StudyConfig, machine: Machine) -> Dataset:
     """The data of a study; decodes what the cache lacks or holds damaged."""
-    return open_dataset(config.data, config.audio, cache=machine.cache, progress=True)
+    return open_dataset(config.data, config.audio, cache=machine.cache, progress=not machine.console.quiet)
 
 
 def _affordable(config: StudyConfig, dataset: Dataset) -> int | str:
@@ -195,6 +196,7 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
         if check is not None:
             studies.storage.guard(check)
         setting = make_setting(config, dataset, validation, folder, studies.remembered("baseline", baseline))
+        setting = replace(setting, functions=machine.functions)
         if dataset.note:
             studies.annotate("note", dataset.note)
             machine.console.print(f"note: {dataset.note}", highlight=False, markup=False)
@@ -204,7 +206,7 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
             retention = Retention(folder, machine.keep)
             with open_executor(setting, machine, stop) as executor, progress:
                 driver = Driver(config, setting, space, studies, executor, progress, retention)
-                driver.run(allow_failures=machine.allow_failures)
+                driver.run(allow_failures=machine.allow_failures, on_measured=machine.on_measured)
 
         try:
             _mending(drive, config, machine)

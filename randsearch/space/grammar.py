@@ -17,6 +17,7 @@ from randsearch.space.constraints import Constraint
 from randsearch.space.counting import JUDGED
 from randsearch.space.parameters import DEFAULTS, SETS, Choices, Fixed, Parameter, Range, Scalar, Subset, Values
 from randsearch.space.sampling import BoundSpace
+from randsearch.space.shipped import located, shipped, shipped_names
 
 Sides: TypeAlias = dict[str, int]  # option to -1 or 0: whether it is at its last or at its first value
 
@@ -44,13 +45,33 @@ class SearchSpace:
     where: str = field(default="search space", compare=False)
 
     @classmethod
-    def load(cls, path: Path) -> SearchSpace:
+    def load(cls, path: str | Path) -> SearchSpace:
         """Reads a YAML file.
+
+        Args:
+            path: of the file, or the name of a shipped space.
 
         Raises:
             UserError: the file is missing, is not YAML, or describes no search space.
         """
-        return cls.from_dict(read_yaml(path, "a search space's YAML file"), str(path))
+        found = located(path)
+        return cls.from_dict(read_yaml(found, "a search space's YAML file"), str(found))
+
+    @classmethod
+    def shipped(cls, name: str) -> SearchSpace:
+        """A search space that comes with randsearch.
+
+        Args:
+            name: such as `small`.
+
+        Raises:
+            UserError: there is none of that name.
+        """
+        if name not in shipped_names():
+            raise UserError(
+                f"there is no shipped search space {quoted(name)}: choose from {', '.join(shipped_names())}."
+            )
+        return cls.load(shipped(f"{name}.yaml"))
 
     @classmethod
     def from_dict(cls, raw: object, where: str = "search space") -> SearchSpace:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias, get_args, get_origin
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
-
 from randsearch.models.architecture import Architecture
+
+with warnings.catch_warnings():
+    # Optuna's progress bar asks notebooks for widgets, which nothing here uses.
+    warnings.filterwarnings("ignore", message="IProgress not found")
+    from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
 Scalar: TypeAlias = int | float | str | bool
 Values: TypeAlias = dict[str, Any]  # option to value, every option of Architecture named

@@ -83,17 +83,26 @@ def format_agreement(result: pd.DataFrame) -> "Table":
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    how, failed = settings(result), bool(result["failed"].any())
+    how, (headings, rows) = settings(result), agreement_cells(result)
     title = f"Agreement with {how.target}" + (" (biased)" if how.bias else "")
     # Without side borders and wide padding a row fits into the 80 columns of a plain terminal.
     view = Table(
         title=title, caption="\n".join(notes(result)), caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
-    view.add_column("proxy", no_wrap=True)
-    for heading in ("n", "Spearman", "p Holm", "top 3", "regret", "cost", *(["failed"] if failed else [])):
+    view.add_column(headings[0], no_wrap=True)
+    for heading in headings[1:]:
         view.add_column(heading, justify="right", no_wrap=True)
-    for row in result.to_dict(orient="records"):
-        view.add_row(
+    for row in rows:
+        view.add_row(*row)
+    return view
+
+
+def agreement_cells(result: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """The headings of the result as people see it, and its rows as text."""
+    failed = bool(result["failed"].any())
+    headings = ["proxy", "n", "Spearman", "p Holm", "top 3", "regret", "cost", *(["failed"] if failed else [])]
+    return headings, [
+        [
             str(row["proxy"]),
             str(row["n"]),
             format_interval(row["spearman"], row["spearman_low"], row["spearman_high"]),
@@ -102,8 +111,9 @@ def format_agreement(result: pd.DataFrame) -> "Table":
             _or_dash(row["regret_db"], ".2f"),
             _or_dash(row["relative_cost"], ".1g" if row["relative_cost"] < 0.01 else ".2g"),
             *([str(row["failed"])] if failed else []),
-        )
-    return view
+        ]
+        for row in result.to_dict(orient="records")
+    ]
 
 
 def _or_dash(value: float, form: str, unit: str = "") -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from randsearch.base.errors import UserError, quoted
+from randsearch.models.architecture import Architecture
 from randsearch.table.tidy import COLUMNS, checked, completed, ordered, read_measurements, typed
 
 LONG = ("architecture", "measure", "score")
@@ -54,15 +55,47 @@ def read_foreign(path: str | Path, target: str, parameters: Collection[str] = ()
         UserError: If the file cannot be read, or does not hold such a table with the target in it.
     """
     sheet = _read(Path(path))
+    if set(COLUMNS) <= set(sheet.columns):
+        # A table of ours, to the last bit; what the user named may be a link.
+        return _holding(target, read_measurements(Path(path).resolve()), sheet.path)
+    return _understood(sheet, target, parameters)
+
+
+def from_frame(frame: pd.DataFrame, target: str, parameters: Collection[str] = ()) -> pd.DataFrame:
+    """Understands a DataFrame of either form, as `read_foreign` does a file.
+
+    Args:
+        frame: one row an architecture or one a measurement. In the wide form its index names the architectures, unless
+            it only counts the rows and the first column is none of numbers.
+        target: the measure that the others are to predict.
+        parameters: columns of numbers that are parameters of the architecture and no measures; columns that are called
+            as an option of `Architecture` are so anyway.
+
+    Returns:
+        One row a measurement, as `read_foreign` returns it.
+
+    Raises:
+        UserError: the frame does not hold such a table with the target in it.
+    """
+    counts = isinstance(frame.index, pd.RangeIndex) and frame.index.name is None
+    named = "architecture" in frame.columns or (
+        counts and len(frame.columns) > 0 and not pd.api.types.is_numeric_dtype(frame.dtypes.iloc[0])
+    )
+    text = frame.to_csv(index=not named, index_label=None if named else "architecture", lineterminator="\n")
+    options = [name for name in map(str, frame.columns) if name in Architecture.model_fields and name != target]
+    return _understood(_parsed(Path("the table"), text, ","), target, tuple(dict.fromkeys((*parameters, *options))))
+
+
+def _understood(sheet: _Sheet, target: str, parameters: Collection[str]) -> pd.DataFrame:
+    path = sheet.path
     unknown = [name for name in parameters if name not in sheet.columns]
     if unknown:
         raise UserError(f"{path}: there is no column {unknown[0]} to be a parameter; it has {_listed(sheet.columns)}.")
-    if set(COLUMNS) <= set(sheet.columns):
-        table = read_measurements(Path(path).resolve())  # what the user named may be a link
-    elif set(LONG) <= set(sheet.columns):
-        table = _long(sheet)
-    else:
-        table = _wide(sheet, target, parameters)
+    table = _long(sheet) if set(LONG) <= set(sheet.columns) else _wide(sheet, target, parameters)
+    return _holding(target, table, path)
+
+
+def _holding(target: str, table: pd.DataFrame, path: Path) -> pd.DataFrame:
     if target not in set(table["measure"]):
         raise UserError(f"{path}: there is no measure {target}; it has {_listed(table['measure'].unique())}.")
     return table
@@ -76,7 +109,10 @@ def _read(path: Path) -> _Sheet:
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not a CSV file in UTF-8: {error}.") from None
     first = text.partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=first.count)
+    return _parsed(path, text, max(_DELIMITERS, key=first.count))
+
+
+def _parsed(path: Path, text: str, delimiter: str) -> _Sheet:
     try:
         rows = list(filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)))
     except csv.Error as error:

@@ -1,0 +1,7 @@
+"""What a notebook or a script uses, reached as `randsearch.NAME`: a thin layer over the rooms below."""
+
+from randsearch.api.agreed import Agreement, agreement
+from randsearch.api.networks import build
+from randsearch.api.studies import Study, load_study, search
+
+__all__ = ["Agreement", "Study", "agreement", "build", "load_study", "search"]
