@@ -27,7 +27,7 @@ class Crops:
         batch: crops in a batch.
         input_length: samples of the mixture.
         output_length: samples of the sources, at most `input_length`.
-        seed: Non-negative, below 2**64.
+        seed: non-negative, below 2**64.
         gains: range of the uniform gain that each source of each crop is multiplied by.
         pads: whether tracks may be shorter than `output_length`; there are zeros around them then.
 

@@ -64,7 +64,7 @@ def synthetic_corpus(seed: int, cache: Path) -> Path:
     """Returns the folder of the songs of a seed, writing them first if need be.
 
     Args:
-        seed: Non-negative; each seed gives other songs.
+        seed: non-negative; each seed gives other songs.
         cache: the cache folder.
 
     Returns:

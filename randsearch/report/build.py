@@ -63,7 +63,7 @@ def write_report(folder: Path) -> Path:
     """Writes `report.html` into the folder of a study.
 
     Args:
-        folder: of the study.
+        folder: the study's folder.
 
     Returns:
         the file.

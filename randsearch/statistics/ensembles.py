@@ -44,7 +44,7 @@ class Ensemble:
     """What came of combining proxies.
 
     Attributes:
-        scores: Cross-fitted predictions, as normal ranks: architectures x (`ensemble_ridge`, `ensemble_trees`).
+        scores: cross-fitted predictions, as normal ranks: architectures x (`ensemble_ridge`, `ensemble_trees`).
         importance: proxies x ensembles: by how much the squared error on architectures that were left out grows when
             a proxy's ranks are replaced by random ones, as a share of the target's variance. The ridge's coefficients,
             mean over folds, stand beside it as `ridge_coefficient`.
