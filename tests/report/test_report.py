@@ -10,7 +10,6 @@ import yaml
 from tables import make_table
 
 from randsearch import plots
-from randsearch.cli import app as cli
 from randsearch.models.architecture import Architecture
 from randsearch.plots import PLOTS
 from randsearch.report import write_report
@@ -18,6 +17,7 @@ from randsearch.report.audio import listen
 from randsearch.report.tables import agreement_grid, failure_grid, score_grid
 from randsearch.statistics import headline, verdict
 from randsearch.study.config import StudyConfig
+from randsearch.study.config_file import load_options
 from randsearch.study.findings import examine
 from randsearch.study.folders import load_config
 from randsearch.table.tidy import means, read_measurements, write_measurements
@@ -74,7 +74,7 @@ def test_the_command_repeats_the_study(text, study):
     command = re.search(r"randsearch search [^<]+", text)[0]
     _, _, flag, path, *_ = shlex.split(command)
     assert flag == "--config"
-    assert StudyConfig.create(cli._merged(None, Path(path), {}), path) == load_config(study)
+    assert StudyConfig.create(load_options(Path(path), StudyConfig), path) == load_config(study)
 
 
 def test_a_winner_can_be_built_from_its_yaml(finished_study, tmp_path, one_plot):
