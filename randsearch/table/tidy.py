@@ -8,7 +8,7 @@ which readers of CSV skip, closes the file: a table cut short lacks it.
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def read_measurements(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     _check_whole(path)
     header, rows = _read_cells(path)
-    missing = [column.name for column in SCHEMA if column.name not in header and not column.optional]
+    missing = _missing(header)
     if missing:
         raise UserError(f"{path}: the column {missing[0]} is missing; a table of measurements needs it.")
     twice = next((column for column in header if header.count(column) > 1), None)
@@ -81,17 +81,17 @@ def write_measurements(table: pd.DataFrame, path: str | Path) -> None:
     """Writes a table so that `read_measurements` gives it back, with floats in their shortest exact form.
 
     Args:
-        table: At least `COLUMNS`; other columns are written as the architecture's parameters.
+        table: At least those of `COLUMNS` that every release had; other columns are written as the architecture's parameters.
         path: Where to write, in the folder of a study; the file appears whole or not at all.
 
     Raises:
         UserError: If the table could not be read back, or the file cannot be written.
     """
-    missing = [column for column in COLUMNS if column not in table.columns]
+    missing = _missing(table.columns)
     if missing:
         raise UserError(f"{path}: the table lacks the column {missing[0]}, so that it was not written.")
     types: dict[str, Any] = dict.fromkeys(_FLOATS, float) | dict.fromkeys(_INTEGERS, int)
-    table = checked(ordered(table).astype(types), str(path))
+    table = checked(ordered(completed(table)).astype(types), str(path))
     columns = [[_text(cell) for cell in table[column].tolist()] for column in table.columns]
     rows = [[str(column) for column in table.columns], *zip(*columns, strict=True)]
     path = Path(path)
@@ -222,6 +222,11 @@ def _parsed(path: Path, column: str, cells: list[str], parse: Callable[[str], fl
             kind = "a whole number from 0 to 2^63 - 1" if column in _INTEGERS else "a number"
             raise UserError(f"{path}, row {number}: {column} should be {kind}, not {quoted(cell)}.") from error
     return values
+
+
+def _missing(header: Container[str]) -> list[str]:
+    """The columns that a table lacks and no release has been without."""
+    return [column.name for column in SCHEMA if column.name not in header and not column.optional]
 
 
 def completed(table: pd.DataFrame) -> pd.DataFrame:

@@ -260,7 +260,7 @@ def test_a_training_that_diverges(setting):
 def test_a_folder_that_cannot_be_written_stops_the_search(setting, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="is no folder") as refusal:
-        measure(replace(setting, folder=tmp_path / "file" / "study"), Job(SMALL, "early", 0))
+        measure(replace(setting, folder=tmp_path / "file"), Job(SMALL, "early", 0))
     assert str(tmp_path / "file") in str(refusal.value)
 
 

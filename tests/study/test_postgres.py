@@ -21,7 +21,7 @@ from randsearch.base.errors import UserError
 from randsearch.measures import Job, measure
 from randsearch.plots import PLOTS
 from randsearch.running import executors
-from randsearch.study import storage, trust
+from randsearch.study import patience, trust
 from randsearch.study.config import StudyConfig
 from randsearch.study.database import AgreedURL, database_url, open_engine
 from randsearch.study.lease import Holder, Lease, read_lease
@@ -111,7 +111,7 @@ def test_a_database_that_was_lost_is_rebuilt_from_the_table(empty, run_cli, tiny
 def test_the_server_goes_away_in_mid_run_and_comes_back(
     empty, run_cli, tiny_search, finished_study, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(storage, "_FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(patience, "_FIRST_PAUSE", 0.1)
     done, restarts = [], []
 
     def with_outages(setting, job: Job):
@@ -142,8 +142,8 @@ def test_the_server_goes_away_in_mid_run_and_comes_back(
 def test_a_server_that_stays_away_ends_the_search_in_one_sentence(
     empty, run_cli, tiny_search, finished_study, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(storage, "_FIRST_PAUSE", 0.1)
-    monkeypatch.setattr(storage, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(patience, "_FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.3)
     done = []
 
     def then_gone(setting, job: Job):

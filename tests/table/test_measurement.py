@@ -62,7 +62,8 @@ def test_a_field_more_is_a_column_and_an_attribute_more():
     row = longer.to_row(ARCHITECTURE.to_row())
     assert list(row)[-2:] == ["memory_mb", "curve"]
     assert row["memory_mb"] == 12.5
-    assert WithMemory.from_row({**row, "baseline": float("nan")}, ARCHITECTURE) == longer
+    read = {name: float("nan") if cell is None else cell for name, cell in row.items()}
+    assert WithMemory.from_row(read, ARCHITECTURE) == longer
     others = {"measure": "early", "state": "complete", "score": 1.0, "curve": ()}
     assert WithMemory.from_attributes(longer.to_attributes(), ARCHITECTURE, **others) == longer
 
