@@ -37,9 +37,15 @@ def of(*rooms: str) -> list[str]:
     return [module for module in MODULES if module.split(".")[1:2] in ([room] for room in rooms)]
 
 
+DRAWN = ["randsearch.plots.shown"]
+"""Imported when a figure is made."""
+
 LIGHT = {
     "torch": ["randsearch", *of(*ROOMS - COMPUTING, "api"), *STRUCTURE, *SIZES, *REGISTRY, *OTHERS],
-    "optuna scipy matplotlib musdb": [*of("base", "data", "plots", "statistics", "table"), *STRUCTURE, *SIZES],
+    "optuna scipy matplotlib musdb": [
+        *(module for module in of("base", "data", "plots", "statistics", "table") if module not in DRAWN),
+        *(*STRUCTURE, *SIZES),
+    ],
     "pandas numpy": ["randsearch", "randsearch.cli.app", *of("base"), *STRUCTURE[:-2], STRUCTURE[-1]],
 }
 """What the modules behind it must not bring, together or alone."""

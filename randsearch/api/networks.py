@@ -21,7 +21,7 @@ def build(architecture: Architecture, *, sources: int = 2, channels: int = 1, se
         seed: that alone decides the weights.
 
     Returns:
-        A `torch.nn.Module` in training mode; what the architecture fixes does not require gradients.
+        a `torch.nn.Module` in training mode; what the architecture fixes does not require gradients.
 
     Shape:
         - input: `(batch, channels, time)`

@@ -50,7 +50,7 @@ def run(
         on_measured: told of each measurement once it is recorded.
 
     Returns:
-        The folder of the study.
+        the folder of the study.
 
     Raises:
         UserError: an option is wrong, or the search cannot go on.

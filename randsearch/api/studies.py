@@ -68,7 +68,7 @@ class Study:
             wide: one row an architecture instead of one a measurement.
 
         Returns:
-            One row a measurement, as `measurements.csv` has it: `score` in dB of SDR for what trains, `seconds` of wall
+            one row a measurement, as `measurements.csv` has it: `score` in dB of SDR for what trains, `seconds` of wall
             time. Wide, indexed by architecture: its parameters, then one column a measure, the mean score over seeds.
 
         Raises:
@@ -93,7 +93,7 @@ class Study:
             top: how many; fewer if there are fewer.
 
         Returns:
-            Indexed by architecture, the best first: `measure` (which the scores are of), `score` (the mean over seeds,
+            indexed by architecture, the best first: `measure` (which the scores are of), `score` (the mean over seeds,
             in dB of SDR for what trains), and the architecture's parameters.
 
         Raises:
@@ -139,7 +139,7 @@ class Study:
                 `seeds`, `effects` or `matrix`.
 
         Returns:
-            A figure that pyplot knows nothing of; `savefig` writes it.
+            a figure that pyplot knows nothing of; `savefig` writes it.
 
         Raises:
             UserError: there is no such plot, or the study does not hold what it shows.
@@ -165,7 +165,7 @@ class Study:
             seed: of its training; its best by default.
 
         Returns:
-            A `torch.nn.Module`.
+            a `torch.nn.Module`.
 
         Shape:
             - input: `(batch, channels, time)` at the study's `config.sample_rate`
@@ -213,7 +213,7 @@ class Study:
             options: of `search`, such as `workers`.
 
         Returns:
-            The same study.
+            the same study.
 
         Raises:
             UserError: as `search` does.
@@ -231,7 +231,7 @@ class Study:
         """Writes one self-contained HTML file: verdict, tables, plots, audio, and how to repeat the study.
 
         Returns:
-            The file, `report.html` in the study's folder.
+            the file, `report.html` in the study's folder.
 
         Raises:
             UserError: the study cannot be read, or the file not be written.
@@ -249,7 +249,7 @@ class Study:
             cache: of decoded audio; the user's own by default.
 
         Returns:
-            One row a network and source, SDR in dB; `evaluation.csv` holds the same. Tracks scored earlier are kept.
+            one row a network and source, SDR in dB; `evaluation.csv` holds the same. Tracks scored earlier are kept.
 
         Raises:
             UserError: nothing was trained, or there is no test subset.
@@ -276,7 +276,7 @@ class Study:
             seed: of its training; its best by default.
 
         Returns:
-            The files written, one a source.
+            the files written, one a source.
 
         Raises:
             UserError: the file cannot be read, the folder not be written, or nothing was trained.
@@ -310,7 +310,7 @@ class Study:
             seed: of its training; its best by default.
 
         Returns:
-            The files written.
+            the files written.
 
         Raises:
             UserError: nothing was trained, or the folder cannot be written.

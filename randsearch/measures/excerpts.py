@@ -50,7 +50,7 @@ def keep_references(data: Dataset, folder: Path) -> None:
 
     Args:
         data: of the study.
-        folder: of the study.
+        folder: the study's folder.
 
     Raises:
         PlaceError: a file cannot be written, or a link is in its way.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from matplotlib.figure import Figure
 
 
@@ -10,9 +13,15 @@ class ShownFigure(Figure):
 
     Notebooks know how to show figures only once pyplot was imported in them. Where it was, their own way comes first,
     and this one is not asked.
+
+    Args:
+        render: makes a figure the bytes of a PNG.
+        options: of matplotlib's figure.
     """
 
-    def _repr_png_(self) -> bytes:
-        from randsearch.plots.style import render
+    def __init__(self, render: Callable[[Figure], bytes], **options: Any) -> None:
+        super().__init__(**options)
+        self._render = render
 
-        return render(self, "png")
+    def _repr_png_(self) -> bytes:
+        return self._render(self)

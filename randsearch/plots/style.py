@@ -85,7 +85,7 @@ def new_figure(width: float, height: float) -> "Figure":
 
     from randsearch.plots.shown import ShownFigure
 
-    figure = ShownFigure(figsize=(width, height), layout="constrained")
+    figure = ShownFigure(lambda shown: render(shown, "png"), figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 

@@ -16,7 +16,7 @@ class Retention:
     """Clears the folders of measurements.
 
     Args:
-        folder: of the study.
+        folder: the study's folder.
         retained: of which measurements the weights and the audio stay; scores and segments always do.
     """
 

@@ -170,7 +170,7 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
         machine: where to run.
 
     Returns:
-        The study's folder, with `config.yaml`, `study.db` and `measurements.csv` brought up to date.
+        the study's folder, with `config.yaml`, `study.db` and `measurements.csv` brought up to date.
 
     Raises:
         UserError: the folder cannot be written, another process is at work in it, or too much fails.

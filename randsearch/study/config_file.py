@@ -57,7 +57,7 @@ def write_study(path: Path, config: BaseModel) -> None:
 
     Args:
         path: where.
-        config: of the study.
+        config: the study's configuration.
 
     Raises:
         UserError: it cannot be written.

@@ -36,7 +36,7 @@ def database_url(config: StudyConfig, folder: Path) -> AgreedURL:
     """Where a study is stored.
 
     Args:
-        config: of the study.
+        config: the study's configuration.
         folder: of the study; the file `study.db` in it is the storage unless the configuration names another.
 
     Raises:

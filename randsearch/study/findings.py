@@ -27,11 +27,11 @@ class Findings:
     """What a study says.
 
     Attributes:
-        config: Of the study.
-        table: Its measurements with those of its ensembles.
-        analysis: All statistics of the table.
-        ensemble: The ensembles, where there are architectures enough for them.
-        unlogged: Why the numbers were not logged with Optuna, in a sentence; None if they were or were not to be.
+        config: the study's configuration.
+        table: its measurements with those of its ensembles.
+        analysis: all statistics of the table.
+        ensemble: the ensembles, where there are architectures enough for them.
+        unlogged: why the numbers were not logged with Optuna, in a sentence; None if they were or were not to be.
     """
 
     config: StudyConfig
@@ -45,7 +45,7 @@ def examine(folder: Path, *, resamples: int = 2000) -> Findings:
     """Reads a study and computes all its statistics; nothing is written.
 
     Args:
-        folder: of the study.
+        folder: the study's folder.
         resamples: bootstrap resamples.
 
     Raises:
@@ -64,7 +64,7 @@ def analyse_study(folder: Path, *, resamples: int = 2000, storage: str | None = 
     The files are `agreement.csv`, `agreement.json`, `effects.csv` and, where proxies were combined, `ensemble.csv`.
 
     Args:
-        folder: of the study.
+        folder: the study's folder.
         resamples: bootstrap resamples.
         storage: URL of the study's database, with a password that its configuration does not hold.
 
@@ -87,7 +87,7 @@ def analyse_budgets(folder: Path, *, resamples: int = 2000) -> pd.DataFrame:
     """Agreement of every measure that has a curve, at each budget of it, cheapest first; writes `budgets.csv`.
 
     Args:
-        folder: of the study.
+        folder: the study's folder.
         resamples: bootstrap resamples.
 
     Raises:
@@ -114,11 +114,11 @@ def plot_data(folder: Path, found: Findings) -> dict[str, pd.DataFrame]:
     """What plots need beside the table and its agreement, by the plot's name.
 
     Args:
-        folder: of the study.
+        folder: the study's folder.
         found: what the study says.
 
     Returns:
-        The curves of regret and recall, the effects of parameters, and the segments of the best trained architecture.
+        the curves of regret and recall, the effects of parameters, and the segments of the best trained architecture.
     """
     trained = means(found.table).get("trained", pd.Series(dtype=float)).dropna()
     best = [str(trained.idxmax())] if len(trained) else []

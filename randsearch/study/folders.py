@@ -29,7 +29,7 @@ def load_config(folder: Path, storage: str | None = None) -> StudyConfig:
     """The configuration that was saved with a study.
 
     Args:
-        folder: of the study.
+        folder: the study's folder.
         storage: URL of its database where this command names it, which agrees to it; it may bring the password.
 
     Raises:

@@ -86,7 +86,7 @@ def locked(folder: Path) -> Iterator[Holder | None]:
         folder: of the study; made where it is missing.
 
     Yields:
-        The driver that was killed at work in the folder, if one was.
+        the driver that was killed at work in the folder, if one was.
 
     Raises:
         UserError: another process holds it, or the folder cannot be written.
@@ -123,12 +123,12 @@ def leased(config: StudyConfig, folder: Path, killed: Holder | None) -> Iterator
     """Holds the lease of a study that is not stored in its own folder, and says in the folder who is at work.
 
     Args:
-        config: of the study.
+        config: the study's configuration.
         folder: of the study, locked.
         killed: what `locked` found.
 
     Yields:
-        The check of every transaction, where there is a lease.
+        the check of every transaction, where there is a lease.
 
     Raises:
         UserError: another driver has it, or the database cannot be used.

@@ -66,7 +66,7 @@ def merge(folders: Sequence[Path], into: Path) -> Merged:
         into: folder of the new study, named after it.
 
     Returns:
-        What came of it.
+        what came of it.
 
     Raises:
         UserError: the new study exists, somebody is at work on one of the others, or their numbers do not belong

@@ -30,7 +30,7 @@ def open_studies(config: StudyConfig, folder: Path, *, refill: bool = True) -> S
 
     Args:
         config: resolved.
-        folder: of the study.
+        folder: the study's folder.
         refill: whether a file is compared with the table too, which takes reading all of both; it is written first
             and lacks something only if it was damaged or put back from a copy.
 

@@ -99,7 +99,7 @@ def insert(connection: Connection, trials: Iterable[tuple[int, FrozenTrial]]) ->
         trials: each with the study that it belongs to.
 
     Returns:
-        The database's ids of the trials.
+        the database's ids of the trials.
     """
     found, rows, texts = [], _Rows(), dict[int, str]()
     for study, trial in trials:

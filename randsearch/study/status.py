@@ -49,8 +49,8 @@ class StudyStatus:
     """A study at a moment.
 
     Attributes:
-        folder: of the study.
-        config: of the study.
+        folder: the study's folder.
+        config: the study's configuration.
         architectures: of which anything was measured.
         measures: how far each is.
         failures: (measure, reason) and how often, the most frequent first.
@@ -93,7 +93,7 @@ def read_status(folder: Path, storage: str | None = None) -> StudyStatus:
     """Looks at a study.
 
     Args:
-        folder: of the study.
+        folder: the study's folder.
         storage: URL of its database, where this command names it.
 
     Raises:

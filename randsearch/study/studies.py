@@ -57,7 +57,7 @@ class Studies:
     """The Optuna studies of one randsearch study.
 
     Args:
-        config: of the study.
+        config: the study's configuration.
         folder: of the study; the file `study.db` in it is the storage unless the configuration names another.
 
     Attributes:

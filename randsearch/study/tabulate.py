@@ -15,7 +15,7 @@ def tabulate(config: StudyConfig, architectures: Iterable[str], measurements: It
     """The rows of `measurements.csv`: by architecture, then by measure, then by seed, each as it was asked for.
 
     Args:
-        config: of the study.
+        config: the study's configuration.
         architectures: hashes of all candidates, in their order.
         measurements: in any order.
     """

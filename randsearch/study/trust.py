@@ -95,7 +95,7 @@ def agreement(folder: Path, study: str) -> Agreement:
     """What was agreed to for a study.
 
     Args:
-        folder: of the study.
+        folder: the study's folder.
         study: its name.
     """
     key = _key(folder, study)
@@ -106,8 +106,8 @@ def agreed_storage(config: StudyConfig, folder: Path) -> str | None:
     """The URL of the database that a study is stored in; None if that is its own file.
 
     Args:
-        config: of the study.
-        folder: of the study.
+        config: the study's configuration.
+        folder: the study's folder.
 
     Raises:
         NotAgreedError: the user has not agreed to that database.
@@ -125,8 +125,8 @@ def agreed_measures(config: StudyConfig, folder: Path) -> frozenset[str]:
     """The functions of a user's own that a study measures by.
 
     Args:
-        config: of the study.
-        folder: of the study.
+        config: the study's configuration.
+        folder: the study's folder.
 
     Raises:
         NotAgreedError: the user has not agreed to one of them.

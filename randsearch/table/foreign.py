@@ -44,15 +44,15 @@ def read_foreign(path: str | Path, target: str, parameters: Collection[str] = ()
     """Reads scores from a CSV file of either form; commas, semicolons or tabs separate its cells.
 
     Args:
-        path: The file, UTF-8 with a header line.
-        target: The measure that the others are to predict.
-        parameters: Columns of numbers that are parameters of the architecture and no measures.
+        path: the file, UTF-8 with a header line.
+        target: the measure that the others are to predict.
+        parameters: columns of numbers that are parameters of the architecture and no measures.
 
     Returns:
-        One row a measurement, as `tidy.read_measurements` returns it; what has no score counts as failed.
+        one row a measurement, as `tidy.read_measurements` returns it; what has no score counts as failed.
 
     Raises:
-        UserError: If the file cannot be read, or does not hold such a table with the target in it.
+        UserError: if the file cannot be read, or does not hold such a table with the target in it.
     """
     sheet = _read(Path(path))
     if set(COLUMNS) <= set(sheet.columns):
@@ -72,7 +72,7 @@ def from_frame(frame: pd.DataFrame, target: str, parameters: Collection[str] = (
             as an option of `Architecture` are so anyway.
 
     Returns:
-        One row a measurement, as `read_foreign` returns it.
+        one row a measurement, as `read_foreign` returns it.
 
     Raises:
         UserError: the frame does not hold such a table with the target in it.
@@ -186,7 +186,7 @@ def _is_numeric(sheet: _Sheet, column: str) -> bool:
     """Whether a column is one of numbers: all of its cells but missing ones, and at least one.
 
     Raises:
-        UserError: If most cells are numbers and some are not, which is rather a slip than a parameter.
+        UserError: if most cells are numbers and some are not, which is rather a slip than a parameter.
     """
     present = [(row, cell) for row, cell in enumerate(sheet.columns[column], start=1) if cell.lower() not in MISSING]
     wrong = [(row, cell) for row, cell in present if not _is_number(cell)]

@@ -30,7 +30,7 @@ def write_segments(
         tracks: (sources, segments) of each track, in dB.
 
     Raises:
-        PlaceError: If the file cannot be written.
+        PlaceError: if the file cannot be written.
     """
     values = np.concatenate(list(tracks), axis=1)
     lines = [f"{name},{value:.2f}\n" for name, row in zip(source_names, values, strict=True) for value in row]
@@ -41,16 +41,16 @@ def read_segments(folder: Path, architectures: Iterable[str], measures: Sequence
     """Reads the segments of the measurements that have them.
 
     Args:
-        folder: Of the study.
-        architectures: Hashes.
-        measures: Names of measures.
+        folder: the study's folder.
+        architectures: hashes.
+        measures: names of measures.
 
     Returns:
-        One row a segment with the columns `COLUMNS`; none where nothing was saved.
+        one row a segment with the columns `COLUMNS`; none where nothing was saved.
         A perfect segment is infinite.
 
     Raises:
-        UserError: If a file is not what `write_segments` writes.
+        UserError: if a file is not what `write_segments` writes.
     """
     parts, study = [], StudyFolder(folder)
     for architecture in architectures:

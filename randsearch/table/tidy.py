@@ -53,14 +53,14 @@ def read_measurements(path: str | Path) -> pd.DataFrame:
     stays text otherwise.
 
     Args:
-        path: The file, UTF-8 with a header line; no link, for it may belong to a study from elsewhere.
+        path: the file, UTF-8 with a header line; no link, for it may belong to a study from elsewhere.
 
     Returns:
-        One row a measurement, in the order of the file; a missing score or baseline is NaN.
+        one row a measurement, in the order of the file; a missing score or baseline is NaN.
 
     Raises:
-        TornTableError: If it is a study's and was cut short.
-        UserError: If the file is missing or empty, lacks a column, or holds a cell that does not parse, a state that
+        TornTableError: if it is a study's and was cut short.
+        UserError: if the file is missing or empty, lacks a column, or holds a cell that does not parse, a state that
             does not fit its score, or the same (architecture, measure, seed) twice.
     """
     path = Path(path)
@@ -81,11 +81,11 @@ def write_measurements(table: pd.DataFrame, path: str | Path) -> None:
     """Writes a table so that `read_measurements` gives it back, with floats in their shortest exact form.
 
     Args:
-        table: At least those of `COLUMNS` that every release had; other columns are written as the architecture's parameters.
-        path: Where to write, in the folder of a study; the file appears whole or not at all.
+        table: at least those of `COLUMNS` that every release had; others are written as the architecture's parameters.
+        path: where to write, in the folder of a study; the file appears whole or not at all.
 
     Raises:
-        UserError: If the table could not be read back, or the file cannot be written.
+        UserError: if the table could not be read back, or the file cannot be written.
     """
     missing = _missing(table.columns)
     if missing:
@@ -112,11 +112,11 @@ def scores(table: pd.DataFrame, measure: str) -> pd.DataFrame:
     """The scores of one measure.
 
     Args:
-        table: A table of measurements.
-        measure: For instance "trained".
+        table: a table of measurements.
+        measure: for instance "trained".
 
     Returns:
-        Architectures (all of the table, in candidate order) x seeds (ascending); NaN where the measurement failed or
+        architectures (all of the table, in candidate order) x seeds (ascending); NaN where the measurement failed or
         was not made.
     """
     return _wide(table, measure, "score")
