@@ -81,7 +81,8 @@ def write_measurements(table: pd.DataFrame, path: str | Path) -> None:
     """Writes a table so that `read_measurements` gives it back, with floats in their shortest exact form.
 
     Args:
-        table: At least those of `COLUMNS` that every release had; other columns are written as the architecture's parameters.
+        table: At least those of `COLUMNS` that every release had; other columns are written as the architecture's
+            parameters.
         path: Where to write, in the folder of a study; the file appears whole or not at all.
 
     Raises:
