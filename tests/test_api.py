@@ -255,7 +255,7 @@ def test_networks_and_spaces():
 
 
 def test_a_shipped_space_s_name_serves_as_its_file_does(run_cli, tmp_path, monkeypatch):
-    monkeypatch.setattr("randsearch.cli.space_view.overview", lambda space, *_: [space.description])
+    monkeypatch.setattr("randsearch.cli.overview.overview", lambda space, *_: [space.description])
     monkeypatch.chdir(tmp_path)
     named, path = (run_cli("show", each) for each in ("small", REPOSITORY / "search_spaces" / "small.yaml"))
     assert named.out == path.out

@@ -8,7 +8,7 @@ from randsearch.measures import Outcome
 from randsearch.models.architecture import Architecture
 from randsearch.table import tidy
 from randsearch.table.measurement import SCHEMA, Effort, Measurement, columns_of, declared
-from randsearch.table.tidy import COLUMNS, LEADING, read_measurements, write_measurements
+from randsearch.table.tidy import read_measurements, write_measurements
 
 ARCHITECTURE = Architecture(levels=3)
 COMPLETE = Measurement(
@@ -18,15 +18,17 @@ FAILED = Measurement(ARCHITECTURE, "early", 3, "failed", reason="diverged", thre
 
 
 @dataclass(frozen=True)
-class WithMemory(Measurement):
+class WithMore(Measurement):
     """What a release to come may know of a measurement: one field more, declared once."""
 
-    memory_mb: float | None = field(default=None, metadata=declared("cost", 106, attribute="given", optional=True))
+    later: float | None = field(default=None, metadata=declared("cost", 150, attribute="given", optional=True))
 
 
 def test_the_form_of_tables_and_trials_is_that_of_all_former_releases():
-    assert ",".join(LEADING) == "architecture,measure,seed,score,baseline,seconds,steps,state,reason"
-    assert ",".join(COLUMNS[9:]) == "multiply_adds,validation_seconds,data_seconds,threads,device,curve"
+    former = [column for column in SCHEMA if not column.optional]
+    leading, trailing = (",".join(column.name for column in former if column.leads == leads) for leads in (True, False))
+    assert leading == "architecture,measure,seed,score,baseline,seconds,steps,state,reason"
+    assert trailing == "multiply_adds,validation_seconds,data_seconds,threads,device,curve"
     assert len({column.place for column in SCHEMA}) == len(SCHEMA)
     carried = {
         "baseline",
@@ -40,7 +42,6 @@ def test_the_form_of_tables_and_trials_is_that_of_all_former_releases():
     }
     assert set(COMPLETE.to_attributes()) == carried | {"architecture", "seed"}
     assert set(FAILED.to_attributes()) == carried | {"architecture", "seed", "reason"}
-    assert not any(column.optional for column in SCHEMA)
 
 
 def test_what_a_measure_returns_is_part_of_a_measurement():
@@ -57,31 +58,31 @@ def test_a_measurement_is_the_same_after_it_was_a_row_or_a_trial(tmp_path, measu
 
 
 def test_a_field_more_is_a_column_and_an_attribute_more():
-    longer = WithMemory(ARCHITECTURE, "early", 2, "complete", 1.0, memory_mb=12.5)
-    assert [column.name for column in columns_of(WithMemory)][-2:] == ["memory_mb", "curve"]
+    longer = WithMore(ARCHITECTURE, "early", 2, "complete", 1.0, later=12.5)
+    assert [column.name for column in columns_of(WithMore)][-2:] == ["later", "curve"]
     row = longer.to_row(ARCHITECTURE.to_row())
-    assert list(row)[-2:] == ["memory_mb", "curve"]
-    assert row["memory_mb"] == 12.5
+    assert list(row)[-2:] == ["later", "curve"]
+    assert row["later"] == 12.5
     read = {name: float("nan") if cell is None else cell for name, cell in row.items()}
-    assert WithMemory.from_row(read, ARCHITECTURE) == longer
+    assert WithMore.from_row(read, ARCHITECTURE) == longer
     others = {"measure": "early", "state": "complete", "score": 1.0, "curve": ()}
-    assert WithMemory.from_attributes(longer.to_attributes(), ARCHITECTURE, **others) == longer
+    assert WithMore.from_attributes(longer.to_attributes(), ARCHITECTURE, **others) == longer
 
 
 def test_a_study_of_a_former_release_lacks_a_column_that_came_later():
     others = {"measure": "early", "state": "complete", "score": 0.1 + 0.2, "curve": COMPLETE.curve}
-    read = WithMemory.from_attributes(COMPLETE.to_attributes(), ARCHITECTURE, **others)
-    assert read.memory_mb is None
+    read = WithMore.from_attributes(COMPLETE.to_attributes(), ARCHITECTURE, **others)
+    assert read.later is None
     assert read.to_attributes() == COMPLETE.to_attributes()
 
 
 def test_a_table_of_a_former_release_is_completed_where_a_column_came_later(tmp_path, monkeypatch):
     table = make_table(3)
     write_measurements(table, tmp_path / "measurements.csv")
-    schema = columns_of(WithMemory)
+    schema = columns_of(WithMore)
     monkeypatch.setattr(tidy, "SCHEMA", schema)
     monkeypatch.setattr(tidy, "COLUMNS", tuple(column.name for column in schema))
     monkeypatch.setattr(tidy, "TRAILING", tuple(column.name for column in schema if not column.leads))
     read = read_measurements(tmp_path / "measurements.csv")
-    assert list(read)[-2:] == ["memory_mb", "curve"]
-    assert read["memory_mb"].isna().all()
+    assert list(read)[-2:] == ["later", "curve"]
+    assert read["later"].isna().all()
