@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from randsearch.cli.options import workers_for
+from randsearch.base.processes import workers_for
 from randsearch.running.demo import demo_options
 from randsearch.running.driver import Driver
 from randsearch.study.config import StudyConfig
