@@ -240,13 +240,21 @@ class Study:
 
         return write_report(self.folder)
 
-    def evaluate(self, top: int = 3, *, workers: int | None = None, cache: str | Path | None = None) -> pd.DataFrame:
+    def evaluate(
+        self,
+        top: int = 3,
+        *,
+        workers: int | None = None,
+        cache: str | Path | None = None,
+        on_done: Callable[[str], None] = lambda _: None,
+    ) -> pd.DataFrame:
         """Scores the best trained networks on the test subset with museval (BSSEval v4, windows of 1 s).
 
         Args:
             top: how many networks.
             workers: processes; one a core by default.
             cache: of decoded audio; the user's own by default.
+            on_done: told the network and the track of each that is scored.
 
         Returns:
             one row a network and source, SDR in dB; `evaluation.csv` holds the same. Tracks scored earlier are kept.
@@ -257,7 +265,8 @@ class Study:
         from randsearch.finalists.evaluation import evaluate_finalists
 
         where = None if cache is None else Path(cache)
-        return evaluate_finalists(self.config, self.folder, top, workers=Machine(workers=workers).jobs(), cache=where)
+        processes = Machine(workers=workers).jobs()
+        return evaluate_finalists(self.config, self.folder, top, workers=processes, cache=where, on_done=on_done)
 
     def separate(
         self,
@@ -289,10 +298,7 @@ class Study:
         from randsearch.finalists.separation import Separator, separate_file
 
         config = self.config
-        assert config.sample_rate is not None
-        separator = Separator(
-            self.network(architecture, seed=seed), TASKS[config.task].source_names, config.sample_rate
-        )
+        separator = Separator(self.network(architecture, seed=seed), TASKS[config.task].source_names, config.audio.rate)
         return separate_file(separator, Path(song), Path(output or Path("separated") / Path(song).stem))
 
     def export(

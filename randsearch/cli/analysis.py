@@ -178,8 +178,7 @@ def plot(
 @analysis.command()
 def report(name: Study, results: Results = RESULTS) -> None:
     """Writes one self-contained HTML file on a study: verdict, tables, plots, audio, and how to repeat it."""
-    from randsearch.report import write_report
-    from randsearch.study.folders import study_folder
+    from randsearch.api import load_study
 
-    path = write_report(study_folder(results, name))
+    path = load_study(name, results=results).report()
     make_console().print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)", highlight=False, markup=False)

@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from randsearch.base.layout import StudyFolder
 from randsearch.cli.options import RESULTS, Cache, Results, Storage, Study, Workers, make_console
-from randsearch.running.machine import Machine
 
 finalists = typer.Typer()
 
@@ -32,16 +30,14 @@ def evaluate(
     """
     from rich.table import Table
 
-    from randsearch.finalists.evaluation import evaluate_finalists
-    from randsearch.study.folders import load_config, study_folder
+    from randsearch.api import load_study
 
-    folder, console = study_folder(results, name), make_console()
+    console = make_console()
 
     def tell(done: str) -> None:
         console.print(f"scored {done}", highlight=False, markup=False)
 
-    processes = Machine(workers=workers).jobs()
-    found = evaluate_finalists(load_config(folder), folder, top, workers=processes, cache=cache, on_done=tell)
+    found = load_study(name, results=results).evaluate(top, workers=workers, cache=cache, on_done=tell)
     printed = ["median", "mad", "mean", "sd", "median_of_medians", "windows", "windows_left_out"]
     headings = ["network", "source", "median", "MAD", "mean", "SD", "track\nmedians", "windows", "left\nout"]
     table = Table(*headings, box=None, padding=(0, 1, 0, 0), title="SDR on the test subset in dB (museval)")
@@ -65,18 +61,10 @@ def separate(
     results: Results = RESULTS,
 ) -> None:
     """Writes the stems of a song with a trained network, into separated/SONG unless told otherwise."""
-    from randsearch.data import TASKS
-    from randsearch.finalists.loading import load_network
-    from randsearch.finalists.separation import Separator, separate_file
-    from randsearch.finalists.winner import find
-    from randsearch.study.candidates import signal
-    from randsearch.study.folders import load_config, study_folder
+    from randsearch.api import load_study
 
-    folder = study_folder(results, name)
-    config = load_config(folder)
-    network = load_network(find(folder, architecture, seed), signal(config))
-    separator = Separator(network, TASKS[config.task].source_names, config.audio.rate)
-    for path in separate_file(separator, song, output or Path("separated") / song.stem):
+    study = load_study(name, results=results)
+    for path in study.separate(song, output=output, architecture=architecture, seed=seed):
         make_console().print(str(path), highlight=False, markup=False)
 
 
@@ -92,15 +80,9 @@ def export(
 
     They go into results/NAME/exported/HASH-SEED unless told otherwise.
     """
-    from randsearch.base.files import Place
-    from randsearch.finalists.export import export as write
-    from randsearch.finalists.winner import find
-    from randsearch.study.folders import load_config, study_folder
+    from randsearch.api import load_study
 
-    folder = study_folder(results, name)
-    finalist = find(folder, architecture, seed)
-    where = (output, None) if output else (StudyFolder(folder).exported(finalist.name), Place(folder))
-    for path in write(load_config(folder), finalist, *where):
+    for path in load_study(name, results=results).export(output=output, architecture=architecture, seed=seed):
         make_console().print(str(path), highlight=False, markup=False)
 
 
