@@ -91,7 +91,6 @@ class Effort:
         multiply_adds: that its convolutions took, in closed form.
         validation_seconds: wall time of validation.
         data_seconds: wall time spent waiting for batches.
-        memory_mb: most memory that was taken, in MB; None where that is not known.
         curve: (step, score) at every validation.
     """
 
@@ -101,7 +100,6 @@ class Effort:
     multiply_adds: float = field(default=0.0, metadata=declared("cost", 101))
     validation_seconds: float = field(default=0.0, metadata=declared("cost", 102))
     data_seconds: float = field(default=0.0, metadata=declared("cost", 103))
-    memory_mb: float | None = field(default=None, metadata=declared("cost", 106, attribute="given", optional=True))
     curve: tuple[tuple[int, float], ...] = field(default=(), metadata=declared("curve", 199, attribute="never"))
 
 

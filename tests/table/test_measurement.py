@@ -1,11 +1,10 @@
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 
 import pandas as pd
 import pytest
 from tables import make_table
 
 from randsearch.measures import Outcome
-from randsearch.measures.contract import UnmeasurableError
 from randsearch.models.architecture import Architecture
 from randsearch.table import tidy
 from randsearch.table.measurement import SCHEMA, Effort, Measurement, columns_of, declared
@@ -87,12 +86,3 @@ def test_a_table_of_a_former_release_is_completed_where_a_column_came_later(tmp_
     read = read_measurements(tmp_path / "measurements.csv")
     assert list(read)[-2:] == ["later", "curve"]
     assert read["later"].isna().all()
-
-
-def test_the_memory_that_a_measure_took_is_written_and_read(tmp_path):
-    measured = Measurement(ARCHITECTURE, "early", 2, "complete", **asdict(Outcome(0.5, memory_mb=12.5).checked()))
-    write_measurements(pd.DataFrame([measured.to_row(ARCHITECTURE.to_row())]), tmp_path / "measurements.csv")
-    (row,) = read_measurements(tmp_path / "measurements.csv").to_dict(orient="records")
-    assert Measurement.from_row(row, ARCHITECTURE).memory_mb == measured.to_attributes()["memory_mb"] == 12.5
-    with pytest.raises(UnmeasurableError, match="the value of memory_mb is negative"):
-        Outcome(0.5, memory_mb=-1.0).checked()
