@@ -102,9 +102,6 @@ class StudyConfig(BaseModel):
     # training / decoder fixed): 1e-3 4.36 / 3.90, 3e-3 5.01 / 4.70, 1e-2 5.03 / 5.24 but 1 dB worse on the widest
     # network. J-Net's 1e-4 is slower still on so short a budget. Half the segment costs half and loses 0.2 dB.
     learning_rate: float = Field(3e-3, gt=0, lt=1, description="Of Adam.")
-    weight_decay: Annotated[float, Option(since=2, before=0.0)] = Field(
-        0.0, ge=0, lt=1, description="Of AdamW; 0 is Adam."
-    )
     batch: int = Field(8, ge=1, description="Crops a step.")
     segment: int = Field(8192, ge=64, description="Samples a crop.")
     # At least 2: kernels compare crops with each other.

@@ -31,7 +31,6 @@ OTHER = {
     "segment": 777,
     "proxy_batch": 7,
     "learning_rate": 0.007,
-    "weight_decay": 0.07,
     "validate_every": 7,
     "validation": 7,
     "device": "cuda:0",
