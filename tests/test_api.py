@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import functools
 import importlib
@@ -9,6 +10,7 @@ import inspect
 import pkgutil
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -134,13 +136,25 @@ def test_a_search_goes_on_and_tells_of_each_measurement(asked, no_workers):
     assert (frame["test_api:depth"] == -frame["levels"]).all()
 
 
-def test_what_a_callback_raises_stops_the_search_and_keeps_what_was_measured(asked):
+@pytest.mark.parametrize("raised", [ZeroDivisionError, ConnectionError, rs.UserError])
+def test_what_a_callback_raises_stops_the_search_and_keeps_what_was_measured(asked, raised):
     def full(study, measurement):
-        raise ZeroDivisionError
+        raise raised("as it is")
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(raised, match=r"^as it is$"):
         rs.search(**asked, callbacks=[full])
     assert len(rs.load_study("tiny", results=asked["results"]).to_frame()) == 1
+
+
+def test_what_callbacks_hear_of_is_stored(asked, no_workers):
+    stored = []
+
+    def look(study: rs.Study, measurement: rs.Measurement) -> None:
+        with contextlib.closing(sqlite3.connect(study.folder / "study.db")) as database:
+            stored.append(database.execute("select count(*) from trials where state <> 'RUNNING'").fetchone()[0])
+
+    rs.search(**asked, callbacks=[look], train="none")
+    assert all(count >= heard for heard, count in enumerate(stored, 1))
 
 
 def test_an_interrupt_reaches_the_caller_and_the_same_call_goes_on(asked, monkeypatch):
@@ -310,7 +324,7 @@ def test_a_script_without_a_guard_has_workers_and_measures_of_its_own(asked, tmp
         "randsearch: the measure __main__:depth is a function of a notebook or script, and must be given again: "
         "rs.search(..., measures=[depth]).\n"
     )
-    assert "__main__:depth" in trust.agreement(tmp_path / "tiny", "tiny").measures
+    assert "__main__:depth" in trust.consent(tmp_path / "tiny", "tiny").measures
 
 
 def test_a_notebook_shows_a_table_and_a_figure_once_and_searches(asked, finished_study, tmp_path):

@@ -15,6 +15,7 @@ from randsearch.measures.given import name_of, packed
 from randsearch.running.machine import Machine
 from randsearch.space.grammar import SearchSpace
 from randsearch.study.config import StudyConfig
+from randsearch.study.options import option_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,10 +25,24 @@ if TYPE_CHECKING:
 MACHINE_OPTIONS = tuple(name for name in Machine.declared() if name not in ("results", "cache", "workers"))
 """Where and how a search runs, beside its workers and its cache; nothing in them changes a number."""
 
-_FOUND_OUT = frozenset({"data_digest", "whole", "batches_of"})
+_NAMED = ("study", "space")
 
-STUDY_OPTIONS = tuple(name for name in StudyConfig.model_fields if name not in _FOUND_OUT | {"study", "space"})
+STUDY_OPTIONS = tuple(
+    name for name, field in StudyConfig.model_fields.items() if option_of(field).asked and name not in _NAMED
+)
 """What a search can be asked for."""
+
+
+class CallbackError(Exception):
+    """What a callback raised, on its way to the caller: it is none of what a search itself raises.
+
+    Args:
+        raised: by the callback.
+    """
+
+    def __init__(self, raised: Exception) -> None:
+        super().__init__(raised)
+        self.raised = raised
 
 
 def run(
@@ -85,6 +100,8 @@ def _run(options: dict[str, Any], machine: Machine) -> Path:
         if stop.number == signal.SIGTERM:
             sys.exit(128 + signal.SIGTERM)
         raise KeyboardInterrupt from None
+    except CallbackError as error:
+        raise error.raised from None
     except OSError as error:
         place = f" at {error.filename}" if error.filename else ""
         raise UserError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from randsearch.api.agreed import Agreement
-from randsearch.api.runs import MACHINE_OPTIONS, STUDY_OPTIONS, run
+from randsearch.api.runs import MACHINE_OPTIONS, STUDY_OPTIONS, CallbackError, run
 from randsearch.base.errors import UserError
 from randsearch.base.layout import StudyFolder
 from randsearch.models.architecture import Architecture
@@ -129,7 +129,12 @@ class Study:
             >>> agreement = study.agreement()  # doctest: +SKIP
             >>> agreement.frame[["proxy", "spearman"]]  # doctest: +SKIP
         """
-        return Agreement(self._examined(resamples).analysis, proxy or self.config.proxy)
+        _check_positive(resamples=resamples)
+        found, asked = self._examined(resamples).analysis, proxy or self.config.proxy
+        known = found.rows["proxy"].tolist()
+        if proxy is not None and proxy not in known:
+            raise UserError(f"{self.name} holds no proxy {proxy}: choose from {', '.join(known)}.")
+        return Agreement(found, asked)
 
     def plot(self, kind: str = "rank_rank") -> Figure:
         """Makes a plot, which a notebook shows as the last value of a cell.
@@ -191,9 +196,12 @@ class Study:
         Raises:
             UserError: its storage cannot be opened.
         """
+        import optuna
+
         from randsearch.study.rebuild import open_studies
 
-        return open_studies(self.config, self.folder, refill=False).main
+        storage = open_studies(self.config, self.folder, refill=False).storage
+        return optuna.load_study(study_name=self.config.study, storage=storage.backend)
 
     def status(self) -> StudyStatus:
         """How far it is: `state`, and for each measure what is planned, complete and failed.
@@ -223,6 +231,8 @@ class Study:
         """
         if top != "all" and not (isinstance(top, int) and top >= 1):
             raise UserError(f"train(top) takes a number of architectures from 1, or 'all', and not {top!r}.")
+        if self.folder.name != self.name:
+            raise UserError(f"the study {self.name} lies in {self.folder}: give that folder its name to continue it.")
         given = {"storage": self._storage} | options
         search(study=self.name, results=self.folder.parent, train=top if top == "all" else f"top:{top}", **given)
         return self
@@ -265,7 +275,8 @@ class Study:
         from randsearch.finalists.evaluation import evaluate_finalists
 
         where = None if cache is None else Path(cache)
-        processes = Machine(workers=workers).jobs()
+        _check_positive(top=top)
+        processes = Machine.create({"workers": workers}).jobs()
         return evaluate_finalists(self.config, self.folder, top, workers=processes, cache=where, on_done=on_done)
 
     def separate(
@@ -339,6 +350,12 @@ class Study:
         path = StudyFolder(self.folder).table
         stamp = path.stat().st_mtime_ns if path.exists() else 0
         return _examine(self.folder.resolve(), stamp, resamples)
+
+
+def _check_positive(**numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < 1:
+            raise UserError(f"{name} is a whole number from 1, and not {number}.")
 
 
 @lru_cache(maxsize=8)
@@ -442,7 +459,10 @@ def _teller(callbacks: tuple[Callback, ...], opened: Callable[[], Study]) -> Cal
 
     def tell(measurement: Measurement) -> None:
         for callback in callbacks:
-            callback(study(), measurement)
+            try:
+                callback(study(), measurement)
+            except Exception as error:
+                raise CallbackError(error) from error
 
     return tell if callbacks else None
 

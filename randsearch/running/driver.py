@@ -17,6 +17,7 @@ from randsearch.base.errors import UserError
 from randsearch.base.layout import StudyFolder
 from randsearch.base.seeds import derive
 from randsearch.measures import Job, Setting, find
+from randsearch.measures.own import is_own
 from randsearch.models import sizing
 from randsearch.models.architecture import Architecture
 from randsearch.running.executors import Executor
@@ -174,7 +175,8 @@ class Driver:
             if not running:
                 break
             self._progress.set_left(left + (planned - submitted) * cost / submitted)
-            if any(work for _, work in running.values()):
+            # What a user's own measure costs is not known.
+            if any(work or is_own(job.measure) for job, work in running.values()):
                 self._studies.storage.flush()  # What comes next may take its time.
             began = time.monotonic()
             finished = self._executor.finished()
@@ -185,7 +187,7 @@ class Driver:
                 self._record(measurement)
                 now = [job for job, _ in running.values()][: self._executor.capacity]
                 self._progress.advance(measurement, work, now)
-            if not instant:
+            if not instant or self._on_measured is not _ignore:
                 self._studies.storage.flush()
             self._write_table()
             for measurement in finished:

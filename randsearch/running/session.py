@@ -30,7 +30,7 @@ from randsearch.study.candidates import bind_space, check_room, signal, with_gri
 from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
 from randsearch.study.lease import leased, locked
-from randsearch.study.rebuild import open_studies
+from randsearch.study.rebuild import open_studies, write_table
 from randsearch.training.loop import Recipe
 from randsearch.training.validation import affordable_seconds, take_excerpts
 
@@ -191,6 +191,8 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
             baseline()  # So are data that nothing can be scored on.
         # First, for what is stored refuses other options where `config.yaml` is gone, and those must not be saved.
         studies = open_studies(config, folder)
+        # A table of a former release lacks the mark that a configuration of this one asks for.
+        write_table(studies, config, folder)
         config.save(StudyFolder(folder).config)
         _keep_references(dataset, folder)
         if check is not None:

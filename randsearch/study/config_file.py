@@ -124,6 +124,29 @@ def _versioned(path: Path, raw: dict[str, Any], kind: type[BaseModel]) -> dict[s
     return {**added_since(kind, version), **fields}
 
 
+def as_copy(config: BaseModel) -> dict[str, Any]:
+    """A configuration as a study's database keeps a copy of it, without the database's own address."""
+    return {"version": latest_version(type(config)), **config.model_dump(mode="json", exclude={"storage"})}
+
+
+def from_copy(copy: dict[str, Any], kind: type[BaseModel], where: str) -> dict[str, Any]:
+    """The fields of a copy; those that it is too old to have are what they were in its time.
+
+    Args:
+        copy: from `as_copy`, or of a release whose copies had no version.
+        kind: the class that declares the fields.
+        where: the copy is, for messages.
+
+    Raises:
+        UserError: a later randsearch wrote it.
+    """
+    version = copy.get("version", 1)
+    if isinstance(version, int) and version > latest_version(kind):
+        raise UserError(f"{where} was written by a later randsearch (version {version} of its fields): use that one.")
+    older = added_since(kind, version) if isinstance(version, int) else {}
+    return {**older, **{name: value for name, value in copy.items() if name != "version"}}
+
+
 class _NoOptionsError(Exception):
     """A file does not hold a mapping of options."""
 

@@ -18,8 +18,9 @@ from randsearch.space import BoundSpace, Drawn
 from randsearch.study.candidates import bind_space, planned_candidates
 from randsearch.study.config import StudyConfig
 from randsearch.study.studies import Candidate, Studies
+from randsearch.study.tabulate import tabulate
 from randsearch.table.measurement import Measurement
-from randsearch.table.tidy import TornTableError, is_marked, parameters, read_measurements
+from randsearch.table.tidy import TornTableError, is_marked, parameters, read_measurements, write_measurements
 
 SPARE = 1000
 """Candidates without any measurement that a table is believed to lack at most, beyond as many again as it has."""
@@ -57,6 +58,25 @@ def open_studies(config: StudyConfig, folder: Path, *, refill: bool = True) -> S
             if not studies.candidates():
                 raise
     return studies
+
+
+def write_table(studies: Studies, config: StudyConfig, folder: Path) -> None:
+    """Writes a study's table anew, unless it holds just what its storage holds, or there is nothing to write.
+
+    Args:
+        studies: opened with their table compared.
+        config: the study's configuration.
+        folder: the study's folder.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    candidates = studies.candidates()
+    measurements = studies.measurements(candidates)
+    if measurements and not studies.tabulated:
+        hashes = [candidate.architecture.hash for candidate in candidates]
+        write_measurements(tabulate(config, hashes, measurements), StudyFolder(folder).table)
+        studies.tabulated = True
 
 
 def _fill(studies: Studies, config: StudyConfig, table: Path) -> None:

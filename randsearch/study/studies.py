@@ -25,6 +25,7 @@ from randsearch.base.errors import UserError
 from randsearch.base.layout import StudyFolder
 from randsearch.models.architecture import Architecture
 from randsearch.study.config import StudyConfig
+from randsearch.study.config_file import as_copy, from_copy
 from randsearch.study.database import database_url
 from randsearch.study.storage import PatientStorage, open_storage
 from randsearch.table.measurement import Key, Measurement, finite
@@ -101,8 +102,9 @@ class Studies:
             )
         if stored is not None and (gone or self._config.storage is not None):
             where = f"the configuration of {self._config.study} in its database"
-            StudyConfig.create({**stored, "storage": self._config.storage}, where).continued_by(self._config)
-        current = self._config.model_dump(mode="json", exclude={"storage"})
+            fields = {**from_copy(stored, StudyConfig, where), "storage": self._config.storage}
+            StudyConfig.create(fields, where).continued_by(self._config)
+        current = as_copy(self._config)
         if stored is None or (self._config.storage is None and stored != current):
             self.main.set_user_attr("config", current)
 

@@ -31,7 +31,7 @@ _PATIENCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Agreement:
+class Consent:
     """What was agreed to for one study.
 
     Attributes:
@@ -42,11 +42,11 @@ class Agreement:
     storages: frozenset[str] = frozenset()
     measures: frozenset[str] = frozenset()
 
-    def __or__(self, other: Agreement) -> Agreement:
-        return Agreement(self.storages | other.storages, self.measures | other.measures)
+    def __or__(self, other: Consent) -> Consent:
+        return Consent(self.storages | other.storages, self.measures | other.measures)
 
 
-_unkept: dict[str, Agreement] = {}
+_unkept: dict[str, Consent] = {}
 """What could not be remembered, and holds for this command."""
 
 
@@ -64,11 +64,11 @@ def agree(folder: Path, study: str, *, storage: str | None = None, measures: Ite
         storage: URL of the database.
         measures: of which those of the registry need no agreement.
     """
-    named = Agreement(
+    named = Consent(
         frozenset() if storage is None else frozenset({_address(storage)}),
         frozenset(name for name in measures if is_own(name)),
     )
-    key, known = _key(folder, study), agreement(folder, study)
+    key, known = _key(folder, study), consent(folder, study)
     if known | named == known:
         return
     from filelock import Timeout
@@ -80,18 +80,18 @@ def agree(folder: Path, study: str, *, storage: str | None = None, measures: Ite
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with file_lock(path.with_suffix(".lock"), timeout=_PATIENCE_SECONDS):
             kept = _load(path)
-            kept[key] = kept.get(key, Agreement()) | named
+            kept[key] = kept.get(key, Consent()) | named
             plain = {
                 name: {"storages": sorted(each.storages), "measures": sorted(each.measures)}
                 for name, each in kept.items()
             }
             replace_file(path, json.dumps(plain, indent=1) + "\n", private=True)
     except (OSError, Timeout, UserError) as error:
-        _unkept[key] = _unkept.get(key, Agreement()) | named
+        _unkept[key] = _unkept.get(key, Consent()) | named
         print(f"randsearch: what was named holds for this command only ({error})", file=sys.stderr, flush=True)
 
 
-def agreement(folder: Path, study: str) -> Agreement:
+def consent(folder: Path, study: str) -> Consent:
     """What was agreed to for a study.
 
     Args:
@@ -99,7 +99,7 @@ def agreement(folder: Path, study: str) -> Agreement:
         study: its name.
     """
     key = _key(folder, study)
-    return _load(state_folder() / STATE_FILE).get(key, Agreement()) | _unkept.get(key, Agreement())
+    return _load(state_folder() / STATE_FILE).get(key, Consent()) | _unkept.get(key, Consent())
 
 
 def agreed_storage(config: StudyConfig, folder: Path) -> str | None:
@@ -112,7 +112,7 @@ def agreed_storage(config: StudyConfig, folder: Path) -> str | None:
     Raises:
         NotAgreedError: the user has not agreed to that database.
     """
-    if config.storage is None or _address(config.storage) in agreement(folder, config.study).storages:
+    if config.storage is None or _address(config.storage) in consent(folder, config.study).storages:
         return config.storage
     shown = without_password(config.storage)
     raise NotAgreedError(
@@ -132,7 +132,7 @@ def agreed_measures(config: StudyConfig, folder: Path) -> frozenset[str]:
         NotAgreedError: the user has not agreed to one of them.
     """
     own = [name for name in config.all_measures if is_own(name)]
-    missing = [name for name in own if name not in agreement(folder, config.study).measures]
+    missing = [name for name in own if name not in consent(folder, config.study).measures]
     if missing:
         names = ",".join(missing)
         raise NotAgreedError(
@@ -157,12 +157,12 @@ def _address(storage: str) -> str:
     return without_password(url)
 
 
-def _load(path: Path) -> dict[str, Agreement]:
+def _load(path: Path) -> dict[str, Consent]:
     """What is remembered; what is damaged was never agreed to."""
-    found: dict[str, Agreement] = {}
+    found: dict[str, Consent] = {}
     with suppress(OSError, ValueError, RecursionError):
         raw: Any = json.loads(path.read_text(encoding="utf-8"))
         for key, each in raw.items() if isinstance(raw, dict) else ():
             with suppress(KeyError, TypeError):
-                found[key] = Agreement(frozenset(map(str, each["storages"])), frozenset(map(str, each["measures"])))
+                found[key] = Consent(frozenset(map(str, each["storages"])), frozenset(map(str, each["measures"])))
     return found

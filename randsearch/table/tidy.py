@@ -149,7 +149,7 @@ def _check_whole(path: Path) -> None:
     were cut at the end of a line cannot be told.
     """
     try:
-        with StudyFolder(path.parent).config.open("rb") as config:
+        with Place(path.parent, own=True).open(StudyFolder(path.parent).config) as config:
             end = b"\n\n" if config.read(8) == b"version:" else b"\n"
         found = _end(path)
     except OSError:
@@ -169,7 +169,7 @@ def is_marked(path: Path) -> bool:
 
 def _end(path: Path) -> bytes:
     """The last two characters of a file, or fewer; an editor may have written other ends of lines."""
-    with path.open("rb") as table:
+    with Place(path.parent, own=True).open(path) as table:
         table.seek(-min(4, table.seek(0, io.SEEK_END)), io.SEEK_END)
         return table.read().replace(b"\r", b"")[-2:]
 

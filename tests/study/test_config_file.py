@@ -6,14 +6,16 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 import yaml
+from pydantic import create_model
 
 from randsearch.base.errors import UserError
 from randsearch.study.config import StudyConfig
-from randsearch.study.config_file import UNVERSIONED, load_options, read_study
-from randsearch.study.options import fields_of, latest_version
+from randsearch.study.config_file import UNVERSIONED, as_copy, from_copy, load_options, read_study
+from randsearch.study.options import Option, fields_of, latest_version
 
 CONFIG = StudyConfig(
     study="both",
@@ -158,3 +160,14 @@ def test_it_outlives_a_loss_of_power(file, monkeypatch):
     assert [path.parent for path in kept] == [file.parent, file.parent.parent]
     assert kept[0].name.startswith(".config.yaml.")
     assert renamed == [1]  # after its content, and before its name
+
+
+def test_a_copy_knows_what_it_is_too_old_to_have():
+    option = Option(since=latest_version(StudyConfig) + 1, before=0.5)
+    later = create_model("Later", __base__=StudyConfig, dropout=(Annotated[float, option], 0.1))
+    copy = as_copy(CONFIG)
+    assert from_copy(copy, later, "here")["dropout"] == 0.5
+    assert from_copy({**copy, "version": latest_version(later), "dropout": 0.2}, later, "here")["dropout"] == 0.2
+    assert "version" not in from_copy(copy, StudyConfig, "here")
+    with pytest.raises(UserError, match="here was written by a later randsearch"):
+        from_copy(as_copy(later(**CONFIG.model_dump())), StudyConfig, "here")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -11,6 +12,7 @@ import pytest
 from tiny import FINISHED, Answer
 
 from randsearch.base.errors import UserError
+from randsearch.running import session
 from randsearch.study.folders import load_config
 from randsearch.study.rebuild import open_studies
 from randsearch.study.status import read_status
@@ -162,3 +164,28 @@ def test_a_database_that_lost_trials_and_not_their_values_is_damaged(study, agai
     with closing(sqlite3.connect(study / "study.db")) as connection, connection:
         connection.execute("delete from trials")
     refused(again(), "study.db is damaged (UNIQUE constraint failed", "makes it anew from measurements.csv")
+
+
+def test_a_table_of_a_former_release_has_its_mark_before_the_configuration_asks_for_it(
+    study, table, again, monkeypatch
+):
+    config = table.parent / "config.yaml"
+    _version, *lines, _end = config.read_text().splitlines(keepends=True)
+    config.write_text("".join(lines))
+    rows = read_measurements(table)
+    table.write_bytes(table.read_bytes().removesuffix(b"\n"))
+
+    def killed(*_):
+        assert config.read_text().startswith("version:")
+        raise OSError("killed at once")
+
+    monkeypatch.setattr(session, "open_executor", killed)
+    assert "killed at once" in again(trials=6).err
+    assert read_measurements(table).equals(rows)
+
+
+def test_a_table_that_is_a_pipe_is_refused_at_once(table):
+    table.unlink()
+    os.mkfifo(table)
+    with pytest.raises(UserError, match="is no file"):
+        read_measurements(table)

@@ -191,7 +191,7 @@ def test_the_user_s_own_file_of_options_names_what_it_holds(tmp_path):
     options = {"measures": ["mine:run", "params"], "storage": "sqlite:///mine.db"}
     asked = StudyConfig(space={}, proxy="theirs:proxy", **options)
     _agree(options, asked, tmp_path)
-    found = trust.agreement(tmp_path, "study")
+    found = trust.consent(tmp_path, "study")
     assert found.measures == {"mine:run"}
     assert found.storages == {f"sqlite:///{Path('mine.db').resolve()}"}
     with pytest.raises(NotAgreedError, match="agreed to: theirs:proxy, imported"):
@@ -206,7 +206,7 @@ def test_what_was_agreed_is_kept_for_this_user_alone_and_without_a_password(tmp_
     assert "hush" not in state.read_text()
     config = StudyConfig(study="one", space={}, storage=url)
     assert trust.agreed_storage(config, tmp_path / "a") == url
-    assert trust.agreement(tmp_path / "b", "two") == trust.Agreement(measures=frozenset({"m:f"}))
+    assert trust.consent(tmp_path / "b", "two") == trust.Consent(measures=frozenset({"m:f"}))
     for folder, changed in (
         ("b", config),
         ("a", config.model_copy(update={"study": "two"})),
@@ -222,9 +222,9 @@ def test_what_was_agreed_is_kept_for_this_user_alone_and_without_a_password(tmp_
 def test_a_damaged_state_agrees_to_nothing_and_takes_new_agreements(tmp_path, state, content):
     state.parent.mkdir()
     state.write_bytes(content)
-    assert trust.agreement(tmp_path, "one") == trust.Agreement()
+    assert trust.consent(tmp_path, "one") == trust.Consent()
     trust.agree(tmp_path, "one", measures=["m:f"])
-    assert trust.agreement(tmp_path, "one").measures == {"m:f"}
+    assert trust.consent(tmp_path, "one").measures == {"m:f"}
     assert state.read_bytes() != content
 
 
@@ -232,7 +232,7 @@ def test_where_nothing_can_be_kept_an_agreement_holds_for_this_command(tmp_path,
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("RANDSEARCH_STATE", str(tmp_path / "file" / "state"))
     trust.agree(tmp_path, "one", measures=["m:f"])
-    assert trust.agreement(tmp_path, "one").measures == {"m:f"}
+    assert trust.consent(tmp_path, "one").measures == {"m:f"}
     assert "holds for this command only" in capsys.readouterr().err
 
 
