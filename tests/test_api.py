@@ -134,6 +134,7 @@ def test_a_search_goes_on_and_tells_of_each_measurement(asked, no_workers):
     again = rs.search(study="tiny", results=asked["results"], measures=[depth], progress=False)
     frame = again.to_frame(wide=True)
     assert (frame["test_api:depth"] == -frame["levels"]).all()
+    assert again.train(top=2, progress=False).status().trained == 2  # with the function that it was given before
 
 
 @pytest.mark.parametrize("raised", [ZeroDivisionError, ConnectionError, rs.UserError])

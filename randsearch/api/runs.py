@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from randsearch.base.errors import UserError
-from randsearch.measures.given import name_of, packed
+from randsearch.measures.given import name_of, packed, with_those_before
 from randsearch.running.machine import Machine
 from randsearch.space.grammar import SearchSpace
 from randsearch.study.config import StudyConfig
@@ -78,7 +78,7 @@ def run(
             hint = f"did you mean {' or '.join(close)}?" if close else f"choose from {', '.join(sorted(known))}."
             raise UserError(f"rs.search knows no option {name}: {hint}")
     asked = {name: value for name, value in options.items() if name not in MACHINE_OPTIONS and value is not None}
-    functions = _settle_measures(asked)
+    functions = with_those_before(_settle_measures(asked))
     _settle_space(asked)
     place = {name: value for name, value in options.items() if name in MACHINE_OPTIONS and value is not None}
     if isinstance(place.get("devices"), str):

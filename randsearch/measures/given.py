@@ -32,6 +32,15 @@ def packed(functions: Iterable[Callable[..., Any]]) -> Mapping[str, bytes]:
     return {name: _packed(name, function) for name, function in known.items()}
 
 
+_before: dict[str, bytes] = {}
+
+
+def with_those_before(functions: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """Functions that are handed in now, and those that this process was handed before: a study goes on with them."""
+    _before.update(functions)
+    return dict(_before)
+
+
 def name_of(function: Callable[..., Any]) -> str:
     """What a function is called in tables: `module:name`, such as `__main__:loudness` for that of a notebook.
 
