@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from randsearch.base.errors import UserError
+from randsearch.base.errors import UserError, refused_file
 from randsearch.measures.given import name_of, packed, with_those_before
 from randsearch.running.machine import Machine
 from randsearch.space.grammar import SearchSpace
@@ -103,11 +103,7 @@ def _run(options: dict[str, Any], machine: Machine) -> Path:
     except CallbackError as error:
         raise error.raised from None
     except OSError as error:
-        place = f" at {error.filename}" if error.filename else ""
-        raise UserError(
-            f"the machine refused a file{place} ({error.strerror or error}): "
-            "mend that and make the same call again, which continues where it stood."
-        ) from error
+        raise refused_file(error, "make the same call again") from error
     if config.train != "none":
         try:
             said = analyse_study(folder, storage=config.storage).unlogged

@@ -15,7 +15,7 @@ from randsearch.base.layout import StudyFolder
 from randsearch.models.architecture import Architecture
 from randsearch.running.machine import Machine
 from randsearch.study.config import StudyConfig
-from randsearch.study.folders import load_config, study_folder
+from randsearch.study.folders import load_config, located
 
 if TYPE_CHECKING:
     import optuna
@@ -381,11 +381,7 @@ def load_study(study: str | Path, *, results: str | Path = "results", storage: s
         >>> study = rs.load_study("first")  # doctest: +SKIP
         >>> study.agreement()  # doctest: +SKIP
     """
-    path, root = Path(study).absolute(), Path(results)
-    named = path.name == str(study) and StudyFolder(root / study).is_study
-    if not named and StudyFolder(path).is_study:
-        return Study(study_folder(path.parent, path.name), storage)
-    return Study(study_folder(root, str(study)), storage)
+    return Study(located(study, Path(results)), storage)
 
 
 def search(

@@ -89,6 +89,23 @@ def told(error: BaseException, *, kind: bool = True) -> str:
     return shortened(message, _LONGEST_REASON)
 
 
+def refused_file(error: OSError, again: str) -> UserError:
+    """What to say where the machine refused a file: a full disk, a folder that may not be written.
+
+    Args:
+        error: as the system raised it.
+        again: what to do once that is mended, such as `run the same command again`.
+
+    Returns:
+        the error to raise in its place.
+    """
+    place = f" at {error.filename}" if error.filename else ""
+    return UserError(
+        f"the machine refused a file{place} ({error.strerror or error}): "
+        f"mend that and {again}, which continues where it stood."
+    )
+
+
 def explain(error: ValidationError, where: str) -> UserError:
     """Turns what pydantic found wrong into one sentence.
 

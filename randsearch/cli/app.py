@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from randsearch.base.errors import UserError, printable
+from randsearch.base.errors import UserError, printable, refused_file
 from randsearch.cli.analysis import analysis, plot, print_agreement
 from randsearch.cli.declared import Given, described, takes
 from randsearch.cli.finalists import finalists
@@ -43,11 +43,7 @@ def main() -> None:
     except UserError as error:
         _complain(str(error))
     except OSError as error:
-        place = f" at {error.filename}" if error.filename else ""
-        _complain(
-            f"the machine refused a file{place} ({error.strerror or error}): "
-            "mend that and run the same command again, which continues where it stood."
-        )
+        _complain(str(refused_file(error, "run the same command again")))
 
 
 def _complain(sentence: str) -> NoReturn:

@@ -114,13 +114,14 @@ def merge(
     results: Results = RESULTS,
 ) -> None:
     """Joins studies of one configuration, run in different places, into a new one; they stay as they are."""
+    from randsearch.study.folders import located
     from randsearch.study.merging import merge as join
 
     if len(studies) < 2:
         raise typer.BadParameter("give at least two studies")
     if Path(into).name != into:
         raise UserError(f"{into} cannot be the name of a study: give a name, and its root with --results.")
-    made, console = join([_folder(study, results) for study in studies], results / into), make_console()
+    made, console = join([located(study, results) for study in studies], results / into), make_console()
     where = "" if results == RESULTS else f" --results {shlex.quote(str(results))}"
     counts = ", ".join(f"{count} of {study}" for count, study in zip(made.architectures, studies, strict=True))
     lines = [
@@ -133,12 +134,3 @@ def merge(
     ]
     for line in lines:
         console.print(line, highlight=False, markup=False)
-
-
-def _folder(study: str, results: Path) -> Path:
-    """The folder of a study that is given by its name or its path."""
-    from randsearch.study.folders import study_folder
-
-    if Path(study).name != study and StudyFolder(Path(study)).is_study:
-        return Path(study)
-    return study_folder(results, study)

@@ -25,6 +25,24 @@ def study_folder(results: Path, name: str) -> Path:
     return folder
 
 
+def located(study: str | Path, results: Path) -> Path:
+    """Folder of an existing study that is given by its name, or by the path of its folder.
+
+    Args:
+        study: its name or path; a study of that name among the results comes first.
+        results: root of all studies.
+
+    Raises:
+        UserError: there is none.
+    """
+    path = Path(study).absolute()
+    named = path.name == str(study) and StudyFolder(results / study).is_study
+    if not named and StudyFolder(path).is_study:
+        # As it was given: messages name it so.
+        return Path(study) if Path(study).name != str(study) else study_folder(path.parent, path.name)
+    return study_folder(results, str(study))
+
+
 def load_config(folder: Path, storage: str | None = None) -> StudyConfig:
     """The configuration that was saved with a study.
 
