@@ -1,6 +1,6 @@
 """What a notebook or a script uses, reached as `randsearch.NAME`: a thin layer over the rooms below."""
 
-from randsearch.api.agreed import Agreement, agreement
+from randsearch.api.agreements import Agreement, agreement
 from randsearch.api.networks import build
 from randsearch.api.studies import Study, load_study, search
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from randsearch.api.agreed import Agreement
+from randsearch.api.agreements import Agreement
 from randsearch.api.runs import MACHINE_OPTIONS, STUDY_OPTIONS, CallbackError, run
 from randsearch.base.errors import UserError
 from randsearch.base.layout import StudyFolder
