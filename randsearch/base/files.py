@@ -25,6 +25,7 @@ _FOLDER = getattr(os, "O_DIRECTORY", 0) | _NO_LINK
 _BASE = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_PATH", 0)
 # A pipe without a writer would be waited for.
 _READ = os.O_RDONLY | _NO_LINK | _BINARY | getattr(os, "O_NONBLOCK", 0)
+_APPEND = os.O_WRONLY | os.O_APPEND | _NO_LINK | _BINARY
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | _BINARY
 
 _BY_HANDLE = (
@@ -87,8 +88,8 @@ class Place:
     Where the platform permits, folders are held open from one component of a path to the next, so that nothing can be
     swapped for a link between check and use; elsewhere they are looked at just before.
 
-    Paths are given as they are named from the folder on: `root / "measured" / name`. All but `write` and `copy` leave
-    failures of the system as OSError.
+    Paths are given as they are named from the folder on: `root / "measured" / name`. All but `write`, `append` and
+    `copy` leave failures of the system as OSError.
 
     Args:
         root: the folder, such as a study's. What leads to it is the user's own and may hold links; it may not be one.
@@ -124,6 +125,22 @@ class Place:
         """
         data = content.encode() if isinstance(content, str) else content
         self._fill(path, lambda file: file.write(data), part=part, fsync=fsync, mode=0o600 if private else 0o666)
+
+    def append(self, path: Path, content: bytes) -> None:
+        """Adds to the end of a file that is there; a reader may see part of it.
+
+        Raises:
+            PlaceError: if the file cannot be written, or is a link, or is reached through one.
+        """
+        folders, name = self._split(path)
+        try:
+            with self._folder(folders) as folder:
+                self._refuse_link(folder, name, path)
+                handle = os.open(folder.named(name), _APPEND, dir_fd=folder.handle)
+                with os.fdopen(handle, "ab") as file:
+                    file.write(content)
+        except OSError as error:
+            raise _unwritten(path, error) from error
 
     def copy(self, source: BinaryIO, path: Path) -> None:
         """Writes what an open file holds, as `write` does.
@@ -162,9 +179,7 @@ class Place:
                 if fsync and folder.handle is not None:
                     os.fsync(folder.handle)
         except OSError as error:
-            raise PlaceError(
-                f"{path} cannot be written: {error.strerror or error}; mend that and run the same command again."
-            ) from error
+            raise _unwritten(path, error) from error
 
     def make(self, path: Path) -> None:
         """Makes a folder, and those above it, where they are missing.
@@ -368,6 +383,10 @@ class Place:
             raise PlaceError(
                 f"{shown} is a link, and none is followed within {self.root}: remove it, or put there what it leads to."
             )
+
+
+def _unwritten(path: Path, error: OSError) -> PlaceError:
+    return PlaceError(f"{path} cannot be written: {error.strerror or error}; mend that and run the same command again.")
 
 
 def _rename(here: _Folder, name: str, there: _Folder, other: str) -> None:

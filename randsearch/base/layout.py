@@ -7,6 +7,8 @@ measured/reference/                         the excerpts that measurements estim
 agreement.csv, agreement.json, effects.csv, ensemble.csv, budgets.csv, report.html, plots/
 evaluation.csv, evaluation/HASH-SEED/       scores on the test subset, and of each track
 exported/HASH-SEED/, artifacts/             networks for other programs; what the dashboard shows
+finishes/FINISH/config.yaml                 options of a training that goes on beyond the search
+finishes/FINISH/HASH-SEED/                  what it made of a network: weights, curve, result, excerpts, TensorBoard's events
 .lock, .driver                              who is at work
 """
 
@@ -33,11 +35,17 @@ CHECKPOINTS = "checkpoint.*"
 EXCERPTS = "excerpt-*.flac"
 WEIGHTS_AND_AUDIO = ("*.safetensors", "*.flac")
 
+CURVE_FILE = "curve.csv"
+RESULT_FILE = "result.json"
+EVENTS_FILE = "tensorboard/events.out.tfevents.0.randsearch"
+"""TensorBoard knows its files by the middle of the name, and reads those of a folder in the order of the number."""
+
 NETWORK_FILE = "network.yaml"
 PROGRAM_FILE = "network.pt2"
 
 # A measure's own name, or `package.module:function`; never a path.
 _MEASURE = re.compile(r"\w[\w.]*(:\w+)?", re.ASCII)
+_FINISH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", re.ASCII)
 _EXCERPT = re.compile(r"excerpt-(\d+)-(.+)\.flac")
 
 
@@ -144,6 +152,33 @@ class StudyFolder:
         return self.homes(architecture) / f"{_as_file(measure)}-{seed}"
 
     @property
+    def finishes(self) -> Path:
+        """Trainings that go on beyond the search, a folder each."""
+        return self.path / "finishes"
+
+    def finish(self, name: str) -> FinishFolder:
+        """The folder of one of them.
+
+        Args:
+            name: of the finish.
+
+        Raises:
+            UserError: the name could lead elsewhere.
+        """
+        if not _FINISH.fullmatch(name):
+            raise UserError(
+                f"{name!r} cannot be the name of a finish: it is of letters, digits, dots, dashes and underscores, "
+                "begins with a letter or a digit, and is no longer than 40 characters."
+            )
+        return FinishFolder(self.finishes / name)
+
+    def finish_names(self) -> list[str]:
+        """The names of all that were begun."""
+        configs = (path for path in self.place.files(self.finishes, CONFIG_FILE))
+        names = (path.parent.name for path in configs if path.parent.parent == self.finishes)
+        return [name for name in names if _FINISH.fullmatch(name)]
+
+    @property
     def agreement(self) -> Path:
         """How far each proxy agrees with training, a row each."""
         return self.path / "agreement.csv"
@@ -206,6 +241,35 @@ class StudyFolder:
 
     def _beside(self, end: str) -> Path:
         return self.database.with_name(f"{self.database.name}-{end}")
+
+
+@dataclass(frozen=True)
+class FinishFolder:
+    """The folder of a finish, in that of its study.
+
+    Attributes:
+        path: of the folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The options."""
+        return self.path / CONFIG_FILE
+
+    @property
+    def lock(self) -> Path:
+        """Held by who trains."""
+        return self.path / ".lock"
+
+    def home(self, network: str) -> Path:
+        """Folder of one network.
+
+        Args:
+            network: HASH-SEED.
+        """
+        return self.path / network
 
 
 def seed_of(home: Path, measure: str) -> int | None:
