@@ -8,7 +8,7 @@ agreement.csv, agreement.json, effects.csv, ensemble.csv, budgets.csv, report.ht
 evaluation.csv, evaluation/HASH-SEED/       scores on the test subset, and of each track
 exported/HASH-SEED/, artifacts/             networks for other programs; what the dashboard shows
 finishes/FINISH/config.yaml                 options of a training that goes on beyond the search
-finishes/FINISH/HASH-SEED/                  what it made of a network: weights, curve, result, excerpts, TensorBoard's events
+finishes/FINISH/HASH-SEED/                  of a network: weights, excerpts, curve, result, TensorBoard's events
 .lock, .driver                              who is at work
 """
 

@@ -32,8 +32,8 @@ def load_network(finalist: Finalist, signal: Signal) -> WaveUNet:
         weights = load_file(finalist.place.checked(path))
     except OSError as error:
         raise UserError(
-            f"{path} cannot be read ({error.strerror or 'no such file'}): weights lie in the study's folder "
-            "`measured`, unless --keep left them out."
+            f"{path} cannot be read ({error.strerror or 'no such file'}): weights lie there unless --keep left them out, "
+            "or the study was copied without them."
         ) from None
     except SafetensorError as error:
         raise UserError(f"{path} is damaged ({error}): take it from where the study was run.") from None

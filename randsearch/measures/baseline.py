@@ -29,11 +29,22 @@ def constant_gain_score(train: tuple[Track, ...], validation: tuple[Track, ...],
     Raises:
         UserError: the training or the validation tracks have no second to score, or there is nothing to separate.
     """
-    gains = metrics.best_gains(_moments(train, "training", sources))
-    return metrics.score([metrics.gain_sdr(_moments(validation, "validation", sources), gains)])
+    return metrics.score(constant_gain_segments(train, validation, sources))
 
 
-def _moments(tracks: tuple[Track, ...], role: str, sources: Sequence[str]) -> metrics.Array:
+def constant_gain_segments(
+    train: tuple[Track, ...], validation: tuple[Track, ...], sources: Sequence[str]
+) -> list[metrics.Array]:
+    """SDR of the best constant-gain mixture on every audible second of each validation track, (sources, seconds) in dB.
+
+    Args and Raises are those of `constant_gain_score`.
+    """
+    gains = metrics.best_gains(np.concatenate(_moments(train, "training", sources), axis=2))
+    return [metrics.gain_sdr(moments, gains) for moments in _moments(validation, "validation", sources)]
+
+
+def _moments(tracks: tuple[Track, ...], role: str, sources: Sequence[str]) -> list[metrics.Array]:
+    """Those of each track, (3, sources, seconds)."""
     each = [_track_moments(track) for track in tracks]
     moments = np.concatenate(each, axis=2)
     if moments.shape[2] == 0:
@@ -52,7 +63,7 @@ def _moments(tracks: tuple[Track, ...], role: str, sources: Sequence[str]) -> me
             "nothing but the mixture at a constant gain in half of the seconds or more, so that a volume knob "
             "separates them: replace these tracks."
         )
-    return moments
+    return each
 
 
 def _track_moments(track: Track) -> metrics.Array:

@@ -66,12 +66,19 @@ def write_study(path: Path, config: BaseModel) -> None:
     Place(path.parent).write(path, yaml.safe_dump(fields, sort_keys=False, allow_unicode=True), fsync=True)
 
 
-def read_study(path: Path, kind: type[BaseModel]) -> dict[str, Any]:
+_REMEDY = (
+    "put it back from a copy (report.html holds one), or delete it and give the search command of the study again with "
+    "all of its options; what was measured is kept, and options that differ are refused"
+)
+
+
+def read_study(path: Path, kind: type[BaseModel], remedy: str = _REMEDY) -> dict[str, Any]:
     """The fields of a study's file; those that it is too old to have are what they were in its time.
 
     Args:
         path: of the file.
         kind: the class that declares the fields.
+        remedy: what to do where it is torn.
 
     Raises:
         UserError: the file is missing, is torn, or was written by a later randsearch.
@@ -79,9 +86,9 @@ def read_study(path: Path, kind: type[BaseModel]) -> dict[str, Any]:
     try:
         text, raw = _read(path)
     except _NoOptionsError as error:
-        raise _torn(path, str(error).removeprefix(f"{path}: ").rstrip(".")) from None
+        raise _torn(path, str(error).removeprefix(f"{path}: ").rstrip("."), remedy) from None
     if "version" in raw:
-        return _versioned(path, raw, kind)
+        return _versioned(path, raw, kind, remedy)
     named = raw.keys()
     # A name that no release knew is told by name where the options are validated.
     known = named & {*_FIRST, *_LATER}
@@ -91,7 +98,7 @@ def read_study(path: Path, kind: type[BaseModel]) -> dict[str, Any]:
             "study was not made by `randsearch merge`; if it was, put the file back from a copy."
         )
     if known not in UNVERSIONED or not text.endswith("\n"):
-        raise _torn(path, "its last options are missing")
+        raise _torn(path, "its last options are missing", remedy)
     return {**added_since(kind, 1), **{name: value for name, value in _LATER.items() if name not in known}, **raw}
 
 
@@ -112,7 +119,7 @@ def load_options(path: Path, kind: type[BaseModel]) -> dict[str, Any]:
     return _versioned(path, raw, kind) if "version" in raw else raw
 
 
-def _versioned(path: Path, raw: dict[str, Any], kind: type[BaseModel]) -> dict[str, Any]:
+def _versioned(path: Path, raw: dict[str, Any], kind: type[BaseModel], remedy: str = _REMEDY) -> dict[str, Any]:
     version, latest = raw["version"], latest_version(kind)
     # Python's True is 1.
     if type(version) is int and version > latest and raw.get("end") is True:
@@ -120,7 +127,7 @@ def _versioned(path: Path, raw: dict[str, Any], kind: type[BaseModel]) -> dict[s
     fields = {name: value for name, value in raw.items() if name not in ("version", "end")}
     known = type(version) is int and 1 <= version <= latest
     if raw.get("end") is not True or not known or fields_of(kind, version) - fields.keys():
-        raise _torn(path, "its last options are missing")
+        raise _torn(path, "its last options are missing", remedy)
     return {**added_since(kind, version), **fields}
 
 
@@ -151,12 +158,8 @@ class _NoOptionsError(Exception):
     """A file does not hold a mapping of options."""
 
 
-def _torn(path: Path, why: str) -> UserError:
-    return UserError(
-        f"{path} is torn or damaged ({why}): put it back from a copy (report.html holds one), or delete it and give "
-        "the search command of the study again with all of its options; what was measured is kept, and options that "
-        "differ are refused."
-    )
+def _torn(path: Path, why: str, remedy: str) -> UserError:
+    return UserError(f"{path} is torn or damaged ({why}): {remedy}.")
 
 
 def _read(path: Path) -> tuple[str, dict[str, Any]]:
