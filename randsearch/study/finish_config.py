@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from randsearch.base.errors import UserError, explain, quoted
+from randsearch.data.augmentation import Augmentation
 from randsearch.study.options import Option, extendable
+from randsearch.training.recipe import Precision
+from randsearch.training.schedules import FinishName
 
 DEFAULT_NAME = "finish"
 
 _AS_STUDY = "the study's"
 
-Schedules = Literal["constant", "cosine", "plateau", "jnet"]
+_JNET = "the study's; of jnet"
+
+_OWN = ("steps", "schedule", "data_digest", "threads")
+"""What a study has too and a finish does not take over."""
+
+_OF_SCHEDULE: dict[str, dict[str, Any]] = {
+    "plateau": {"patience": 20},
+    "jnet": {"patience": 20, "learning_rate": 1e-4, "batch": 16},
+}
 
 Network = Annotated[str, Field(pattern=r"^[0-9a-f]{12}-[0-9]{1,19}$")]
 
@@ -43,23 +55,46 @@ class FinishConfig(BaseModel):
     steps: Annotated[int, Option(joined=max)] = Field(
         10_000, ge=1, le=2**31 - 1, description="Training steps at most; more add to a finish."
     )
-    schedule: Schedules = Field("cosine", description="Of the learning rate: constant, cosine, plateau or jnet.")
-    patience: int | None = Field(
-        None, ge=1, description="Validations without a lower loss after which training ends, or its stage does."
+    schedule: FinishName = Field("cosine", description="Of the learning rate: constant, cosine, plateau or jnet.")
+    patience: Annotated[int | None, Option(default="none; 20 of plateau and jnet")] = Field(
+        None, ge=1, description="Validations without a lower loss that end the training, or its stage."
     )
     data: Annotated[str, Option(default=_AS_STUDY)] = Field(
         description="To train on: musdb:PATH, musdbhq:PATH and others; same sources."
     )
     data_digest: Annotated[str, Option(asked=False)] = Field(description="Of what was found there.")
-    learning_rate: Annotated[float, Option(default=_AS_STUDY)] = Field(gt=0, lt=1, description="Of Adam.")
-    batch: Annotated[int, Option(default=_AS_STUDY)] = Field(ge=1, description="Crops a step.")
+    learning_rate: Annotated[float, Option(default=f"{_JNET} 1e-4")] = Field(gt=0, lt=1, description="Of Adam.")
+    batch: Annotated[int, Option(default=f"{_JNET} 16")] = Field(ge=1, description="Crops a step.")
     segment: Annotated[int, Option(default=_AS_STUDY)] = Field(ge=64, description="Samples a crop.")
     validate_every: Annotated[int, Option(default=_AS_STUDY)] = Field(ge=1, description="Steps between validations.")
+    weight_decay: Annotated[float, Option(default=_AS_STUDY)] = Field(
+        ge=0, lt=1, description="Of kernels, apart from the gradient."
+    )
+    clip: Annotated[float | None, Option(default=_AS_STUDY)] = Field(
+        gt=0, description="Largest norm of the gradient."
+    )
+    ema: Annotated[float, Option(default=_AS_STUDY)] = Field(
+        ge=0, lt=1, description="Decay of a moving average of the weights, which is scored; 0 for none."
+    )
+    augment: Annotated[tuple[Augmentation, ...], Option(default=_AS_STUDY)] = Field(
+        description="Of gains, remix, swap, signs; with commas, or none."
+    )
+    precision: Annotated[Precision, Option(default=_AS_STUDY)] = Field(
+        description="Of training steps: float32, tf32 or bf16."
+    )
+    compiled: Annotated[bool, Option(default=_AS_STUDY)] = Field(
+        description="Compile training steps with torch.compile."
+    )
     from_scratch: bool = Field(False, description="Begin anew instead of from the searched network's weights.")
     device: Annotated[str, Option(default=_AS_STUDY)] = Field(
         pattern=r"^(cpu|cuda(:\d+)?)$", description="auto, cpu or cuda:N."
     )
     threads: Annotated[int, Option(default="one a core")] = Field(ge=1, description="Threads to compute with.")
+
+    @field_validator("augment", mode="before")
+    @classmethod
+    def _nothing(cls, names: Any) -> Any:
+        return () if list(names) == ["none"] else tuple(dict.fromkeys(names))
 
     @classmethod
     def create(cls, options: dict[str, Any], where: str) -> Self:
@@ -72,6 +107,17 @@ class FinishConfig(BaseModel):
             return cls(**options)
         except ValidationError as error:
             raise explain(error, where) from None
+
+    @classmethod
+    def as_study(cls, study: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+        """What a new finish has where nothing else is asked for.
+
+        Args:
+            study: the study's options.
+            options: those that were asked for.
+        """
+        shared = {name: study[name] for name in cls.model_fields if name in study and name not in _OWN}
+        return {**shared, **_OF_SCHEDULE.get(str(options.get("schedule")), {})}
 
     def continued_by(self, asked: Self, name: str) -> Self:
         """The finish continued as asked: networks and steps add up.

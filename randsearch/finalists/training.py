@@ -1,0 +1,242 @@
+"""Trains one network of a finish for one of its parts, and keeps its curve, its weights and TensorBoard's events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from randsearch.base.files import Place
+from randsearch.base.layout import CHECKPOINT_FILE, EVENTS_FILE, WEIGHTS_FILE, StudyFolder
+from randsearch.base.seeds import derive
+from randsearch.data import Crops, Dataset, Track
+from randsearch.finalists import events
+from randsearch.finalists.progress import FinishProgress
+from randsearch.finalists.winner import Finalist
+from randsearch.models.sizing import lengths
+from randsearch.models.wave_unet import WaveUNet
+from randsearch.study.config import StudyConfig
+from randsearch.study.finish_config import FinishConfig
+from randsearch.study.finishes import Validated, best_of, read_curve, write_curve
+from randsearch.training.checkpoints import Checkpoint, Progress
+from randsearch.training.loop import Trained, Validation, evaluate, train
+from randsearch.training.recipe import Recipe
+from randsearch.training.schedules import Schedule, schedule
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all networks of a finish share.
+
+    Attributes:
+        config: the study's configuration.
+        options: of the finish.
+        folder: the study's folder.
+        name: of the finish.
+        data: of the study.
+        tracks: to train on.
+        validation: what the study's networks are scored on.
+        console: where progress is shown.
+    """
+
+    config: StudyConfig
+    options: FinishConfig
+    folder: Path
+    name: str
+    data: Dataset
+    tracks: tuple[Track, ...]
+    validation: tuple[Track, ...]
+    console: Console
+
+    @property
+    def place(self) -> Place:
+        """The study, as the only door to write there."""
+        return Place(self.folder)
+
+    @property
+    def device(self) -> torch.device:
+        """Where networks are computed."""
+        return torch.device(self.options.device)
+
+    @property
+    def recipe(self) -> Recipe:
+        """How they train."""
+        return Recipe(**{each.name: getattr(self.options, each.name) for each in fields(Recipe)})
+
+    def home(self, finalist: Finalist) -> Path:
+        """Folder of a network."""
+        return StudyFolder(self.folder).finish(self.name).home(finalist.network)
+
+    def crops(self, finalist: Finalist, part: int) -> Crops:
+        """Crops in an order of their own, the same for all finishes of the network, so that they compare."""
+        size = lengths(finalist.architecture, self.options.segment)
+        return Crops(
+            tracks=self.tracks,
+            batch=self.options.batch,
+            input_length=size.input,
+            output_length=size.output,
+            seed=derive("crops", finalist.architecture.hash, "finish", finalist.seed, part),
+            augment=self.options.augment,
+            pads=self.data.task.pads,
+        )
+
+
+class _Followed(Checkpoint):
+    """A checkpoint whose training is told to people each time that it is saved.
+
+    Args:
+        setup: of the finish.
+        finalist: that is trained.
+        part: of the finish.
+        begins: steps of the parts before.
+        schedule: of this part.
+    """
+
+    def __init__(self, setup: Setup, finalist: Finalist, part: int, begins: int, schedule: Schedule) -> None:
+        self._setup, self._part, self._begins, self._schedule = setup, part, begins, schedule
+        self._home = setup.home(finalist)
+        self._architecture = finalist.architecture
+        known = read_curve(setup.place, self._home)
+        self._before = tuple(row for row in known if row.part < part)
+        self._times = {row.step: row.time for row in known if row.part == part}
+        self._written: float | None = None
+        self.step = begins
+        self.best = max((row.score for row in known), default=None)
+        super().__init__(setup.place, self._home / CHECKPOINT_FILE, _run(setup, finalist, part))
+
+    def load(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> Progress | None:
+        """Puts the training where it was left."""
+        found = super().load(network, optimiser)
+        self.step = self._begins + (found.step if found else 0)
+        return found
+
+    def save(self, progress: Progress, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+        """Writes the checkpoint, and then what follows from it."""
+        super().save(progress, network, optimiser)
+        self.follow(progress)
+
+    def validated(self, found: Validation, every: int, steps: int) -> None:
+        """Takes note of a validation.
+
+        Args:
+            found: by it.
+            every: steps from one to the next.
+            steps: of all parts up to this one.
+        """
+        taken = self.step - self._begins
+        self.step = min(self._begins + (taken // every + 1) * every, steps)
+        self._times.setdefault(self.step, time.time())
+        self.best = found.score if self.best is None else max(self.best, found.score)
+
+    def follow(self, progress: Progress | Trained) -> None:
+        """Brings the network's files up to where its training is.
+
+        Raises:
+            PlaceError: one cannot be written.
+        """
+        own, place = tuple(self._rows(progress)), self._setup.place
+        best = best_of(own)
+        if best is not None and best.score != self._written and _is_better(best, self._before):
+            _write_weights(place, self._home, progress.best_weights, self._architecture.model_dump_json())
+            self._written = best.score
+        curve = (*self._before, *own)
+        write_curve(place, self._home, curve)
+        events.keep_up(place, self._home / EVENTS_FILE, map(_point, curve))
+
+    def _rows(self, progress: Progress | Trained) -> Iterable[Validated]:
+        losses, options = progress.validation_losses, self._setup.options
+        found = zip(progress.curve, losses, progress.losses, strict=True)
+        for number, ((step, score), (_, validation_loss), loss) in enumerate(found):
+            before = losses[:number]
+            at = self._begins + step
+            yield Validated(
+                part=self._part,
+                step=at,
+                score=score,
+                validation_loss=validation_loss,
+                loss=loss,
+                learning_rate=options.learning_rate * self._schedule.rate(step - 1, before),
+                batch=options.batch * self._schedule.batch(before),
+                time=self._times.setdefault(at, time.time()),
+            )
+
+
+def train_part(setup: Setup, finalist: Finalist, network: WaveUNet, part: int, begins: int) -> Trained:
+    """Trains a network for one part of a finish, from its checkpoint if there is one.
+
+    Args:
+        setup: of the finish.
+        finalist: as the search left it.
+        network: with the weights to begin with.
+        part: which.
+        begins: steps that the parts before took.
+
+    Raises:
+        DivergedError: the training went wrong; what it was until then is kept.
+        StoppedError: it is to stop; the checkpoint holds all that was done.
+    """
+    options, recipe = setup.options, setup.recipe
+    steps = options.parts[part] - begins
+    own = schedule(options.schedule, steps, patience=options.patience)
+    followed = _Followed(setup, finalist, part, begins, own)
+
+    def validate(current: WaveUNet) -> Validation:
+        found = evaluate(current, setup.validation, setup.data.sample_rate, setup.device)
+        followed.validated(found, recipe.validate_every, options.parts[part])
+        progress.advance(followed.step, followed.best or found.score)
+        return found
+
+    with FinishProgress(setup.console, finalist.network, options.parts[part], begins) as progress:
+        trained = train(
+            network,
+            setup.crops(finalist, part),
+            validate,
+            recipe=recipe,
+            schedule=own,
+            steps=steps,
+            device=setup.device,
+            checkpoint=followed,
+        )
+    followed.follow(trained)
+    return trained
+
+
+def _run(setup: Setup, finalist: Finalist, part: int) -> dict[str, Any]:
+    """What decides the numbers of a part."""
+    left_out = ("networks", "parts", "steps", "data", "device")
+    return {
+        "finish": setup.name,
+        "network": finalist.network,
+        "part": part,
+        "ends": setup.options.parts[part],
+        "options": setup.options.model_dump(mode="json", exclude=set(left_out)),
+        "validation": [(track.name, track.start, track.stop) for track in setup.validation],
+        "device": setup.device.type,
+    }
+
+
+def _is_better(best: Validated, before: Sequence[Validated]) -> bool:
+    return all(best.score > row.score for row in before)
+
+
+def _write_weights(place: Place, home: Path, weights: Mapping[str, Tensor], architecture: str) -> None:
+    content = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
+    place.write(home / WEIGHTS_FILE, save(content, metadata={"architecture": architecture}))
+
+
+def _point(row: Validated) -> events.Point:
+    values = {
+        "validation/sdr_db": row.score,
+        "validation/loss": row.validation_loss,
+        "training/loss": row.loss,
+        "training/learning_rate": row.learning_rate,
+        "training/batch": row.batch,
+    }
+    return events.Point(row.step, row.time, values)
