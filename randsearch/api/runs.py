@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,26 +85,17 @@ def run(
     if isinstance(place.get("devices"), str):
         place["devices"] = _listed(place["devices"])
     place |= {"results": results, "cache": cache, "workers": workers}
-    machine = Machine.create(place, _console(progress=progress))
+    machine = Machine.create(place, make_console(progress=progress))
     return _run(asked, replace(machine, functions=functions, on_measured=on_measured))
 
 
 def _run(options: dict[str, Any], machine: Machine) -> Path:
-    from randsearch.base.stopping import StoppedError
     from randsearch.running.session import resolve, search
     from randsearch.study.findings import analyse_study
 
-    try:
+    with interruptible():
         config, dataset = resolve(options, machine)
         folder = search(config, dataset, machine)
-    except StoppedError as stop:
-        if stop.number == signal.SIGTERM:
-            sys.exit(128 + signal.SIGTERM)
-        raise KeyboardInterrupt from None
-    except CallbackError as error:
-        raise error.raised from None
-    except OSError as error:
-        raise refused_file(error, "make the same call again") from error
     if config.train != "none":
         try:
             said = analyse_study(folder, storage=config.storage).unlogged
@@ -112,6 +104,23 @@ def _run(options: dict[str, Any], machine: Machine) -> Path:
         if said:
             machine.console.print(said, highlight=False, markup=False)
     return folder
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raises what stops a command, or fails in it, as the caller of a function expects it."""
+    from randsearch.base.stopping import StoppedError
+
+    try:
+        yield
+    except StoppedError as stop:
+        if stop.number == signal.SIGTERM:
+            sys.exit(128 + signal.SIGTERM)
+        raise KeyboardInterrupt from None
+    except CallbackError as error:
+        raise error.raised from None
+    except OSError as error:
+        raise refused_file(error, "make the same call again") from error
 
 
 def _settle_measures(asked: dict[str, Any]) -> Mapping[str, bytes]:
@@ -144,7 +153,7 @@ def _listed(value: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(part.strip() for part in parts if part.strip())
 
 
-def _console(*, progress: bool) -> Console:
+def make_console(*, progress: bool) -> Console:
     """Where a search prints: plain lines in a notebook, whose widgets nobody needs to have installed."""
     from rich.console import Console
 

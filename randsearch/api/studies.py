@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from randsearch.api.agreements import Agreement
-from randsearch.api.runs import MACHINE_OPTIONS, STUDY_OPTIONS, CallbackError, run
+from randsearch.api.runs import MACHINE_OPTIONS, STUDY_OPTIONS, CallbackError, interruptible, make_console, run
 from randsearch.base.errors import UserError
 from randsearch.base.layout import StudyFolder
 from randsearch.models.architecture import Architecture
 from randsearch.running.machine import Machine
 from randsearch.study.config import StudyConfig
+from randsearch.study.finish_config import DEFAULT_NAME
 from randsearch.study.folders import load_config, located
 
 if TYPE_CHECKING:
@@ -162,12 +163,15 @@ class Study:
             return figure
         raise UserError(reasons[0])
 
-    def network(self, architecture: str | Architecture | None = None, *, seed: int | None = None) -> WaveUNet:
+    def network(
+        self, architecture: str | Architecture | None = None, *, seed: int | None = None, finish: str | None = None
+    ) -> WaveUNet:
         """A trained network with its weights, in evaluation mode.
 
         Args:
             architecture: itself or its hash; the best trained by default.
             seed: of its training; its best by default.
+            finish: in which it was trained on; whatever is best by default.
 
         Returns:
             a `torch.nn.Module`.
@@ -187,7 +191,7 @@ class Study:
         from randsearch.finalists.loading import load_network
         from randsearch.study.candidates import signal
 
-        return load_network(self._finalist(architecture, seed), signal(self.config))
+        return load_network(self._finalist(architecture, seed, finish), signal(self.config))
 
     @property
     def optuna(self) -> optuna.Study:
@@ -237,6 +241,72 @@ class Study:
         search(study=self.name, results=self.folder.parent, train=top if top == "all" else f"top:{top}", **given)
         return self
 
+    def finish(
+        self,
+        top: int | None = None,
+        *,
+        name: str = DEFAULT_NAME,
+        architecture: str | Architecture | None = None,
+        seed: int | None = None,
+        cache: str | Path | None = None,
+        progress: bool = True,
+        **options: Any,
+    ) -> pd.DataFrame:
+        """Trains the best networks on, from where the search left them; the same call again goes on with it.
+
+        Args:
+            top: how many of the best trained architectures, one after the other; 1 by default.
+            name: of the finish; several may lie side by side.
+            architecture: itself or its hash, instead of the best.
+            seed: of its training in the search; its best by default.
+            cache: of decoded audio; the user's own by default.
+            progress: whether to print how far it is.
+            options: of `randsearch finish`, with underscores: `steps`, `schedule`, `patience`, `learning_rate`,
+                `batch`, `augment`, `data`, `from_scratch`, `device` and others; what is left out is the study's.
+
+        Returns:
+            what `finishes` says of it.
+
+        Raises:
+            UserError: an option is wrong, the finish exists with others, or nothing was trained.
+            KeyboardInterrupt: it was interrupted; the same call goes on.
+
+        Example:
+            >>> study.finish(steps=200_000, schedule="jnet", patience=20)  # doctest: +SKIP
+        """
+        from randsearch.finalists.finishing import Chosen, finish
+
+        if top is not None:
+            _check_positive(top=top)
+        if top is not None and architecture is not None:
+            raise UserError("finish takes either a number of the best architectures or one architecture.")
+        name_of = architecture.hash if isinstance(architecture, Architecture) else architecture
+        where = {"results": self.folder.parent, "cache": cache, "workers": 1}
+        machine = Machine.create(where, make_console(progress=progress))
+        with interruptible():
+            finish(self.config, self.folder, name, Chosen(top, name_of, seed), options, machine)
+        return self.finishes(name)
+
+    def finishes(self, name: str | None = None) -> pd.DataFrame:
+        """How the networks that are trained on stand.
+
+        Args:
+            name: of one finish; all by default.
+
+        Returns:
+            one row a network: `finish`, `architecture`, `seed`, `steps` taken, `planned`, `score` in dB at its best
+            `step`, `state`, and how far it is above the searched network and the best constant gain in dB, each with
+            the ends of its interval over validation tracks.
+
+        Raises:
+            UserError: there is no such finish.
+        """
+        import pandas as pd
+
+        from randsearch.study.finishes import read_finished
+
+        return pd.DataFrame([each.to_row() for each in read_finished(self.folder, name)])
+
     def report(self) -> Path:
         """Writes one self-contained HTML file: verdict, tables, plots, audio, and how to repeat the study.
 
@@ -254,6 +324,7 @@ class Study:
         self,
         top: int = 3,
         *,
+        finish: str | None = None,
         workers: int | None = None,
         cache: str | Path | None = None,
         on_done: Callable[[str], None] = lambda _: None,
@@ -262,6 +333,7 @@ class Study:
 
         Args:
             top: how many networks.
+            finish: whose networks alone are scored; whatever is best by default.
             workers: processes; one a core by default.
             cache: of decoded audio; the user's own by default.
             on_done: told the network and the track of each that is scored.
@@ -277,7 +349,8 @@ class Study:
         where = None if cache is None else Path(cache)
         _check_positive(top=top)
         processes = Machine.create({"workers": workers}).jobs()
-        return evaluate_finalists(self.config, self.folder, top, workers=processes, cache=where, on_done=on_done)
+        how: dict[str, Any] = {"finish": finish, "workers": processes, "cache": where, "on_done": on_done}
+        return evaluate_finalists(self.config, self.folder, top, **how)
 
     def separate(
         self,
@@ -286,6 +359,7 @@ class Study:
         output: str | Path | None = None,
         architecture: str | Architecture | None = None,
         seed: int | None = None,
+        finish: str | None = None,
     ) -> list[Path]:
         """Separates a file with a trained network, block by block; the stems have its rate, channels and length.
 
@@ -294,6 +368,7 @@ class Study:
             output: folder for the stems; `separated/SONG` by default.
             architecture: itself or its hash; the best trained by default.
             seed: of its training; its best by default.
+            finish: in which it was trained on; whatever is best by default.
 
         Returns:
             the files written, one a source.
@@ -309,7 +384,8 @@ class Study:
         from randsearch.finalists.separation import Separator, separate_file
 
         config = self.config
-        separator = Separator(self.network(architecture, seed=seed), TASKS[config.task].source_names, config.audio.rate)
+        network = self.network(architecture, seed=seed, finish=finish)
+        separator = Separator(network, TASKS[config.task].source_names, config.audio.rate)
         return separate_file(separator, Path(song), Path(output or Path("separated") / Path(song).stem))
 
     def export(
@@ -318,13 +394,15 @@ class Study:
         output: str | Path | None = None,
         architecture: str | Architecture | None = None,
         seed: int | None = None,
+        finish: str | None = None,
     ) -> list[Path]:
         """Writes a trained network as weights, as YAML, and as a program that needs PyTorch alone (`torch.export`).
 
         Args:
-            output: folder; `exported/HASH-SEED` in the study's own by default.
+            output: folder; `exported/` and the network's name in the study's own by default.
             architecture: itself or its hash; the best trained by default.
             seed: of its training; its best by default.
+            finish: in which it was trained on; whatever is best by default.
 
         Returns:
             the files written.
@@ -334,17 +412,17 @@ class Study:
         """
         from randsearch.finalists.export import export
 
-        finalist = self._finalist(architecture, seed)
+        finalist = self._finalist(architecture, seed, finish)
         if output is not None:
             return export(self.config, finalist, Path(output))
         own = StudyFolder(self.folder)
         return export(self.config, finalist, own.exported(finalist.name), own.place)
 
-    def _finalist(self, architecture: str | Architecture | None, seed: int | None) -> Finalist:
+    def _finalist(self, architecture: str | Architecture | None, seed: int | None, finish: str | None) -> Finalist:
         from randsearch.finalists.winner import find
 
         name = architecture.hash if isinstance(architecture, Architecture) else architecture
-        return find(self.folder, name, seed)
+        return find(self.folder, name, seed, finish)
 
     def _examined(self, resamples: int = 2000) -> Findings:
         path = StudyFolder(self.folder).table

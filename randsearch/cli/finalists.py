@@ -2,24 +2,60 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from randsearch.cli.declared import Given, takes
 from randsearch.cli.options import RESULTS, Cache, Results, Storage, Study, Workers, make_console
+from randsearch.study.finish_config import DEFAULT_NAME, FinishConfig
 
 finalists = typer.Typer()
 
 Hash = Annotated[str | None, typer.Option("--architecture", metavar="HASH", help="Default: the best trained.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of its training; default: its best.")]
+Finish = Annotated[
+    str | None, typer.Option("--finish", metavar="FINISH", help="Networks of this finish; default: whatever is best.")
+]
 Output = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Where to write.")]
+
+
+@finalists.command()
+@takes(options=FinishConfig)
+def finish(
+    name: Study,
+    top: Annotated[int | None, typer.Option(min=1, help="How many of the best trained; default: 1.")] = None,
+    architecture: Hash = None,
+    seed: Seed = None,
+    named: Annotated[str, typer.Option("--as", metavar="FINISH", help="Name of the finish.")] = DEFAULT_NAME,
+    *,
+    options: Given,
+    results: Results = RESULTS,
+    cache: Cache = None,
+) -> None:
+    """Trains the best networks of a study on, with any budget and schedule, from where the search left them.
+
+    The same command again goes on where it stood; more --steps add a part with a schedule of its own. Several finishes
+    lie side by side, each under its name.
+    """
+    from randsearch.api import load_study
+
+    study = load_study(name, results=results)
+    try:
+        study.finish(top, name=named, architecture=architecture, seed=seed, cache=cache, **options)
+    except KeyboardInterrupt:
+        print("randsearch: stopped; the same command goes on where it stood.", file=sys.stderr)
+        raise typer.Exit(128 + signal.SIGINT) from None
 
 
 @finalists.command()
 def evaluate(
     name: Study,
     top: Annotated[int, typer.Option(min=1, help="How many of the best trained architectures.")] = 3,
+    finish: Finish = None,
     workers: Workers = None,
     results: Results = RESULTS,
     cache: Cache = None,
@@ -37,13 +73,14 @@ def evaluate(
     def tell(done: str) -> None:
         console.print(f"scored {done}", highlight=False, markup=False)
 
-    found = load_study(name, results=results).evaluate(top, workers=workers, cache=cache, on_done=tell)
+    found = load_study(name, results=results).evaluate(top, finish=finish, workers=workers, cache=cache, on_done=tell)
     printed = ["median", "mad", "mean", "sd", "median_of_medians", "windows", "windows_left_out"]
     headings = ["network", "source", "median", "MAD", "mean", "SD", "track\nmedians", "windows", "left\nout"]
     table = Table(*headings, box=None, padding=(0, 1, 0, 0), title="SDR on the test subset in dB (museval)")
     for row in found.to_dict(orient="records"):
         cells = (f"{row[key]:.2f}" if isinstance(row[key], float) else str(row[key]) for key in printed)
-        table.add_row(f"{row['architecture']}-{row['seed']}", row["source"], *cells)
+        network = "-".join(filter(None, (row["architecture"], str(row["seed"]), row["finish"])))
+        table.add_row(network, row["source"], *cells)
     console.print(table)
     console.print(
         "median, MAD, mean and SD: of the windows of all tracks together; track medians: their median", highlight=False
@@ -57,6 +94,7 @@ def separate(
     song: Annotated[Path, typer.Argument(metavar="SONG", help="An audio file of any length and rate.")],
     architecture: Hash = None,
     seed: Seed = None,
+    finish: Finish = None,
     output: Output = None,
     results: Results = RESULTS,
 ) -> None:
@@ -64,7 +102,7 @@ def separate(
     from randsearch.api import load_study
 
     study = load_study(name, results=results)
-    for path in study.separate(song, output=output, architecture=architecture, seed=seed):
+    for path in study.separate(song, output=output, architecture=architecture, seed=seed, finish=finish):
         make_console().print(str(path), highlight=False, markup=False)
 
 
@@ -73,16 +111,18 @@ def export(
     name: Study,
     architecture: Hash = None,
     seed: Seed = None,
+    finish: Finish = None,
     output: Output = None,
     results: Results = RESULTS,
 ) -> None:
     """Writes a trained network as weights, as YAML, and as a program that needs PyTorch alone (torch.export).
 
-    They go into results/NAME/exported/HASH-SEED unless told otherwise.
+    They go into a folder of results/NAME/exported unless told otherwise.
     """
     from randsearch.api import load_study
 
-    for path in load_study(name, results=results).export(output=output, architecture=architecture, seed=seed):
+    study = load_study(name, results=results)
+    for path in study.export(output=output, architecture=architecture, seed=seed, finish=finish):
         make_console().print(str(path), highlight=False, markup=False)
 
 

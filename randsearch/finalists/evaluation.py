@@ -63,6 +63,7 @@ def evaluate_finalists(
     folder: Path,
     top: int,
     *,
+    finish: str | None = None,
     workers: int = 1,
     cache: Path | None = None,
     on_done: Callable[[str], None] = lambda _: None,
@@ -73,6 +74,7 @@ def evaluate_finalists(
         config: the study's configuration.
         folder: the study's folder.
         top: how many networks.
+        finish: whose networks alone are scored; None is whatever is best.
         workers: processes.
         cache: of decoded audio.
         on_done: told of each track when it is scored.
@@ -84,7 +86,7 @@ def evaluate_finalists(
         UserError: nothing was trained, there is no test subset, or a file is missing or cannot be written.
     """
     require_museval()
-    finalists, names = best(folder, top), TASKS[config.task].source_names
+    finalists, names = best(folder, top, finish), TASKS[config.task].source_names
     for finalist in finalists:
         load_network(finalist, signal(config))  # A damaged file is better known now than hours later.
     tracks = open_test(config.data, config.audio, cache=cache, progress=True)
@@ -140,6 +142,7 @@ def summarise(
             {
                 "architecture": finalist.architecture.hash,
                 "seed": finalist.seed,
+                "finish": finalist.finish or "",
                 "validation": finalist.score,
                 "source": source,
                 "median": middle,

@@ -75,6 +75,7 @@ def _describe(config: StudyConfig, finalist: Finalist, shape: Lengths) -> dict[s
         "hash": finalist.architecture.hash,
         "study": config.study,
         "seed": finalist.seed,
+        **({} if finalist.finish is None else {"finish": finalist.finish, "step": finalist.step}),
         "validation_sdr_db": finalist.score,
         "task": config.task,
         "sources": list(TASKS[config.task].source_names),

@@ -13,6 +13,15 @@ from randsearch.models.layers import Signal
 from randsearch.models.wave_unet import WaveUNet
 
 
+def has_weights(finalist: Finalist) -> bool:
+    """Whether the weights of a network were kept.
+
+    Raises:
+        PlaceError: a link is in their place.
+    """
+    return finalist.place.has(finalist.home / WEIGHTS_FILE)
+
+
 def load_network(finalist: Finalist, signal: Signal) -> WaveUNet:
     """The network with its trained weights, in evaluation mode.
 
@@ -32,8 +41,8 @@ def load_network(finalist: Finalist, signal: Signal) -> WaveUNet:
         weights = load_file(finalist.place.checked(path))
     except OSError as error:
         raise UserError(
-            f"{path} cannot be read ({error.strerror or 'no such file'}): weights lie there unless --keep left them out, "
-            "or the study was copied without them."
+            f"{path} cannot be read ({error.strerror or 'no such file'}): weights lie there, unless --keep left them "
+            "out or the study was copied without them."
         ) from None
     except SafetensorError as error:
         raise UserError(f"{path} is damaged ({error}): take it from where the study was run.") from None

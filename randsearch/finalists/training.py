@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,28 @@ class Setup:
         """How they train."""
         return Recipe(**{each.name: getattr(self.options, each.name) for each in fields(Recipe)})
 
-    def home(self, finalist: Finalist) -> Path:
-        """Folder of a network."""
-        return StudyFolder(self.folder).finish(self.name).home(finalist.network)
+    def home(self, searched: Finalist) -> Path:
+        """Folder of a network.
+
+        Args:
+            searched: the network as the search left it.
+        """
+        return StudyFolder(self.folder).finish(self.name).home(searched.network)
+
+    def finalist(self, searched: Finalist) -> Finalist:
+        """A network with its best weights so far.
+
+        Args:
+            searched: the same as the search left it.
+        """
+        home = self.home(searched)
+        best = best_of(read_curve(self.place, home))
+        assert best is not None  # there are weights, which are written at a validation
+        return replace(searched, score=best.score, home=home, finish=self.name, step=best.step)
+
+    def say(self, line: str) -> None:
+        """Prints a line."""
+        self.console.print(line, highlight=False, markup=False)
 
     def crops(self, finalist: Finalist, part: int) -> Crops:
         """Crops in an order of their own, the same for all finishes of the network, so that they compare."""
@@ -97,24 +117,34 @@ class _Followed(Checkpoint):
         part: of the finish.
         begins: steps of the parts before.
         schedule: of this part.
+        progress: where it is shown.
     """
 
-    def __init__(self, setup: Setup, finalist: Finalist, part: int, begins: int, schedule: Schedule) -> None:
+    def __init__(
+        self, setup: Setup, finalist: Finalist, part: int, begins: int, schedule: Schedule, progress: FinishProgress
+    ) -> None:
         self._setup, self._part, self._begins, self._schedule = setup, part, begins, schedule
+        self._progress = progress
         self._home = setup.home(finalist)
         self._architecture = finalist.architecture
         known = read_curve(setup.place, self._home)
         self._before = tuple(row for row in known if row.part < part)
         self._times = {row.step: row.time for row in known if row.part == part}
         self._written: float | None = None
-        self.step = begins
-        self.best = max((row.score for row in known), default=None)
+        self._step = begins
+        self._best = max((row.score for row in known), default=-math.inf)
         super().__init__(setup.place, self._home / CHECKPOINT_FILE, _run(setup, finalist, part))
 
     def load(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> Progress | None:
         """Puts the training where it was left."""
         found = super().load(network, optimiser)
-        self.step = self._begins + (found.step if found else 0)
+        if found is None and self._times:
+            self._setup.say(
+                f"there is no checkpoint in {self._home} that can be used (none was saved, it is damaged, or another "
+                "PyTorch wrote it): this part begins anew"
+            )
+        self._step = self._begins + (found.step if found else 0)
+        self._progress.begin(self._step)
         return found
 
     def save(self, progress: Progress, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
@@ -122,18 +152,14 @@ class _Followed(Checkpoint):
         super().save(progress, network, optimiser)
         self.follow(progress)
 
-    def validated(self, found: Validation, every: int, steps: int) -> None:
-        """Takes note of a validation.
-
-        Args:
-            found: by it.
-            every: steps from one to the next.
-            steps: of all parts up to this one.
-        """
-        taken = self.step - self._begins
-        self.step = min(self._begins + (taken // every + 1) * every, steps)
-        self._times.setdefault(self.step, time.time())
-        self.best = found.score if self.best is None else max(self.best, found.score)
+    def validated(self, found: Validation) -> None:
+        """Takes note of a validation."""
+        options, taken = self._setup.options, self._step - self._begins
+        due = self._begins + (taken // options.validate_every + 1) * options.validate_every
+        self._step = min(due, options.parts[self._part])
+        self._best = max(self._best, found.score)
+        self._times.setdefault(self._step, time.time())
+        self._progress.advance(self._step, self._best)
 
     def follow(self, progress: Progress | Trained) -> None:
         """Brings the network's files up to where its training is.
@@ -182,23 +208,22 @@ def train_part(setup: Setup, finalist: Finalist, network: WaveUNet, part: int, b
         DivergedError: the training went wrong; what it was until then is kept.
         StoppedError: it is to stop; the checkpoint holds all that was done.
     """
-    options, recipe = setup.options, setup.recipe
+    options = setup.options
     steps = options.parts[part] - begins
     own = schedule(options.schedule, steps, patience=options.patience)
-    followed = _Followed(setup, finalist, part, begins, own)
+    with FinishProgress(setup.console, finalist.network, options.parts[part]) as progress:
+        followed = _Followed(setup, finalist, part, begins, own, progress)
 
-    def validate(current: WaveUNet) -> Validation:
-        found = evaluate(current, setup.validation, setup.data.sample_rate, setup.device)
-        followed.validated(found, recipe.validate_every, options.parts[part])
-        progress.advance(followed.step, followed.best or found.score)
-        return found
+        def validate(current: WaveUNet) -> Validation:
+            found = evaluate(current, setup.validation, setup.data.sample_rate, setup.device)
+            followed.validated(found)
+            return found
 
-    with FinishProgress(setup.console, finalist.network, options.parts[part], begins) as progress:
         trained = train(
             network,
             setup.crops(finalist, part),
             validate,
-            recipe=recipe,
+            recipe=setup.recipe,
             schedule=own,
             steps=steps,
             device=setup.device,

@@ -80,7 +80,7 @@ def best(folder: Path, top: int, finish: str | None = None) -> list[Finalist]:
     chosen: dict[str, Finalist | None] = {}
     for _, name, finalist in sorted(ranked, key=lambda entry: -entry[0]):
         chosen.setdefault(name, finalist)
-    return [finalist or searched(folder, table, name) for name, finalist in list(chosen.items())[:top]]
+    return [finalist or _searched(folder, table, name) for name, finalist in list(chosen.items())[:top]]
 
 
 def best_searched(folder: Path, top: int) -> list[Finalist]:
@@ -94,7 +94,21 @@ def best_searched(folder: Path, top: int) -> list[Finalist]:
         UserError: nothing was trained, or the table does not make sense.
     """
     table = _table(folder)
-    return [searched(folder, table, name) for name in list(_trained(folder, table))[:top]]
+    return [_searched(folder, table, name) for name in list(_trained(folder, table))[:top]]
+
+
+def find_searched(folder: Path, name: str, seed: int | None = None) -> Finalist:
+    """A network as the search left it.
+
+    Args:
+        folder: the study's folder.
+        name: hash of its architecture.
+        seed: of its training; None is its best.
+
+    Raises:
+        UserError: it was not trained, or the name is not that of an architecture.
+    """
+    return _searched(folder, _table(folder), name, seed)
 
 
 def find(folder: Path, name: str | None, seed: int | None, finish: str | None = None) -> Finalist:
@@ -113,7 +127,7 @@ def find(folder: Path, name: str | None, seed: int | None, finish: str | None = 
         name = best(folder, 1, finish)[0].architecture.hash
     table = _table(folder)
     if finish is None:
-        known = [searched(folder, table, name, seed), *_finished(folder, table)]
+        known = [_searched(folder, table, name, seed), *_finished(folder, table)]
     else:
         known = _of_finish(folder, finish)
     fitting = [each for each in known if each.architecture.hash == name and seed in (None, each.seed)]
@@ -123,18 +137,7 @@ def find(folder: Path, name: str | None, seed: int | None, finish: str | None = 
     return max(fitting, key=lambda each: each.score)
 
 
-def searched(folder: Path, table: pd.DataFrame, name: str, seed: int | None = None) -> Finalist:
-    """A network as the search left it.
-
-    Args:
-        folder: the study's folder.
-        table: its measurements.
-        name: hash of its architecture.
-        seed: of its training; None is its best.
-
-    Raises:
-        UserError: it was not trained, or the name is not that of an architecture.
-    """
+def _searched(folder: Path, table: pd.DataFrame, name: str, seed: int | None = None) -> Finalist:
     if not _HASH.fullmatch(name):
         raise UserError(f"{name!r} does not name an architecture: twelve of the characters 0 to 9 and a to f do.")
     row = scores(table, "trained").to_dict(orient="index").get(name, {})

@@ -73,7 +73,7 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
                 run.load(agreed, machine.functions)
     for device in machine.devices or (asked.device,):
         if machine.executor == "local":
-            _check_device(device)
+            check_device(device)
             precision.check(recipe(asked), torch.device(device))
     dataset = _open_data(asked, machine)
     # Refuses tracks shorter than a segment.
@@ -130,7 +130,12 @@ def _every(measures: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for name in measures for each in (registry if name == "all" else [name])))
 
 
-def _check_device(name: str) -> None:
+def check_device(name: str) -> None:
+    """Refuses a GPU that is not there.
+
+    Raises:
+        UserError: says so.
+    """
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UserError(f"the device {name} is not on this machine: choose --device cpu, or auto.")

@@ -70,9 +70,7 @@ class FinishConfig(BaseModel):
     weight_decay: Annotated[float, Option(default=_AS_STUDY)] = Field(
         ge=0, lt=1, description="Of kernels, apart from the gradient."
     )
-    clip: Annotated[float | None, Option(default=_AS_STUDY)] = Field(
-        gt=0, description="Largest norm of the gradient."
-    )
+    clip: Annotated[float | None, Option(default=_AS_STUDY)] = Field(gt=0, description="Largest norm of the gradient.")
     ema: Annotated[float, Option(default=_AS_STUDY)] = Field(
         ge=0, lt=1, description="Decay of a moving average of the weights, which is scored; 0 for none."
     )

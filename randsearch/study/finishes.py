@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from filelock import Timeout
 
@@ -65,22 +65,22 @@ class Result:
         steps: taken in all.
         ended: why: all steps were taken, patience ran out, or the training diverged.
         reason: of a divergence, in words; else empty.
-        searched: score of the searched network in dB; None where it is not known.
-        over_searched: how far the best of the curve is above it, in dB; None where it is not known.
-        over_gain: how far it is above the best constant gain, in dB.
-        tracks: validation tracks with a second that counts, over which intervals are.
         seconds: of training steps.
+        searched: score of the searched network in dB.
+        over_searched: how far the best of the curve is above it, in dB; None where nothing was validated.
+        over_gain: how far it is above the best constant gain, in dB; None where nothing was validated.
+        tracks: validation tracks with a second that counts, over which intervals are.
     """
 
     parts: int
     steps: int
     ended: Ended
-    reason: str
-    searched: float | None
-    over_searched: Interval | None
-    over_gain: Interval
-    tracks: int
-    seconds: float
+    reason: str = ""
+    seconds: float = 0.0
+    searched: float = math.nan
+    over_searched: Interval | None = None
+    over_gain: Interval | None = None
+    tracks: int = 0
 
     @classmethod
     def of(cls, text: bytes) -> Self:
@@ -95,8 +95,9 @@ class Result:
             found = cls(**{**raw, **over})
         except (TypeError, KeyError, RecursionError) as error:
             raise ValueError(str(error)) from None
-        if found.over_gain is None or found.ended not in ("steps", "patience", "diverged"):
-            raise ValueError("a field is missing")
+        numbers = (found.parts, found.steps, found.seconds, found.searched, found.tracks)
+        if found.ended not in get_args(Ended) or not all(isinstance(each, int | float) for each in numbers):
+            raise ValueError("a field is not what it should be")
         return found
 
     def to_json(self) -> str:
@@ -154,6 +155,23 @@ class Finished:
         if self.state != "finished" or self.result is None or self.result.ended == "steps":
             return self.state
         return "finished early: patience ran out" if self.result.ended == "patience" else "finished early: it diverged"
+
+    def to_row(self) -> dict[str, Any]:
+        """What a table says of it."""
+        best, result = self.best, self.result
+        unknown = Interval(math.nan)
+        return {
+            "finish": self.finish,
+            "architecture": self.architecture,
+            "seed": self.seed,
+            "steps": self.steps,
+            "planned": self.planned,
+            "score": math.nan if best is None else best.score,
+            "step": None if best is None else best.step,
+            "state": self.state,
+            **((result and result.over_searched) or unknown).columns("over_searched_db"),
+            **((result and result.over_gain) or unknown).columns("over_gain_db"),
+        }
 
 
 def best_of(curve: Sequence[Validated]) -> Validated | None:

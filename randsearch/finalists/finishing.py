@@ -1,0 +1,254 @@
+"""Trains the best networks of a study on: with any budget, schedule and data of the same kind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from randsearch.base import stopping
+from randsearch.base.errors import UserError
+from randsearch.base.layout import CHECKPOINT_FILE, CHECKPOINT_PART, RESULT_FILE, StudyFolder
+from randsearch.base.memory import keep_freed_memory
+from randsearch.base.seeds import derive
+from randsearch.data import TASKS, Crops, Dataset, Track, open_dataset
+from randsearch.data.augmentation import refused
+from randsearch.finalists.loading import has_weights, load_network
+from randsearch.finalists.training import Setup, train_part
+from randsearch.finalists.winner import Finalist, best_searched, find_searched
+from randsearch.finalists.yardsticks import Yardsticks
+from randsearch.measures import own_threads
+from randsearch.models.build import build
+from randsearch.models.wave_unet import WaveUNet
+from randsearch.running.machine import Machine
+from randsearch.running.session import check_device, scored_on
+from randsearch.study.candidates import signal
+from randsearch.study.config import StudyConfig
+from randsearch.study.finish_config import FinishConfig
+from randsearch.study.finish_words import closing
+from randsearch.study.finishes import (
+    Ended,
+    Finished,
+    Result,
+    held,
+    read_curve,
+    read_finish,
+    read_finished,
+    read_result,
+    write_finish,
+)
+from randsearch.training import precision
+from randsearch.training.loop import DivergedError
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which networks are trained on.
+
+    Attributes:
+        top: how many of the best that the search trained; None is 1, or those that the finish has.
+        architecture: hash of one instead.
+        seed: of its training; None is its best.
+    """
+
+    top: int | None = None
+    architecture: str | None = None
+    seed: int | None = None
+
+
+def finish(
+    config: StudyConfig, folder: Path, name: str, chosen: Chosen, options: Mapping[str, Any], machine: Machine
+) -> list[Finished]:
+    """Trains networks of a study on, or goes on with that.
+
+    Args:
+        config: the study's configuration.
+        folder: the study's folder.
+        name: of the finish.
+        chosen: which networks.
+        options: of `FinishConfig`, those that were asked for.
+        machine: where to run.
+
+    Returns:
+        how all networks of the finish stand.
+
+    Raises:
+        UserError: an option is wrong, the finish exists with others, or the training cannot go on.
+        StoppedError: a signal stopped it; the same command goes on.
+    """
+    stop = threading.Event()
+    with held(folder, name), stopping.heeding(stop), stopping.signals(stop) as came, own_threads():
+        setup = _prepare(config, folder, name, _networks(folder, name, chosen), options, machine)
+        torch.set_num_threads(setup.options.threads)
+        keep_freed_memory()
+        yardsticks = Yardsticks(setup)
+        try:
+            for network in setup.options.networks:
+                _finish_network(setup, network, yardsticks)
+        except stopping.StoppedError:
+            raise stopping.StoppedError(*came[:1]) from None
+        except torch.OutOfMemoryError:
+            raise UserError(
+                f"out of memory on {setup.options.device}: choose another name with --as and a smaller --batch or "
+                "--segment, or go on where there is more."
+            ) from None
+        found = read_finished(folder, name)
+        for line in closing(folder, found):
+            setup.say(line)
+    return found
+
+
+def _networks(folder: Path, name: str, chosen: Chosen) -> list[str]:
+    """Names of the networks to train; none where those that the finish has are enough."""
+    if chosen.architecture is not None:
+        return [find_searched(folder, chosen.architecture, chosen.seed).network]
+    has = list(read_finish(folder, name).networks) if _exists(folder, name) else []
+    lacking = (chosen.top or 1) - len(has)
+    if lacking <= 0:
+        return []
+    best = (each.network for each in best_searched(folder, len(has) + lacking))
+    return [*has, *[network for network in best if network not in has][:lacking]]
+
+
+def _exists(folder: Path, name: str) -> bool:
+    return name in StudyFolder(folder).finish_names()
+
+
+def _prepare(
+    config: StudyConfig, folder: Path, name: str, networks: list[str], options: Mapping[str, Any], machine: Machine
+) -> Setup:
+    """Settles the options of a finish, opens its data, and saves what is new."""
+    stored = read_finish(folder, name) if _exists(folder, name) else None
+    given = dict(options)
+    if given.get("device") == "auto":
+        given["device"] = "cuda:0" if torch.cuda.is_available() else "cpu"
+    if stored is None:
+        own = {"threads": machine.threads(), **FinishConfig.as_study(config.model_dump(), given)}
+    else:
+        own = stored.model_dump()
+    asked = FinishConfig.create(
+        {**own, "networks": networks or own["networks"], "parts": (1,), "data_digest": "", **given}, "options"
+    )
+    asked = asked.model_copy(update={"parts": (asked.steps,)})
+    reason = refused(asked.augment, TASKS[config.task], config.channels)
+    if reason is not None:
+        raise UserError(f"options: {reason}.")
+    check_device(asked.device)
+    data = _open(config.data, config, machine)
+    if data.digest != config.data_digest:
+        raise UserError(
+            f"the data of {config.study} ({config.data}) have changed since it was searched, so that scores would not "
+            "compare: put them back as they were."
+        )
+    other = data if asked.data == config.data else _open(asked.data, config, machine)
+    asked = asked.model_copy(update={"data_digest": other.digest})
+    settled = asked if stored is None else stored.continued_by(asked, name)
+    validation = scored_on(config, data)
+    tracks = _apart(other, data, machine)
+    setup = Setup(config, settled, folder, name, data, tracks, validation, machine.console)
+    precision.check(setup.recipe, setup.device)
+    # Refuses tracks shorter than a segment.
+    Crops(tracks, settled.batch, settled.segment, settled.segment, seed=0, pads=data.task.pads)
+    if settled != stored:
+        write_finish(folder, name, settled)
+    if stored is not None and settled.parts != stored.parts:
+        setup.say(
+            f"finish {name}: {settled.steps:,} steps instead of {stored.steps:,}; what is added has a schedule of its "
+            f"own ({settled.schedule}), from its first step to its last"
+        )
+    return setup
+
+
+def _open(spec: str, config: StudyConfig, machine: Machine) -> Dataset:
+    return open_dataset(spec, config.audio, cache=machine.cache, progress=not machine.console.quiet)
+
+
+def _apart(other: Dataset, data: Dataset, machine: Machine) -> tuple[Track, ...]:
+    """The training tracks of a corpus, less those that the study is validated on."""
+    if other is data:
+        return data.train
+    files = {track.path for track in data.validation}
+    names = {track.name for track in data.validation}
+    shared = [track for track in other.train if track.path in files or track.name in names]
+    if shared:
+        machine.console.print(
+            f"{len(shared)} training tracks of {other.spec} are validation tracks of the study, by their content or "
+            "name, and are left out",
+            highlight=False,
+            markup=False,
+        )
+    return tuple(track for track in other.train if track not in shared)
+
+
+def _finish_network(setup: Setup, network: str, yardsticks: Yardsticks) -> None:
+    """Trains one network for what it lacks of its parts."""
+    architecture, _, seed = network.partition("-")
+    searched = find_searched(setup.folder, architecture, int(seed))
+    home = setup.home(searched)
+    result = read_result(setup.place, home)
+    while result is None or (result.parts < len(setup.options.parts) and result.ended != "diverged"):
+        part, begins = (0, 0) if result is None else (result.parts, result.steps)
+        for line in _plan(setup, searched, part, begins):
+            setup.say(line)
+        ended, reason, seconds = _train(setup, searched, part, begins)
+        taken = Result(
+            parts=part + 1,
+            steps=max((row.step for row in read_curve(setup.place, home)), default=begins),
+            ended=ended,
+            reason=reason,
+            seconds=seconds + (result.seconds if result else 0.0),
+        )
+        result = yardsticks.compared(taken, searched)
+        setup.place.write(home / RESULT_FILE, result.to_json())
+        setup.place.clear(home, (CHECKPOINT_FILE, CHECKPOINT_PART))
+
+
+def _plan(setup: Setup, searched: Finalist, part: int, begins: int) -> Iterator[str]:
+    """What a part will do, in words."""
+    options, folder = setup.options, setup.folder
+    patience = "" if options.patience is None else f", patience {options.patience}"
+    own = f"{options.parts[part] - begins:,} steps, schedule {options.schedule}{patience}"
+    if part:
+        best = setup.finalist(searched)
+        yield (
+            f"{searched.network}: part {part + 1}, {own}, both of its own, from the best weights so far "
+            f"(step {best.step:,}, {best.score:.2f} dB)"
+        )
+        return
+    if options.from_scratch:
+        start = "from new weights"
+    elif has_weights(searched):
+        start = f"from the best weights of the search ({searched.score:.2f} dB, {searched.home})"
+    else:
+        start = "from new weights, for the search kept none (--keep)"
+    yield f"{searched.network}: {own}, {start}"
+    seconds = sum(track.length for track in setup.validation) / setup.data.sample_rate
+    tracks = len(setup.validation)
+    yield (
+        f"learning rate {options.learning_rate:g}, batch {options.batch}, segment {options.segment}; data "
+        f"{options.data}, {len(setup.tracks)} training tracks; validated as {folder.name} is, on {seconds:.0f} s of "
+        f"{tracks} track{'' if tracks == 1 else 's'}"
+    )
+
+
+def _train(setup: Setup, searched: Finalist, part: int, begins: int) -> tuple[Ended, str, float]:
+    """Trains a part; returns why it ended, the reason of a divergence, and the seconds of its steps."""
+    try:
+        trained = train_part(setup, searched, _begin(setup, searched, part), part, begins)
+    except DivergedError as error:
+        return "diverged", str(error), 0.0
+    return "steps" if begins + trained.steps == setup.options.parts[part] else "patience", "", trained.seconds
+
+
+def _begin(setup: Setup, searched: Finalist, part: int) -> WaveUNet:
+    """The network with the weights that a part begins with."""
+    if part:
+        return load_network(setup.finalist(searched), signal(setup.config))
+    if has_weights(searched) and not setup.options.from_scratch:
+        return load_network(searched, signal(setup.config))
+    seed = derive("weights", searched.architecture.hash, "trained", searched.seed)
+    return build(searched.architecture, signal(setup.config), seed)
