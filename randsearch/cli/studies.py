@@ -62,6 +62,7 @@ def status(name: Study, storage: Storage = None, results: Results = RESULTS) -> 
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    from randsearch.study.finish_words import standing
     from randsearch.study.folders import study_folder
     from randsearch.study.status import describe, read_status
 
@@ -80,6 +81,13 @@ def status(name: Study, storage: Storage = None, results: Results = RESULTS) -> 
     for done in found.measures:
         view.add_row(done.measure, str(done.complete), str(done.failed), str(done.missing))
     console.print(view, markup=False)
+    if found.finishes:
+        trained_on = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for heading in ("finish", "network", "steps", "best SDR", "state"):
+            trained_on.add_column(heading, justify="right" if heading in ("steps", "best SDR") else "left")
+        for network in found.finishes:
+            trained_on.add_row(*standing(network))
+        console.print(trained_on, markup=False)
     for line in describe(found):
         console.print(line, highlight=False, markup=False)
 

@@ -80,9 +80,14 @@ def finish(
         UserError: an option is wrong, the finish exists with others, or the training cannot go on.
         StoppedError: a signal stopped it; the same command goes on.
     """
+    before = _stored(folder, name)
+    setup = _prepare(config, folder, name, chosen, options, machine)
     stop = threading.Event()
     with held(folder, name), stopping.heeding(stop), stopping.signals(stop) as came, own_threads():
-        setup = _prepare(config, folder, name, _networks(folder, name, chosen), options, machine)
+        if _stored(folder, name) != before:
+            raise UserError(f"the finish {name} of {folder.name} was changed meanwhile: give the same command again.")
+        if setup.options != before:
+            write_finish(folder, name, setup.options)
         torch.set_num_threads(setup.options.threads)
         keep_freed_memory()
         yardsticks = Yardsticks(setup)
@@ -102,27 +107,26 @@ def finish(
     return found
 
 
-def _networks(folder: Path, name: str, chosen: Chosen) -> list[str]:
-    """Names of the networks to train; none where those that the finish has are enough."""
+def _stored(folder: Path, name: str) -> FinishConfig | None:
+    """The options of a finish; None where it was not begun yet."""
+    return read_finish(folder, name) if StudyFolder(folder).finish(name).config.exists() else None
+
+
+def _networks(folder: Path, stored: FinishConfig | None, chosen: Chosen) -> tuple[str, ...]:
+    """The networks to train: those that the finish has, and what is lacking of those that were asked for."""
+    has = () if stored is None else stored.networks
     if chosen.architecture is not None:
-        return [find_searched(folder, chosen.architecture, chosen.seed).network]
-    has = list(read_finish(folder, name).networks) if _exists(folder, name) else []
-    lacking = (chosen.top or 1) - len(has)
-    if lacking <= 0:
-        return []
-    best = (each.network for each in best_searched(folder, len(has) + lacking))
-    return [*has, *[network for network in best if network not in has][:lacking]]
-
-
-def _exists(folder: Path, name: str) -> bool:
-    return name in StudyFolder(folder).finish_names()
+        return (find_searched(folder, chosen.architecture, chosen.seed).network,)
+    lacking = max(0, (chosen.top or 1) - len(has))
+    best = (each.network for each in best_searched(folder, len(has) + lacking)) if lacking else ()
+    return (*has, *[network for network in best if network not in has][:lacking])
 
 
 def _prepare(
-    config: StudyConfig, folder: Path, name: str, networks: list[str], options: Mapping[str, Any], machine: Machine
+    config: StudyConfig, folder: Path, name: str, chosen: Chosen, options: Mapping[str, Any], machine: Machine
 ) -> Setup:
-    """Settles the options of a finish, opens its data, and saves what is new."""
-    stored = read_finish(folder, name) if _exists(folder, name) else None
+    """Settles the options of a finish, and opens its data."""
+    stored = _stored(folder, name)
     given = dict(options)
     if given.get("device") == "auto":
         given["device"] = "cuda:0" if torch.cuda.is_available() else "cpu"
@@ -130,9 +134,8 @@ def _prepare(
         own = {"threads": machine.threads(), **FinishConfig.as_study(config.model_dump(), given)}
     else:
         own = stored.model_dump()
-    asked = FinishConfig.create(
-        {**own, "networks": networks or own["networks"], "parts": (1,), "data_digest": "", **given}, "options"
-    )
+    found_out = {"networks": _networks(folder, stored, chosen), "parts": (1,), "data_digest": ""}
+    asked = FinishConfig.create({**own, **found_out, **given}, "options")
     asked = asked.model_copy(update={"parts": (asked.steps,)})
     reason = refused(asked.augment, TASKS[config.task], config.channels)
     if reason is not None:
@@ -153,12 +156,10 @@ def _prepare(
     precision.check(setup.recipe, setup.device)
     # Refuses tracks shorter than a segment.
     Crops(tracks, settled.batch, settled.segment, settled.segment, seed=0, pads=data.task.pads)
-    if settled != stored:
-        write_finish(folder, name, settled)
     if stored is not None and settled.parts != stored.parts:
         setup.say(
-            f"finish {name}: {settled.steps:,} steps instead of {stored.steps:,}; what is added has a schedule of its "
-            f"own ({settled.schedule}), from its first step to its last"
+            f"finish {name}: {settled.steps:,} steps instead of {stored.steps:,}; what is added is a part with a "
+            f"schedule ({settled.schedule}) of its own"
         )
     return setup
 
@@ -211,12 +212,12 @@ def _plan(setup: Setup, searched: Finalist, part: int, begins: int) -> Iterator[
     """What a part will do, in words."""
     options, folder = setup.options, setup.folder
     patience = "" if options.patience is None else f", patience {options.patience}"
-    own = f"{options.parts[part] - begins:,} steps, schedule {options.schedule}{patience}"
+    steps = f"{options.parts[part] - begins:,} steps"
     if part:
         best = setup.finalist(searched)
         yield (
-            f"{searched.network}: part {part + 1}, {own}, both of its own, from the best weights so far "
-            f"(step {best.step:,}, {best.score:.2f} dB)"
+            f"{searched.network}: part {part + 1}, {steps}, schedule {options.schedule}{patience} of its own, "
+            f"from the best weights so far (step {best.step:,}, {best.score:.2f} dB)"
         )
         return
     if options.from_scratch:
@@ -225,7 +226,7 @@ def _plan(setup: Setup, searched: Finalist, part: int, begins: int) -> Iterator[
         start = f"from the best weights of the search ({searched.score:.2f} dB, {searched.home})"
     else:
         start = "from new weights, for the search kept none (--keep)"
-    yield f"{searched.network}: {own}, {start}"
+    yield f"{searched.network}: {steps}, schedule {options.schedule}{patience}, {start}"
     seconds = sum(track.length for track in setup.validation) / setup.data.sample_rate
     tracks = len(setup.validation)
     yield (

@@ -49,8 +49,8 @@ def course(finished: Finished) -> str:
         how = "patience ran out"
     else:
         how = "all steps were taken" if finished.state == "finished" else finished.state
-    where = f"best at step {best.step:,}" if best is not None else "never validated"
-    return f"{where}; {finished.steps:,} of {finished.planned:,} steps, {how}"
+    at = f"best at step {best.step:,}" if best is not None else "never validated"
+    return f"{at}; {finished.steps:,} of {finished.planned:,} steps, {how}"
 
 
 def closing(folder: Path, networks: Sequence[Finished]) -> Iterator[str]:
@@ -66,12 +66,12 @@ def closing(folder: Path, networks: Sequence[Finished]) -> Iterator[str]:
         if said:
             yield f"  {certainty(network)}"
         yield f"  {course(network)}"
-    name, where = folder.name, _where(folder)
+    name, results = folder.name, where(folder)
     finishes = StudyFolder(folder).finishes
     yield f"files: {finishes / networks[0].finish}; curves: tensorboard --logdir {shlex.quote(str(finishes))}"
     yield (
-        f"next: randsearch evaluate {name} --finish {networks[0].finish}{where}; "
-        f"randsearch separate {name} SONG --finish {networks[0].finish}{where}"
+        f"next: randsearch evaluate {name} --finish {networks[0].finish}{results}; "
+        f"randsearch separate {name} SONG --finish {networks[0].finish}{results}"
     )
 
 
@@ -95,5 +95,10 @@ def _above(interval: Interval) -> str:
     return f"{point:.2f} dB{brackets} {side}"
 
 
-def _where(folder: Path) -> str:
+def where(folder: Path) -> str:
+    """The option that a command on a study needs to find it.
+
+    Args:
+        folder: the study's folder.
+    """
     return "" if folder.parent == Path("results") else f" --results {shlex.quote(str(folder.parent))}"

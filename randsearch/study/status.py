@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,8 @@ from randsearch.base.errors import UserError
 from randsearch.base.layout import StudyFolder
 from randsearch.measures import find
 from randsearch.study.config import StudyConfig
+from randsearch.study.finish_words import where
+from randsearch.study.finishes import Finished, read_finished
 from randsearch.study.folders import load_config
 from randsearch.table.tidy import read_measurements
 
@@ -56,6 +57,7 @@ class StudyStatus:
         failures: (measure, reason) and how often, the most frequent first.
         driver: who is at work on it in this folder; None if nobody is.
         changed: when its table or configuration was last written.
+        finishes: how the networks stand that are trained on.
     """
 
     folder: Path
@@ -65,6 +67,7 @@ class StudyStatus:
     failures: tuple[tuple[tuple[str, str], int], ...]
     driver: str | None
     changed: datetime
+    finishes: tuple[Finished, ...] = ()
 
     @property
     def state(self) -> State:
@@ -116,6 +119,7 @@ def read_status(folder: Path, storage: str | None = None) -> StudyStatus:
         tuple(failures.most_common()),
         driver_at_work(folder),
         datetime.fromtimestamp(newest).astimezone(),
+        tuple(read_finished(folder)),
     )
 
 
@@ -202,9 +206,11 @@ def describe(status: StudyStatus) -> Iterator[str]:
     yield f"files: {megabytes(sum(sizes.values()))} in {folder} ({largest})"
     if config.storage is not None:
         yield f"stored in {config.model_dump()['storage']}"
-    where = "" if folder.parent == Path("results") else f" --results {shlex.quote(str(folder.parent))}"
     if at_work is None and any(done.missing for done in status.measures):
-        yield f"continue it: randsearch search --study {config.study}{where}"
+        yield f"continue it: randsearch search --study {config.study}{where(folder)}"
+    for finish in dict.fromkeys(each.finish for each in status.finishes if each.state == "unfinished"):
+        if not any(each.finish == finish and each.state == "running" for each in status.finishes):
+            yield f"go on with its finish: randsearch finish {folder.name} --as {finish}{where(folder)}"
 
 
 def megabytes(size: int) -> str:
