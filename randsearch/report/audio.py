@@ -8,6 +8,7 @@ from pathlib import Path
 from randsearch.base.files import Place
 from randsearch.base.layout import EXCERPTS, StudyFolder, excerpt_of, seed_of
 from randsearch.plots.style import label
+from randsearch.study.finishes import read_finished
 
 MEASURES = ("trained", "fixed_decoder", "fixed_encoder")
 MOST_BYTES = 12_000_000
@@ -57,6 +58,9 @@ def listen(folder: Path, architecture: str, *, most_bytes: int = MOST_BYTES) -> 
     """
     study = StudyFolder(folder)
     place, homes = study.place, [(label(measure), _home(study.homes(architecture), measure)) for measure in MEASURES]
+    homes += [
+        (f"finish {each.finish}", each.home) for each in read_finished(folder) if each.architecture == architecture
+    ]
     shelves = [(name, _files(home, place)) for name, home in homes if home is not None]
     reference = _files(study.references, place)
     numbers = sorted({number for _, files in shelves for number, _ in files})

@@ -20,6 +20,7 @@ from randsearch.plots import make_plots
 from randsearch.plots.style import label, render
 from randsearch.report import machine
 from randsearch.report.audio import listen
+from randsearch.report.finishes import trained_on
 from randsearch.report.tables import agreement_grid, failure_grid, score_grid
 from randsearch.statistics import Verdict, headline, notes, verdict
 from randsearch.study.config import StudyConfig
@@ -100,6 +101,7 @@ def _context(config: StudyConfig, table: pd.DataFrame, folder: Path) -> dict[str
         **(_found(examine(folder), folder) if trained else _nothing_trained(config)),
         "chooser": label(chooser),
         "winners": [_winner(table, name, chooser, config.proxy) for name in best],
+        "trained_on": trained_on(folder),
         "listening": listen(folder, best[0]) if best else None,
         "scores": score_grid(table, chooser),
         "failures": failure_grid(table),
