@@ -206,7 +206,7 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
             baseline()  # So are data that nothing can be scored on.
         # First, for what is stored refuses other options where `config.yaml` is gone, and those must not be saved.
         studies = open_studies(config, folder)
-        # A table of a former release lacks the mark that a configuration of this one asks for.
+        # Without `config.yaml` a table is read that lost its mark, for which a configuration asks.
         write_table(studies, config, folder)
         config.save(StudyFolder(folder).config)
         _keep_references(dataset, folder)

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from tiny import RATE, write_tracks
 
@@ -32,6 +33,7 @@ from randsearch.models.architecture import Architecture
 from randsearch.models.build import build
 from randsearch.models.inference import separate
 from randsearch.models.layers import Signal
+from randsearch.study.rules import RULES
 from randsearch.table.tidy import means, read_measurements
 
 SAMPLE = needs.SHARED / "data" / "musdb-sample"
@@ -294,6 +296,8 @@ def test_an_exported_program_runs_without_randsearch(study, tmp_path, run_cli):
     home = study / "exported" / finalist.name
     described = yaml.safe_load((home / "network.yaml").read_text())
     assert Architecture.create(described["architecture"]).hash == name
+    with safe_open(home / "weights.safetensors", framework="pt") as file:
+        assert int(file.metadata()["rules"]) == described["rules"] == RULES
     assert (described["sources"], described["sample_rate"]) == (["accompaniment", "vocals"], RATE)
     piece, network = described["program"], load_network(finalist)
     for weight, kept in load_file(home / "weights.safetensors").items():
