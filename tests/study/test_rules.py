@@ -29,8 +29,8 @@ CONTINUING = (
 )
 
 WEIGHTS = (
-    "the study tiny was made by the rules of randsearch 0.1, whose networks do not compute as those of this version "
-    f"do: {INSTALL}use its weights."
+    "the study tiny was made by the rules of randsearch 0.1, whose networks may compute otherwise than those of "
+    f"this version: {INSTALL}use its weights."
 )
 
 
