@@ -50,8 +50,8 @@ def check_weights(study: str, rules: int) -> None:
     """
     if rules != RULES:
         raise UserError(
-            f"the study {study} was made by the rules of {made_by(rules)}, whose networks may compute otherwise than those "
-            f"of this version: {_install(rules)} to use its weights."
+            f"the study {study} was made by the rules of {made_by(rules)}, whose networks may compute otherwise than "
+            f"those of this version: {_install(rules)} to use its weights."
         )
 
 
