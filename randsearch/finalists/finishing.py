@@ -41,6 +41,7 @@ from randsearch.study.finishes import (
     read_result,
     write_finish,
 )
+from randsearch.study.rules import check_continues
 from randsearch.training import precision
 from randsearch.training.loop import DivergedError
 
@@ -126,6 +127,7 @@ def _prepare(
     config: StudyConfig, folder: Path, name: str, chosen: Chosen, options: Mapping[str, Any], machine: Machine
 ) -> Setup:
     """Settles the options of a finish, and opens its data."""
+    check_continues(config.study, config.rules)
     stored = _stored(folder, name)
     given = dict(options)
     if given.get("device") == "auto":
@@ -248,8 +250,8 @@ def _train(setup: Setup, searched: Finalist, part: int, begins: int) -> tuple[En
 def _begin(setup: Setup, searched: Finalist, part: int) -> WaveUNet:
     """The network with the weights that a part begins with."""
     if part:
-        return load_network(setup.finalist(searched), signal(setup.config))
+        return load_network(setup.finalist(searched))
     if has_weights(searched) and not setup.options.from_scratch:
-        return load_network(searched, signal(setup.config))
+        return load_network(searched)
     seed = derive("weights", searched.architecture.hash, "trained", searched.seed)
     return build(searched.architecture, signal(setup.config), seed)

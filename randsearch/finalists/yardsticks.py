@@ -19,7 +19,6 @@ from randsearch.models.inference import separate
 from randsearch.models.wave_unet import WaveUNet
 from randsearch.statistics.interval import Interval
 from randsearch.statistics.tracks import gain_over
-from randsearch.study.candidates import signal
 from randsearch.study.finishes import Result
 from randsearch.table.segments import write_segments
 from randsearch.training.loop import segment_scores
@@ -57,13 +56,13 @@ class Yardsticks:
         if not place.has(home / WEIGHTS_FILE):
             return replace(result, searched=searched.score)
         finalist = setup.finalist(searched)
-        network = load_network(finalist, signal(setup.config)).to(setup.device)
+        network = load_network(finalist).to(setup.device)
         found = self._segments(network)
         write_segments(place, home, setup.data.source_names, found)
         self._keep_excerpts(network, searched)
         over = Interval(finalist.score - searched.score)
         if has_weights(searched):
-            before = load_network(searched, signal(setup.config)).to(setup.device)
+            before = load_network(searched).to(setup.device)
             over = gain_over(found, self._segments(before))
         return replace(
             result,

@@ -18,6 +18,7 @@ from randsearch.study.config import StudyConfig
 from randsearch.study.finish_words import where
 from randsearch.study.finishes import Finished, read_finished
 from randsearch.study.folders import load_config
+from randsearch.study.rules import remark
 from randsearch.table.tidy import read_measurements
 
 State = Literal["running", "unfinished", "complete"]
@@ -206,6 +207,10 @@ def describe(status: StudyStatus) -> Iterator[str]:
     yield f"files: {megabytes(sum(sizes.values()))} in {folder} ({largest})"
     if config.storage is not None:
         yield f"stored in {config.model_dump()['storage']}"
+    rules = remark(config.rules)
+    if rules is not None:
+        yield rules
+        return
     if at_work is None and any(done.missing for done in status.measures):
         yield f"continue it: randsearch search --study {config.study}{where(folder)}"
     for finish in dict.fromkeys(each.finish for each in status.finishes if each.state == "unfinished"):
