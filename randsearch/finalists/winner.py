@@ -60,7 +60,7 @@ class Finalist:
 def best(folder: Path, top: int, finish: str | None = None) -> list[Finalist]:
     """The best architectures by their validation scores, each as its best network.
 
-    What the search left counts by the mean over seeds, what was trained on by its own score.
+    An architecture counts by the mean over the seeds of the search, or by what was trained on where that is more.
 
     Args:
         folder: the study's folder.
@@ -73,14 +73,11 @@ def best(folder: Path, top: int, finish: str | None = None) -> list[Finalist]:
     if finish is not None:
         return sorted(_of_finish(folder, finish), key=lambda each: -each.score)[:top]
     table = _table(folder)
-    ranked: list[tuple[float, str, Finalist | None]] = [
-        *((score, name, None) for name, score in _trained(folder, table).items()),
-        *((each.score, each.architecture.hash, each) for each in _finished(folder, table)),
-    ]
-    chosen: dict[str, Finalist | None] = {}
-    for _, name, finalist in sorted(ranked, key=lambda entry: -entry[0]):
-        chosen.setdefault(name, finalist)
-    return [finalist or _searched(folder, table, name) for name, finalist in list(chosen.items())[:top]]
+    scored, finished = _trained(folder, table), _finished(folder, table)
+    for each in finished:
+        scored[each.architecture.hash] = max(scored.get(each.architecture.hash, -math.inf), each.score)
+    ranked = sorted(scored, key=lambda name: -scored[name])
+    return [_best_network(folder, table, name, finished) for name in ranked[:top]]
 
 
 def best_searched(folder: Path, top: int) -> list[Finalist]:
@@ -152,6 +149,14 @@ def _searched(folder: Path, table: pd.DataFrame, name: str, seed: int | None = N
         raise UserError(f"architecture {name} of {folder.name} was not trained at seed {chosen}: choose from {known}.")
     home = StudyFolder(folder).home(name, "trained", chosen)
     return Finalist(_architecture(folder, table, name), chosen, by_seed[chosen], _checked(folder, home))
+
+
+def _best_network(folder: Path, table: pd.DataFrame, name: str, finished: list[Finalist]) -> Finalist:
+    """The network of an architecture with the highest score of its own."""
+    own = [each for each in finished if each.architecture.hash == name]
+    if name in scores(table, "trained").dropna(how="all").index:
+        own.append(_searched(folder, table, name))
+    return max(own, key=lambda each: each.score)
 
 
 def _table(folder: Path) -> pd.DataFrame:

@@ -204,6 +204,21 @@ def test_what_is_made_aside_goes_at_the_end(study, outside):
 
 
 @pytest.mark.usefixtures("by_handle")
+def test_what_is_added_goes_behind_what_is_there_and_through_no_link(study, outside):
+    place, path = Place(study), study / "log"
+    with pytest.raises(PlaceError, match="cannot be written"):
+        place.append(path, b"more")
+    place.write(path, b"some")
+    place.append(path, b" more")
+    assert path.read_bytes() == b"some more"
+    target = outside / "target"
+    target.write_bytes(b"mine")
+    (study / "linked").symlink_to(target)
+    with pytest.raises(PlaceError, match="is a link"):
+        place.append(study / "linked", b"theirs")
+    assert target.read_bytes() == b"mine"
+
+
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "m.csv"
     replace_file(path, "old")

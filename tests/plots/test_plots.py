@@ -1,6 +1,7 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.text import Text
 from tables import MANY_PROXIES, make_curves, make_data, make_effects, make_segments, make_table
@@ -22,6 +23,7 @@ from randsearch.plots import (
     segments,
     style,
 )
+from randsearch.plots.finish_curves import COLUMNS, finish_curves
 from randsearch.plots.quality_cost import pareto, spread
 from randsearch.statistics import agreement, format_interval
 from randsearch.table.tidy import means, scores
@@ -48,7 +50,7 @@ def drawn_texts(figure):
             for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]:
                 if not low <= tick.get_loc() <= high:
                     unseen |= {tick.label1, tick.label2}
-    found = figure.findobj(lambda artist: hasattr(artist, "get_text"))
+    found = figure.findobj(Text)
     seen = [text for text in found if text.get_text().strip() and text.get_visible() and text not in unseen]
     # Text's own method: that of an annotation also covers its leader line.
     return [(text.get_text(), Text.get_window_extent(text)) for text in seen]
@@ -74,6 +76,21 @@ def test_no_text_overlaps_or_leaves_the_figure(kind, architectures, proxies):
     figure = drawn(kind, table, bias="sampled by TPE, " * 12)
     assert outside(figure) == []
     assert overlaps(figure) == []
+
+
+@pytest.mark.parametrize("networks", [1, 4])
+def test_curves_of_what_was_trained_on_have_a_line_a_network_and_no_text_overlaps(networks):
+    rows = [
+        (f"a rather long name: 0123456789a{network}-0", step > 500, step, network + step / 500, network - 1.0, -2.0)
+        for network in range(networks)
+        for step in range(50, 1001, 50)
+    ]
+    figure = finish_curves(pd.DataFrame(rows, columns=list(COLUMNS)))
+    assert sum(len(line.get_xdata()) == 20 for line in figure.axes[0].lines) == networks
+    assert outside(figure) == []
+    assert overlaps(figure) == []
+    with pytest.raises(NotEnoughDataError):
+        finish_curves(pd.DataFrame(columns=list(COLUMNS)))
 
 
 def test_an_overlap_would_be_found():

@@ -1,0 +1,316 @@
+"""Networks that are trained on: they go on to the bit, lie side by side, and are what is used where they are best."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import soundfile
+import torch
+from safetensors.torch import load_file
+from tiny import RATE, write_tracks
+
+import randsearch as rs
+from randsearch.base.layout import StudyFolder
+from randsearch.finalists import export, finishing
+from randsearch.finalists.training import train_part
+from randsearch.finalists.winner import best, best_searched, find
+from randsearch.report import build
+from randsearch.study.finishes import held, read_finished
+from randsearch.study.folders import load_config
+from randsearch.study.rules import RULES
+from randsearch.training import checkpoints, loop
+from randsearch.training.loop import DivergedError, take_step
+
+STEPS = 8
+OPTIONS = {"steps": STEPS, "validate_every": 2, "batch": 2, "ema": 0.5, "progress": False}
+FILES = ("weights.safetensors", "segments.csv", "excerpt-1-vocals.flac")
+
+
+@pytest.fixture
+def study(finished_study, tmp_path) -> rs.Study:
+    """A copy of the finished study, to write into."""
+    return rs.load_study(shutil.copytree(finished_study, tmp_path / "results" / "tiny"))
+
+
+@pytest.fixture(scope="module")
+def finished(finished_study, tmp_path_factory) -> Path:
+    """The study with a finish `whole`; not to be changed."""
+    folder = shutil.copytree(finished_study, tmp_path_factory.mktemp("results") / "tiny")
+    rs.load_study(folder).finish(name="whole", learning_rate=3e-3, **OPTIONS)
+    return Path(folder)
+
+
+def home(folder: Path, name: str) -> Path:
+    (network,) = read_finished(folder, name)
+    return network.home
+
+
+def curve(folder: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(home(folder, name) / "curve.csv").drop(columns="time")
+
+
+def same(folder: Path, name: str, other: Path, known: str) -> bool:
+    pd.testing.assert_frame_equal(curve(folder, name), curve(other, known))
+    return all((home(folder, name) / file).read_bytes() == (home(other, known) / file).read_bytes() for file in FILES)
+
+
+def test_a_finish_goes_on_from_the_best_weights_and_keeps_its_own_best(finished):
+    network = best_searched(finished, 1)[0]
+    (found,) = read_finished(finished, "whole")
+    assert (found.architecture, found.seed, found.state) == (network.architecture.hash, network.seed, "finished")
+    rows = curve(finished, "whole")
+    assert rows["step"].tolist() == [2, 4, 6, 8]
+    assert rows["score"].iloc[0] > network.score - 1.0  # it begins where the search left it
+    assert rows["learning_rate"].iloc[-1] < rows["learning_rate"].max() / 2  # a cosine
+    table = rs.load_study(finished).finishes("whole")
+    assert table.loc[0, "score"] == rows["score"].max()
+    assert table.loc[0, "over_searched_db"] == pytest.approx(rows["score"].max() - network.score)
+    trained = pd.read_csv(finished / "measurements.csv").query("measure == 'trained'")
+    assert table.loc[0, "over_gain_db"] == pytest.approx(rows["score"].max() - trained["baseline"].iloc[0])
+
+
+@pytest.mark.parametrize("stopped", [3, 5])
+def test_one_that_was_stopped_goes_on_to_the_bit(study, finished, monkeypatch, stopped):
+    taken = []
+
+    def interrupted(*arguments, **more):
+        taken.append(1)
+        if len(taken) == stopped:
+            signal.raise_signal(signal.SIGINT)
+        return take_step(*arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "take_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            study.finish(name="whole", learning_rate=3e-3, **OPTIONS)
+    (left,) = read_finished(study.folder, "whole")
+    assert (left.state, left.steps) == ("unfinished", stopped // 2 * 2)
+    study.finish(name="whole", progress=False)
+    assert same(study.folder, "whole", finished, "whole")
+    assert not list(home(study.folder, "whole").glob("checkpoint*"))
+
+
+class Killed(BaseException):
+    """What no part of a training expects."""
+
+
+def test_one_that_was_killed_goes_on_to_the_bit_from_its_last_checkpoint(study, finished, monkeypatch):
+    def killed(*arguments, **more):
+        killed.steps += 1
+        if killed.steps == 6:
+            raise Killed
+        return take_step(*arguments, **more)
+
+    killed.steps = 0
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints.Checkpoint, "due", lambda _: killed.steps == 4)
+        patch.setattr(loop, "take_step", killed)
+        with pytest.raises(Killed):
+            study.finish(name="whole", learning_rate=3e-3, **OPTIONS)
+    assert read_finished(study.folder, "whole")[0].steps == 4
+    assert best(study.folder, 1, "whole")[0].step in (2, 4)  # what there is can be used
+    events = (home(study.folder, "whole") / "tensorboard").iterdir()
+    before = next(events).read_bytes()
+    study.finish(name="whole", progress=False)
+    assert same(study.folder, "whole", finished, "whole")
+    (events,) = (home(study.folder, "whole") / "tensorboard").iterdir()
+    assert events.read_bytes().startswith(before)
+    assert len(events.read_bytes()) > len(before)
+
+
+def test_more_steps_are_a_part_with_a_schedule_of_its_own_from_the_best_weights(finished, tmp_path, run_cli):
+    folder = shutil.copytree(finished, tmp_path / "results" / "tiny")
+    where = ("--results", folder.parent)
+    answer = run_cli("finish", "tiny", "--as", "whole", "--steps", 12, *where)
+    assert answer.code == 0, answer.err
+    assert "12 steps instead of 8; what is added is a part with a schedule (cosine) of its own" in answer.out
+    first = find(finished, None, None, "whole")
+    assert f"from the best weights so far (step {first.step}, {first.score:.2f} dB)" in answer.out
+    rows = curve(folder, "whole")
+    pd.testing.assert_frame_equal(rows[rows["part"] == 0], curve(finished, "whole"))
+    assert rows.loc[rows["part"] == 1, "step"].tolist() == [10, 12]
+    rates = rows.loc[rows["part"] == 1, "learning_rate"].tolist()
+    assert rates[0] > 2 * rates[1]
+    found = find(folder, None, None, "whole")
+    assert found.score == rows["score"].max()
+    weights = [load_file(each.home / "weights.safetensors") for each in (first, found)]
+    unchanged = all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert unchanged == (found.step == first.step)
+
+
+def test_patience_ends_a_finish_and_its_state_says_so(study, run_cli):
+    standing = {**OPTIONS, "learning_rate": 1e-30, "ema": 0.0, "steps": 20}
+    found = study.finish(name="idle", patience=2, schedule="constant", **standing)
+    # The first validation is the best there will be: no step changes a weight.
+    assert found.loc[0, ["steps", "planned", "state"]].tolist() == [6, 20, "finished"]
+    assert found.loc[0, "over_searched_db"] == pytest.approx(0, abs=1e-9)
+    answer = run_cli("status", "tiny", "--results", study.folder.parent)
+    assert "6 of 20" in answer.out
+    assert "finished early: patience ran out" in answer.out
+
+
+def test_finishes_lie_side_by_side_and_the_best_there_is_is_used(finished, tmp_path, run_cli, monkeypatch):
+    monkeypatch.setattr(export, "_program", lambda *_: b"")  # which takes its time, and is tested elsewhere
+    folder = shutil.copytree(finished, tmp_path / "results" / "tiny")
+    where = ("--results", folder.parent)
+    jnet = ("--schedule", "jnet", "--steps", 2, "--from-scratch", "--threads", 1)
+    answer = run_cli("finish", "tiny", "--as", "new", "--top", 2, *jnet, *where)
+    assert answer.code == 0, answer.err
+    assert "from new weights" in answer.out
+    assert "learning rate 0.0001, batch 16" in answer.out
+    assert "patience 20" in answer.out
+    assert "randsearch evaluate tiny --finish new" in answer.out
+    networks = [each.network for each in best_searched(folder, 2)]
+    found = read_finished(folder)
+    assert [(each.finish, f"{each.architecture}-{each.seed}") for each in found] == [
+        *(("new", network) for network in networks),
+        ("whole", networks[0]),
+    ]
+    known = [*((each.architecture, each.best.score) for each in found)]
+    known += [(each.architecture.hash, each.score) for each in best_searched(folder, 4)]
+    for each in best(folder, 4):
+        assert each.score == max(score for name, score in known if name == each.architecture.hash)
+    assert {each.finish for each in best(folder, 4)} == {"whole", None}  # what is new has gained nothing
+    assert {each.finish for each in best(folder, 2, "new")} == {"new"}
+    study = rs.load_study(folder)
+    chosen, kept = study.network(networks[0][:12]).state_dict(), load_file(home(folder, "whole") / FILES[0])
+    assert all(torch.equal(chosen[name], kept[name]) for name in kept)
+    song = tmp_path / "song.wav"
+    soundfile.write(song, [[0.1, 0.2]] * 500, RATE)
+    named = {"architecture": networks[0][:12]}
+    stems = [
+        study.separate(song, output=tmp_path / str(name), finish=name, **named)[0] for name in (None, "whole", "new")
+    ]
+    heard = [path.read_bytes() for path in stems]
+    assert heard[0] == heard[1] != heard[2]
+    answer = run_cli("export", "tiny", "--finish", "new", "--output", tmp_path / "exported", *where)
+    assert answer.code == 0, answer.err
+    assert "finish: new" in (tmp_path / "exported" / "network.yaml").read_text()
+
+
+def test_data_of_the_same_kind_may_come_from_elsewhere(study, tmp_path, tiny_corpus, capsys):
+    """A song that the study is validated on is no song to train on, whatever else it lies with."""
+    corpus = write_tracks(tmp_path / "more", 6)
+    for number, path in enumerate(sorted((tiny_corpus / "train").iterdir())):
+        shutil.rmtree(corpus / "train" / path.name)
+        shutil.copytree(path, corpus / "train" / f"song {number}")
+    (corpus / "train" / "track 5").rename(corpus / "train" / "song 5")
+    study.finish(name="more", data=f"musdbhq:{corpus}", **{**OPTIONS, "steps": 2, "progress": True})
+    said = capsys.readouterr().out
+    assert "1 training tracks of" in said
+    assert "are validation tracks of the study, by their content or name, and are left out" in " ".join(said.split())
+    assert f"data musdbhq:{corpus}" in said
+    again = study.finish(name="more", steps=4, progress=False)
+    assert again.loc[0, "steps"] == 4
+    shutil.rmtree(corpus / "train" / "song 5")
+    with pytest.raises(rs.UserError, match="begun with another content of its data"):
+        study.finish(name="more", steps=6, progress=False)
+
+
+def test_without_weights_a_finish_begins_anew_and_says_so(study, capsys):
+    shutil.rmtree(study.folder / "measured" / best_searched(study.folder, 1)[0].architecture.hash)
+    study.finish(**{**OPTIONS, "steps": 2, "progress": True})
+    said = " ".join(capsys.readouterr().out.split())
+    assert "from new weights, for the search kept none" in said
+    (found,) = read_finished(study.folder)
+    assert found.result.over_searched.point == pytest.approx(found.best.score - found.result.searched)
+
+
+def test_a_training_that_goes_wrong_is_told_and_ends_its_network_alone(study, monkeypatch, run_cli):
+    networks = [each.network for each in best_searched(study.folder, 2)]
+
+    def wrong(setup, finalist, *more):
+        if finalist.network == networks[0]:
+            raise DivergedError("diverged: the training loss is nan by step 2")
+        return train_part(setup, finalist, *more)
+
+    monkeypatch.setattr(finishing, "train_part", wrong)
+    found = study.finish(2, name="wild", **{**OPTIONS, "steps": 2})
+    assert found["state"].tolist() == ["finished", "finished"]
+    assert found["score"].notna().tolist() == [False, True]
+    answer = run_cli("status", "tiny", "--results", study.folder.parent)
+    assert "finished early: it diverged" in answer.out
+    again = study.finish(2, name="wild", progress=False)
+    pd.testing.assert_frame_equal(again, found)
+    assert [each.finish for each in best(study.folder, 4, "wild")] == ["wild"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["finish", "nosuch"], "there is no study nosuch"),
+        (["finish", "tiny", "--as", "../x"], "cannot be the name of a finish"),
+        (["finish", "tiny", "--as", "whole", "--schedule", "jnet"], "exists with another schedule ('cosine' there"),
+        (["finish", "tiny", "--architecture", "0123456789ab"], "has no trained architecture 0123456789ab"),
+        (["finish", "tiny", "--top", "1", "--architecture", "0123456789ab"], "either a number of the best"),
+        (["finish", "tiny", "--as", "y", "--learning-rate", "5"], "learning_rate: input should be less than 1"),
+        (["finish", "tiny", "--as", "y", "--augment", "swap"], "swap exchanges the channels of stereo"),
+        (["finish", "tiny", "--as", "y", "--segment", "100000"], "shorter than a segment"),
+        (["finish", "tiny", "--as", "y", "--device", "cuda:99"], "the device cuda:99 is not on this machine"),
+        (["evaluate", "tiny", "--finish", "y"], "tiny has no finish y: choose from whole"),
+        (["export", "tiny", "--finish", "whole", "--seed", "7"], "the finish whole of tiny has no such network"),
+    ],
+)
+def test_mistakes_are_sentences_and_leave_nothing(finished, run_cli, words, said):
+    answer = run_cli(*words, "--results", finished.parent)
+    assert (answer.code, answer.err.count("\n")) == (1, 1)
+    assert said in answer.err
+    assert [path.name for path in StudyFolder(finished).finishes.iterdir()] == ["whole"]
+
+
+def test_nothing_trained_is_nothing_to_finish(study, run_cli):
+    table = pd.read_csv(study.folder / "measurements.csv", dtype=str, keep_default_na=False)
+    kept = table[table["measure"] != "trained"].to_csv(index=False)
+    (study.folder / "measurements.csv").write_text(kept + "\n")
+    answer = run_cli("finish", "tiny", "--results", study.folder.parent)
+    assert "nothing was trained in tiny: `randsearch train tiny --top 5` trains some" in answer.err
+
+
+def test_one_command_at_a_time_works_on_a_finish(study):
+    working = pytest.raises(rs.UserError, match="another randsearch process is at work on the finish whole")
+    with held(study.folder, "whole"), working:
+        study.finish(name="whole", **OPTIONS)
+
+
+def test_a_study_of_other_rules_is_not_finished(study):
+    config = load_config(study.folder)
+    config.model_copy(update={"rules": RULES - 1}).save(study.folder / "config.yaml")
+    with pytest.raises(rs.UserError, match="made by the rules of"):
+        study.finish(**OPTIONS)
+
+
+def test_the_report_says_how_far_above_and_lets_one_hear_it(finished, monkeypatch):
+    monkeypatch.setattr(build, "examine", lambda folder: None)
+    monkeypatch.setattr(build, "_found", lambda found, folder: build._nothing_trained(load_config(folder)))
+    text = rs.load_study(finished).report().read_text(encoding="utf-8")
+    section = text[text.index('id="trained-on"') :]
+    assert "above the searched network" in section
+    assert section.count("data:image/svg+xml") == 1
+    assert "finish whole" in text
+
+
+def test_a_finish_from_elsewhere_names_no_file_outside(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "tiny")
+    config = StudyFolder(folder).finish("whole").config
+    config.write_text(config.read_text().replace(best_searched(folder, 1)[0].network, "../../../../etc-0"))
+    with pytest.raises(rs.UserError, match="networks"):
+        best(folder, 1)
+    shutil.rmtree(folder / "finishes" / "whole")
+    (folder / "finishes" / "whole").symlink_to(finished / "finishes" / "whole")
+    assert read_finished(folder) == []
+    with pytest.raises(rs.UserError, match=r"is a link, and none is followed|no finish whole"):
+        rs.load_study(folder).finish(name="whole", **OPTIONS)
+
+
+def test_a_torn_result_is_one_sentence(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "tiny")
+    path = home(folder, "whole") / "result.json"
+    for content in ("", "[]", "{}", json.dumps({**json.loads(path.read_text()), "ended": "never"})):
+        path.write_text(content)
+        with pytest.raises(rs.UserError, match="cannot be read as the result of a training"):
+            read_finished(folder)
