@@ -39,34 +39,27 @@ def best_so_far(table: pd.DataFrame, result: pd.DataFrame | None = None, lines: 
     with style.styled():
         figure = style.new_figure(7.2, 4.2)
         axes = figure.add_subplot()
-        axes.axvspan(0, own["time"].iloc[0], color=style.PALE, alpha=0.6, linewidth=0, label="proxies")
+        axes.axvspan(0, own["time"].iloc[0], color=style.BLUE, alpha=0.08, linewidth=0)
         if not random.empty:
             band = (random["time"], random["best_low"], random["best_high"])
-            axes.fill_between(*band, color=style.GREY, alpha=0.25, linewidth=0, zorder=1)
-            axes.plot(
-                *(random["time"], random["best"]),
-                *(".--" if len(random) <= _MOST_DOTS else "--",),
-                color=style.INK,
-                linewidth=1.2,
-                label=f"random search, best of k of {random['trained'].max():,}",
-                zorder=2,
-            )
-        label = f"this study, {own['trained'].max():,} trained"
-        axes.step(own["time"], own["best"], where="post", color=style.BLUE, linewidth=2.2, label=label, zorder=3)
+            axes.fill_between(*band, color=style.GREY, alpha=0.3, linewidth=0, zorder=1)
+            dots = "." if len(random) <= _MOST_DOTS else ""
+            axes.plot(random["time"], random["best"], f"{dots}--", color=style.INK, linewidth=1.2, zorder=2)
+        axes.step(own["time"], own["best"], where="post", color=style.BLUE, linewidth=2.2, zorder=3)
         # A study with one training is a point.
         rises = own.dropna(subset="best").drop_duplicates("best")
         axes.plot(rises["time"], rises["best"], "o", color=style.BLUE, markersize=4.5, zorder=3)
         axes.set_xlim(left=0)
         axes.set_xlabel(f"{unit} of compute")
-        axes.set_ylabel(f"best score so far by {style.label(how.target)}" + (f" in {how.unit}" if how.unit else ""))
+        axes.set_ylabel(f"best {style.label(how.target)} score" + (f" in {how.unit}" if how.unit else ""))
         axes.grid(visible=True)
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
         figure.suptitle("What was found for how much compute")
         style.footnote(
             figure,
             how.bias and f"biased: {how.bias}",
+            f"blue: this study, {own['trained'].max():,} trained, after the time of its proxies",
             f"no line of random search: {NO_RANDOM}"
             if random.empty
-            else "dashed: expected of k of the same networks drawn at random, with the middle 95% of draws",
+            else "dashed: expected of random search among the same networks; grey: the middle 95% of its draws",
         )
     return figure

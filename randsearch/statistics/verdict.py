@@ -282,8 +282,8 @@ def _search(analysis: Analysis) -> Iterator[str]:
     found = own[own["best"] == last["best"]].iloc[0].to_dict()
     proxies, reached, all_of_it = map(format_seconds, (own["seconds"].iloc[0], found["seconds"], last["seconds"]))
     yield (
-        f"The best of {last['trained']:,} trained has {_number(last['best'], unit)}, found after {reached} of "
-        f"{all_of_it} of compute (proxies: {proxies})."
+        f"The best of {last['trained']:,} trained has {_number(last['best'], unit)}, found after {reached}; all took "
+        f"{all_of_it} of compute, of which proxies {proxies}."
     )
     if random.empty:
         yield f"What random search finds for as much cannot be told here, for {NO_RANDOM}."
@@ -292,10 +292,12 @@ def _search(analysis: Analysis) -> Iterator[str]:
     mine, theirs = after(own, half), after(random, half)
     if theirs is None or last["trained"] < FEWEST_FOR_COEFFICIENT:
         return
-    had = f"it had {_number(mine['best'], unit)} of {mine['trained']:,}" if mine and mine["trained"] else "it had none"
+    had = "nothing was trained"
+    if mine is not None and mine["trained"]:
+        had = f"the best of {mine['trained']:,} trained was {_number(mine['best'], unit)}"
     yield (
-        f"With {COMPARED_AT:.0%} of that compute {had} trained; random search is expected to have "
-        f"{worded(_interval(theirs, 'best'), unit)}, by {theirs['trained']:,} of these {last['trained']:,}."
+        f"With {COMPARED_AT:.0%} of that compute {had}; random search is expected to have "
+        f"{worded(_interval(theirs, 'best'), unit)}, the best of {theirs['trained']:,} of these {last['trained']:,}."
     )
 
 
