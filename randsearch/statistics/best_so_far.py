@@ -4,10 +4,10 @@
 works: every proxy of every architecture first, then the trainings. Seconds are those of measuring, summed over workers.
 
 **What random search has.** k of the n architectures that were trained, drawn without replacement, for k times the mean
-seconds of a training: the best of them is x_(i), the i-th smallest, with probability C(i - 1, k - 1) / C(n, k), so that
-its expectation and its quantiles are exact and nothing is resampled. They are of these n: the nearer k is to n, the
-nearer the best of k is to the best of these n, which another sample would not have. Where the n are no random sample of
-the search space there is nothing to draw from.
+seconds of a training (the seconds of those that failed are shared among the n). The best of them is x_(i), the i-th
+smallest, with probability C(i - 1, k - 1) / C(n, k), so that its expectation and its quantiles are exact and nothing is
+resampled. They are of these n: the nearer k is to n, the nearer the best of k is to the best of these n, which another
+sample would not have. Where the n are no random sample of the search space there is nothing to draw from.
 """
 
 import math
@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 
 from randsearch.statistics import choice
+from randsearch.statistics.budgets import stopped_at
 from randsearch.statistics.correlations import Floats
 from randsearch.statistics.curves import RANDOM
 from randsearch.statistics.interval import LEVEL, Interval
 from randsearch.statistics.proxy_rows import Board
-from randsearch.statistics.scores import Scores
 from randsearch.table.tidy import ENSEMBLE
 
 SEARCH = "search"
@@ -38,10 +38,11 @@ COLUMNS = ("line", "trained", "seconds", "best", "best_low", "best_high")
 def make_best_so_far(board: Board, table: pd.DataFrame, chooser: str | None, bias: str | None) -> pd.DataFrame:
     """The best trained score for the seconds spent, by the study and by random search.
 
-    Trainings are taken in the order of candidates, or in falling order of the proxy that chose them. Where some were
+    Trainings are taken in the order of candidates, or of the proxy that chose them, its best first. Where some were
     stopped early, all that was trained up to the last step at which one was stopped comes before any was trained to the
-    end, seconds being in proportion to steps. The score of an architecture is the mean over its seeds, and known once
-    all of them are trained.
+    end, seconds being in proportion to steps, and then the best by that step comes first. So it is where each rung is
+    closed before the next begins; a search that does not wait may have found its best sooner. The score of an
+    architecture is the mean over its seeds, and known once all of them are trained.
 
     Args:
         board: what was read from the table.
@@ -65,14 +66,20 @@ def make_best_so_far(board: Board, table: pd.DataFrame, chooser: str | None, bia
     proxies, trainings = (float(rows["seconds"].sum(skipna=False)) for rows in (table[others], own))
     if math.isnan(proxies) or not trainings > 0 or not truth.scored.any():
         return pd.DataFrame(columns=list(COLUMNS))
-    early = _early_seconds(own)
-    by_architecture = (own["seconds"] - early).groupby(own["architecture"]).sum()
-    late = by_architecture.reindex(table["architecture"].unique()).to_numpy(dtype=float)
-    order = _order(truth, None if chooser is None else board.proxies.get(chooser))
-    rows = list(_search(truth.mean[order], proxies, float(early.sum()), late[order]))
-    if bias is None and truth.attempted.all() and not (own["state"] == "pruned").any():
+    chosen = None if chooser is None else board.proxies.get(chooser)
+    place: Floats = np.zeros(len(truth.mean)) if chosen is None else chosen.mean
+    early, stopped = np.zeros(len(own)), own["state"] == "pruned"
+    if stopped.any():
+        last = int(own.loc[stopped, "steps"].max())
+        early = np.where(stopped, 1.0, np.minimum(1.0, last / own["steps"].clip(lower=1)))
+        place = _of_architectures(table, own, stopped_at(own, last)["score"], "mean")
+    late = _of_architectures(table, own, own["seconds"] * (1 - early), "sum")
+    order = np.argsort(-place, kind="stable")
+    order = order[truth.attempted[order]]
+    rows = list(_search(truth.mean[order], proxies, float(early @ own["seconds"]), late[order]))
+    if bias is None and truth.attempted.all() and not stopped.any():
         rows += _random(truth.mean[truth.scored], trainings, rows[-1]["seconds"])
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).drop_duplicates(ignore_index=True)
 
 
 def after(rows: pd.DataFrame, seconds: float) -> dict[str, Any] | None:
@@ -95,18 +102,10 @@ def best_of(falling: Floats, drawn: int) -> Interval:
     return Interval(float(chances @ falling[: len(chances)]), float(low), float(high))
 
 
-def _early_seconds(own: pd.DataFrame) -> "pd.Series[float]":
-    """What of each training's seconds was spent before any was trained to the end."""
-    stopped = own["state"] == "pruned"
-    last = own.loc[stopped, "steps"].max() if stopped.any() else 0
-    share = (last / own["steps"].clip(lower=1)).clip(upper=1.0)
-    return own["seconds"] * share.where(~stopped, 1.0)
-
-
-def _order(truth: Scores, chooser: Scores | None) -> "np.ndarray[Any, np.dtype[np.intp]]":
-    """The architectures whose training was begun, in the order in which the search took them."""
-    attempted = np.flatnonzero(truth.attempted)
-    return attempted if chooser is None else attempted[np.argsort(-chooser.mean[attempted], kind="stable")]
+def _of_architectures(table: pd.DataFrame, own: pd.DataFrame, values: "pd.Series[float]", how: str) -> Floats:
+    """Values of trainings, over the seeds of each architecture of a table; NaN where it was not trained."""
+    found = values.groupby(own["architecture"]).agg(how).reindex(table["architecture"].unique())
+    return found.to_numpy(dtype=float)
 
 
 def _search(scores: Floats, proxies: float, early: float, late: Floats) -> Iterator[dict[str, Any]]:

@@ -83,10 +83,12 @@ def test_rungs_come_before_what_is_trained_to_the_end():
     rows = table.index[table["measure"] == "trained"]
     table.loc[rows[:2], "state"], table.loc[rows[:2], "score"] = "pruned", np.nan
     table.loc[rows[:2], "steps"], table.loc[rows[:2], "seconds"] = [50, 100], [12.5, 25.0]
+    table.loc[rows, "curve"] = ["[[50, 1.0]]", "[[50, 2.0], [100, 2.0]]", "[[100, 3.0], [400, 7.0]]", "[[100, 4.0]]"]
     own, random = lines(table, chooser="fixed_decoder")
-    # 40 s of proxies; 37.5 s of those stopped and 2 x 25 s up to step 100 of the others' 400; then 75 s each.
-    assert own[1][:2] == (0, 127.5)
-    assert own[2:] == [(1, 202.5, 7.0), (2, 277.5, 7.0)]
+    # 40 s of proxies; 37.5 s of those stopped and 2 x 25 s up to step 100 of the others' 400; then 75 s each, the best
+    # at step 100 first.
+    assert own[1:] == [(1, 202.5, 6.0), (2, 277.5, 7.0)]
+    assert own[0][:2] == (0, 40.0)
     assert random == []
 
 
