@@ -1,4 +1,5 @@
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -259,6 +260,18 @@ def test_learning_curves_show_every_measurement_and_the_median():
     assert len(ends) == 6
     assert f"median at the end {np.median(ends):.1f} dB" in first.get_title()
     assert sum(len(line.get_xdata()) == 4 for line in third.lines) == 5
+
+
+def test_a_proxy_s_curve_is_compared_with_what_trained_at_the_same_rates():
+    table = make_table(5)
+    lasts = {}
+    for schedule in ("constant", "cosine"):
+        under = table.assign(schedule=np.where(table["measure"] == "trained", schedule, "constant"))
+        dotted = learning_curves(under).axes[1].lines[-2]
+        lasts[schedule] = dotted.get_ydata()[-1]
+    for schedule, measure in (("constant", "trained"), ("cosine", "early")):
+        curves = [dict(json.loads(cell)) for cell in table[table["measure"] == measure]["curve"]]
+        assert lasts[schedule] == pytest.approx(np.median([curve[100] for curve in curves]))
 
 
 def test_seeds_tells_their_spread_from_that_of_architectures():
