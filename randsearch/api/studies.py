@@ -141,8 +141,8 @@ class Study:
         """Makes a plot, which a notebook shows as the last value of a cell.
 
         Args:
-            kind: `rank_rank`, `bump_chart`, `quality_cost`, `regret_recall`, `claim3`, `learning_curves`, `segments`,
-                `seeds`, `effects` or `matrix`.
+            kind: `rank_rank`, `bump_chart`, `quality_cost`, `regret_recall`, `best_so_far`, `claim3`,
+                `learning_curves`, `segments`, `seeds`, `effects` or `matrix`.
 
         Returns:
             a figure that pyplot knows nothing of; `savefig` writes it.

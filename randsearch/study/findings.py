@@ -55,7 +55,9 @@ def examine(folder: Path, *, resamples: int = 2000) -> Findings:
     table = read_measurements(StudyFolder(folder).table)
     combined = ensemble(table, seed=config.seed)
     table = with_ensemble(table, combined)
-    return Findings(config, table, analyse(table, resamples=resamples, seed=config.seed, bias=config.bias), combined)
+    chooser = None if config.train == "all" else config.proxy
+    found = analyse(table, resamples=resamples, seed=config.seed, bias=config.bias, chooser=chooser)
+    return Findings(config, table, found, combined)
 
 
 def analyse_study(folder: Path, *, resamples: int = 2000, storage: str | None = None) -> Findings:
@@ -118,12 +120,14 @@ def plot_data(folder: Path, found: Findings) -> dict[str, pd.DataFrame]:
         found: what the study says.
 
     Returns:
-        the curves of regret and recall, the effects of parameters, and the segments of the best trained architecture.
+        the curves of regret and recall, the best trained score for the seconds spent, the effects of parameters, and
+        the segments of the best trained architecture.
     """
     trained = means(found.table).get("trained", pd.Series(dtype=float)).dropna()
     best = [str(trained.idxmax())] if len(trained) else []
     return {
         "regret_recall": found.analysis.curves,
+        "best_so_far": found.analysis.best_so_far,
         "effects": effects_frame(found.analysis.effects),
         "segments": read_segments(folder, best, ("trained", "fixed_decoder", "fixed_encoder")),
     }
@@ -152,7 +156,7 @@ def _attributes(config: StudyConfig, found: Analysis) -> dict[str, Any]:
         if name != "proxy"
     }
     # Curves and effects would be most of what is stored; they follow from the table, as `effects.csv` does.
-    left_out = ("curves", "effects")
+    left_out = ("curves", "best_so_far", "effects")
     others = {f"agreement:{name}": value for name, value in found.to_dict().items() if name not in left_out}
     attributes |= {**others, "agreement:verdict": asdict(verdict(found, config.proxy))}
     if config.bias:

@@ -186,3 +186,30 @@ def test_files_that_are_no_configuration(tmp_path, content, named):
 def test_a_missing_configuration(tmp_path):
     with pytest.raises(UserError, match=r"gone\.yaml"):
         load_options(tmp_path / "gone.yaml", StudyConfig)
+
+
+def test_what_is_done_to_crops_depends_on_the_task_unless_it_is_said():
+    assert config().augment == ("gains",)
+    assert config(task="denoise").augment == ()
+    assert config(augment=["none"]).augment == ()
+    assert config(task="denoise", augment=["signs"]).augment == ("signs",)
+    assert config(channels=2, augment=["swap", "remix", "swap"]).augment == ("swap", "remix")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"task": "denoise", "augment": ["remix", "signs"]}, "remix would change how loud the noise is"),
+        ({"augment": ["swap"]}, "swap exchanges the channels of stereo, and this is mono"),
+        ({"augment": ["echo"]}, "'gains', 'remix', 'swap' or 'signs'"),
+        ({"augment": ["none", "gains"]}, "'gains', 'remix', 'swap' or 'signs'"),
+        ({"schedule": "jnet"}, "'constant' or 'cosine'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(options, said):
+    with pytest.raises(UserError, match=said):
+        config(**options)
+
+
+def test_a_study_of_the_first_rules_had_gains_whatever_its_task():
+    assert config(task="denoise", augment=["gains"], rules=1).augment == ("gains",)
