@@ -137,6 +137,11 @@ class StudyConfig(BaseModel):
     def _once_each(cls, values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
         return None if values is None else tuple(dict.fromkeys(values))
 
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _each_source(cls, sources: Any) -> Any:
+        return tuple(sources.split(",")) if isinstance(sources, str) else sources
+
     @field_validator("sources")
     @classmethod
     def _separable(cls, sources: tuple[str, ...] | None) -> tuple[str, ...] | None:
