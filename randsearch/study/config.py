@@ -66,17 +66,15 @@ class StudyConfig(BaseModel):
     space: Annotated[dict[str, Any], Option(asked=False)] = Field(description="Search space.")
     data: str = Field(
         "synthetic",
-        description="synthetic, or musdb:, musdbhq:, stems:, dsd100:, moisesdb: or speech:PATH; joined with +.",
+        description="synthetic or KIND:PATH of musdb, musdbhq, stems, dsd100, moisesdb, speech; + joins several.",
     )
     data_digest: Annotated[str | None, Option(asked=False)] = Field(
         None, description="Of what was found there; None until the study begins."
     )
-    task: TaskName = Field(
-        "voice", description="Which sources are separated; of stems: with others than the task's, all it has."
-    )
+    task: TaskName = Field("voice", description="Which sources are separated; where stems: offers others, all of them.")
     sources: Annotated[tuple[str, ...] | None, Option(since=2, before=None)] = Field(
         None,
-        description="STEM or NAME=STEM+STEM, with commas: sources in place of the task's; their sum is the mixture.",
+        description="In place of the task's, with commas: STEM or NAME=STEM+STEM; the mixture is their sum.",
     )
     missing_stems: Annotated[MissingStems, Option(since=2, before="error")] = Field(
         "error", description="What a stem is that a track of stems: lacks."
