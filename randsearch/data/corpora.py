@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from randsearch.base.errors import UserError, shortened
@@ -107,6 +107,10 @@ def _locate(spec: str, cache: Path) -> tuple[Layout, Path]:
 
 def _check_offer(layout: Layout, wanted: AudioFormat, spec: str) -> None:
     """Refuses a task of other stems than those that all corpora of a layout have."""
+    if wanted.sources is not None and layout.stems == SPEECH_STEMS:
+        raise UserError(
+            f"{spec} holds noise and speech alone: leave --sources out, and separate them by --task denoise"
+        )
     task = layout.tasks.get(wanted.task, TASKS[wanted.task])
     if wanted.sources is None and layout.stems is not None and set(task.stems) != set(layout.stems):
         raise UserError(
@@ -124,7 +128,7 @@ def _choose_task(layout: Layout, wanted: AudioFormat, recordings: Sequence[Recor
         unknown = [stem for stem in task.stems if stem not in offered]
         if unknown and not (silent and subset == "test"):
             raise UserError(f"no track of {spec} has a stem '{unknown[0]}': there are {', '.join(offered)}")
-        return replace(task, pads=layout.stems == SPEECH_STEMS)
+        return task
     task = layout.tasks.get(wanted.task, TASKS[wanted.task])
     if set(task.stems) == set(offered) or (silent and set(offered) < set(task.stems)):
         return task
