@@ -13,7 +13,7 @@ from randsearch.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 READMES = [ROOT / "README.md", *sorted([*ROOT.glob("[a-z]*/README.md"), *ROOT.glob("randsearch/*/README.md")])]
-OTHER_PROGRAMS = ("ray ", "sudo ", "pip ", "optuna-dashboard ")
+OTHER_PROGRAMS = ("ray ", "sudo ", "pip ", "optuna-dashboard ", "tensorboard ")
 
 every_readme = pytest.mark.parametrize("readme", READMES, ids=lambda path: str(path.relative_to(ROOT)))
 

@@ -137,7 +137,7 @@ def _prepare(
     else:
         own = stored.model_dump()
     found_out = {"networks": _networks(folder, stored, chosen), "parts": (1,), "data_digest": ""}
-    asked = FinishConfig.create({**own, **found_out, **given}, "options")
+    asked = FinishConfig.create({**own, **given, **found_out}, "options")
     asked = asked.model_copy(update={"parts": (asked.steps,)})
     reason = refused(asked.augment, TASKS[config.task], config.channels)
     if reason is not None:
@@ -150,6 +150,11 @@ def _prepare(
             "compare: put them back as they were."
         )
     other = data if asked.data == config.data else _open(asked.data, config, machine)
+    if other.source_names != data.source_names:
+        raise UserError(
+            f"{asked.data} offers the sources {', '.join(other.source_names)} and not those of {config.study} "
+            f"({', '.join(data.source_names)}): choose other --data."
+        )
     asked = asked.model_copy(update={"data_digest": other.digest})
     settled = asked if stored is None else stored.continued_by(asked, name)
     validation = scored_on(config, data)

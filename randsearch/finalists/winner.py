@@ -203,7 +203,8 @@ def _architecture(folder: Path, table: pd.DataFrame, name: str) -> Architecture:
     if rows.empty:
         raise UserError(f"{folder.name} has no architecture {name}: `measurements.csv` lists those that it has.")
     described = rows.iloc[0]
-    options: dict[str, Any] = {column: described[column] for column in parameters(table)}
+    # As text, as the file has it: a column in which all subsets have one element is read as one of numbers.
+    options: dict[str, Any] = {column: str(described[column]) for column in parameters(table)}
     architecture = Architecture.create(options, f"{folder.name}, architecture {name}")
     if architecture.hash != name:
         raise UserError(f"{folder.name}: the options of architecture {name} belong to {architecture.hash}.")

@@ -143,6 +143,23 @@ def test_more_steps_are_a_part_with_a_schedule_of_its_own_from_the_best_weights(
     assert unchanged == (found.step == first.step)
 
 
+def test_a_part_that_was_stopped_goes_on_to_the_bit(finished, tmp_path, monkeypatch):
+    whole, stopped = (rs.load_study(shutil.copytree(finished, tmp_path / name / "tiny")) for name in "ab")
+    whole.finish(name="whole", steps=12, progress=False)
+
+    def interrupted(*arguments, **more):
+        signal.raise_signal(signal.SIGINT)
+        return take_step(*arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "take_step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            stopped.finish(name="whole", steps=12, progress=False)
+    assert read_finished(stopped.folder)[0].steps == 8
+    stopped.finish(name="whole", steps=12, progress=False)
+    assert same(stopped.folder, "whole", whole.folder, "whole")
+
+
 def test_patience_ends_a_finish_and_its_state_says_so(study, run_cli):
     standing = {**OPTIONS, "learning_rate": 1e-30, "ema": 0.0, "steps": 20}
     found = study.finish(name="idle", patience=2, schedule="constant", **standing)

@@ -20,6 +20,8 @@ OTHER = {
     "data": "synthetic:1",
     "data_digest": "beef",
     "task": "multi",
+    "sources": ("piano", "violin"),
+    "missing_stems": "silence",
     "sample_rate": 8000,
     "channels": 2,
     "upmix_mono": True,
@@ -69,7 +71,7 @@ def test_another_value_is_refused_by_name(name):
         assert f"{OTHER[name]!r} here" in str(refusal.value)
 
 
-@pytest.mark.parametrize("name", ["data", "task", "sample_rate", "channels", "upmix_mono"])
+@pytest.mark.parametrize("name", ["data", "task", "sources", "sample_rate", "channels", "upmix_mono"])
 def test_an_option_that_changes_the_digest_is_named_itself(name):
     with pytest.raises(UserError, match=f"another {name} "):
         config(data_digest="cafe").continued_by(config(**{name: OTHER[name]}, data_digest="beef"))
@@ -112,6 +114,14 @@ def test_saved_and_read_it_is_the_same(tmp_path):
         ({"trials": 0}, "trials"),
         ({"trials": "many"}, "'many'"),
         ({"task": "drums"}, "task"),
+        ({"sources": ["vocals"]}, "2 to 16 sources can be separated, and 1 are named"),
+        ({"sources": [f"s{number}" for number in range(17)]}, "and 17 are named"),
+        ({"sources": "piano, ../up"}, r"a source cannot be called '../up': use up to 40 letters"),
+        ({"sources": "piano,x=a/b,-c"}, "a source cannot be called '-c'"),
+        ({"sources": "piano,Piano"}, "two sources are called piano, capitals aside"),
+        ({"sources": "piano,Mixture"}, "no source can be called Mixture, as the sum of all sources is"),
+        ({"sources": "piano,keys=organ+piano"}, "the stem piano is named twice, and the sources would not add up"),
+        ({"sources": "piano,keys="}, "the source keys lacks the name of a stem: write keys=STEM+STEM"),
         ({"channels": 3}, "channels"),
         ({"sample_rate": 10}, "sample_rate"),
         ({"sampler": "best"}, "sampler"),
