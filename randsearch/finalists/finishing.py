@@ -176,16 +176,15 @@ def _open(spec: str, config: StudyConfig, machine: Machine) -> Dataset:
 
 
 def _apart(other: Dataset, data: Dataset, machine: Machine) -> tuple[Track, ...]:
-    """The training tracks of a corpus, less those that the study is validated on."""
+    """The training tracks of a corpus, without those that the study is validated on."""
     if other is data:
         return data.train
-    files = {track.path for track in data.validation}
-    names = {track.name for track in data.validation}
-    shared = [track for track in other.train if track.path in files or track.name in names]
+    known = {track.path for track in data.validation}, {track.name for track in data.validation}
+    shared = [track for track in other.train if track.path in known[0] or track.name in known[1]]
     if shared:
         machine.console.print(
-            f"{len(shared)} training tracks of {other.spec} are validation tracks of the study, by their content or "
-            "name, and are left out",
+            f"{other.spec}: left out of training, for the study is validated on them (the same file or name): "
+            f"{', '.join(track.name for track in shared)}",
             highlight=False,
             markup=False,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,7 @@ class _Followed(Checkpoint):
         known = read_curve(setup.place, self._home)
         self._before = tuple(row for row in known if row.part < part)
         self._times = {row.step: row.time for row in known if row.part == part}
+        self._own: list[Validated] = []
         self._written: float | None = None
         self._step = begins
         self._best = max((row.score for row in known), default=-math.inf)
@@ -144,6 +145,8 @@ class _Followed(Checkpoint):
                 "PyTorch wrote it): this part begins anew"
             )
         self._step = self._begins + (found.step if found else 0)
+        if found is not None:
+            self._setup.say(f"it goes on at step {self._step:,}")
         self._progress.begin(self._step)
         return found
 
@@ -167,31 +170,35 @@ class _Followed(Checkpoint):
         Raises:
             PlaceError: one cannot be written.
         """
-        own, place = tuple(self._rows(progress)), self._setup.place
-        best = best_of(own)
-        if best is not None and best.score != self._written and _is_better(best, self._before):
+        place = self._setup.place
+        self._own += self._new_rows(progress)
+        best = best_of(self._own)
+        if best is not None and best.score != self._written and all(best.score > row.score for row in self._before):
             _write_weights(place, self._home, progress.best_weights, self._architecture.model_dump_json())
             self._written = best.score
-        curve = (*self._before, *own)
+        curve = (*self._before, *self._own)
         write_curve(place, self._home, curve)
         events.keep_up(place, self._home / EVENTS_FILE, map(_point, curve))
 
-    def _rows(self, progress: Progress | Trained) -> Iterable[Validated]:
+    def _new_rows(self, progress: Progress | Trained) -> list[Validated]:
+        """The validations that are not written yet; what a schedule does takes looking at all losses before."""
         losses, options = progress.validation_losses, self._setup.options
-        found = zip(progress.curve, losses, progress.losses, strict=True)
-        for number, ((step, score), (_, validation_loss), loss) in enumerate(found):
-            before = losses[:number]
+        rows = []
+        for number in range(len(self._own), len(losses)):
+            (step, score), before = progress.curve[number], losses[:number]
             at = self._begins + step
-            yield Validated(
+            row = Validated(
                 part=self._part,
                 step=at,
                 score=score,
-                validation_loss=validation_loss,
-                loss=loss,
+                validation_loss=losses[number][1],
+                loss=progress.losses[number],
                 learning_rate=options.learning_rate * self._schedule.rate(step - 1, before),
                 batch=options.batch * self._schedule.batch(before),
                 time=self._times.setdefault(at, time.time()),
             )
+            rows.append(row)
+        return rows
 
 
 def train_part(setup: Setup, finalist: Finalist, network: WaveUNet, part: int, begins: int) -> Trained:
@@ -245,10 +252,6 @@ def _run(setup: Setup, finalist: Finalist, part: int) -> dict[str, Any]:
         "validation": [(track.name, track.start, track.stop) for track in setup.validation],
         "device": setup.device.type,
     }
-
-
-def _is_better(best: Validated, before: Sequence[Validated]) -> bool:
-    return all(best.score > row.score for row in before)
 
 
 def _write_weights(place: Place, home: Path, weights: Mapping[str, Tensor], architecture: str) -> None:

@@ -128,7 +128,7 @@ class FinishConfig(BaseModel):
             UserError: names the first option that differs and may not.
         """
         joined = extendable(type(self))
-        for option in type(self).model_fields.keys() - joined.keys() - {"data_digest"}:
+        for option in (name for name in type(self).model_fields if name not in joined and name != "data_digest"):
             before, now = getattr(self, option), getattr(asked, option)
             if before != now:
                 flag = f"--{option.replace('_', '-')}"

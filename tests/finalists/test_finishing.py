@@ -75,7 +75,7 @@ def test_a_finish_goes_on_from_the_best_weights_and_keeps_its_own_best(finished)
 
 
 @pytest.mark.parametrize("stopped", [3, 5])
-def test_one_that_was_stopped_goes_on_to_the_bit(study, finished, monkeypatch, stopped):
+def test_one_that_was_stopped_goes_on_to_the_bit(study, finished, monkeypatch, capsys, stopped):
     taken = []
 
     def interrupted(*arguments, **more):
@@ -90,7 +90,9 @@ def test_one_that_was_stopped_goes_on_to_the_bit(study, finished, monkeypatch, s
             study.finish(name="whole", learning_rate=3e-3, **OPTIONS)
     (left,) = read_finished(study.folder, "whole")
     assert (left.state, left.steps) == ("unfinished", stopped // 2 * 2)
-    study.finish(name="whole", progress=False)
+    capsys.readouterr()
+    study.finish(name="whole")
+    assert f"it goes on at step {stopped}\n" in capsys.readouterr().out
     assert same(study.folder, "whole", finished, "whole")
     assert not list(home(study.folder, "whole").glob("checkpoint*"))
 
@@ -219,8 +221,7 @@ def test_data_of_the_same_kind_may_come_from_elsewhere(study, tmp_path, tiny_cor
     (corpus / "train" / "track 5").rename(corpus / "train" / "song 5")
     study.finish(name="more", data=f"musdbhq:{corpus}", **{**OPTIONS, "steps": 2, "progress": True})
     said = capsys.readouterr().out
-    assert "1 training tracks of" in said
-    assert "are validation tracks of the study, by their content or name, and are left out" in " ".join(said.split())
+    assert "left out of training, for the study is validated on them (the same file or name): song 3\n" in said
     assert f"data musdbhq:{corpus}" in said
     again = study.finish(name="more", steps=4, progress=False)
     assert again.loc[0, "steps"] == 4
