@@ -176,6 +176,9 @@ MORE = ["search", "--study", "tiny", "--seeds", "0,1,2", "--keep", "none"]
 """Measures what is there at another seed, and keeps neither weights nor audio."""
 
 
+FINISH = ["finish", "tiny", "--steps", "2"]
+
+
 @pytest.mark.parametrize(
     ("link", "target", "words"),
     [
@@ -204,6 +207,10 @@ MORE = ["search", "--study", "tiny", "--seeds", "0,1,2", "--keep", "none"]
         ("artifacts", "artifacts", ["dashboard", "tiny"]),
         ("plots", "plots", ["dashboard", "tiny"]),
         ("exported", "exported", ["export", "tiny"]),
+        ("finishes", "exported", FINISH),
+        ("finishes/finish", "exported", FINISH),
+        ("finishes/finish/.lock", ".lock", FINISH),
+        ("finishes/finish/config.yaml", "config.yaml", FINISH),
     ],
 )
 def test_no_link_of_a_study_leads_a_write_out_of_it(run_cli, study, mine, monkeypatch, link, target, words):

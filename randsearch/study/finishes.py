@@ -12,7 +12,7 @@ import io
 import json
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
@@ -191,16 +191,13 @@ def read_finish(folder: Path, name: str) -> FinishConfig:
     """
     study = StudyFolder(folder)
     path, known = study.finish(name).config, study.finish_names()
+    with suppress(FileNotFoundError):
+        study.place.checked(path)
     if name not in known:
-        raise UserError(
-            f"{folder.name} has no finish {name}: "
-            + (
-                f"choose from {', '.join(known)}."
-                if known
-                else f"`randsearch finish {folder.name} --as {name}` makes it."
-            )
+        which = (
+            f"choose from {', '.join(known)}" if known else f"`randsearch finish {folder.name} --as {name}` makes it"
         )
-    study.place.checked(path)
+        raise UserError(f"{folder.name} has no finish {name}: {which}.")
     remedy = f"put it back from a copy, or remove {path.parent} and train anew"
     return FinishConfig.create(read_study(path, FinishConfig, remedy), str(path))
 
