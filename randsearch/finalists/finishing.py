@@ -41,6 +41,7 @@ from randsearch.study.finishes import (
     read_result,
     write_finish,
 )
+from randsearch.study.options import option_of
 from randsearch.study.rules import check_continues
 from randsearch.training import precision
 from randsearch.training.loop import DivergedError
@@ -128,6 +129,10 @@ def _prepare(
 ) -> Setup:
     """Settles the options of a finish, and opens its data."""
     check_continues(config.study, config.rules)
+    known = [option for option, field in FinishConfig.model_fields.items() if option_of(field).asked]
+    for option in options:
+        if option not in known:
+            raise UserError(f"a finish knows no option {option}: choose from {', '.join(known)}.")
     stored = _stored(folder, name)
     given = dict(options)
     if given.get("device") == "auto":

@@ -281,6 +281,13 @@ def test_mistakes_are_sentences_and_leave_nothing(finished, run_cli, words, said
     assert [path.name for path in StudyFolder(finished).finishes.iterdir()] == ["whole"]
 
 
+def test_options_that_there_are_not_are_refused_and_no_finish_is_an_empty_table(study):
+    for option in ("trails", "networks", "parts"):
+        with pytest.raises(rs.UserError, match=f"a finish knows no option {option}: choose from steps"):
+            study.finish(**{option: 3})
+    assert study.finishes().empty
+
+
 def test_nothing_trained_is_nothing_to_finish(study, run_cli):
     table = pd.read_csv(study.folder / "measurements.csv", dtype=str, keep_default_na=False)
     kept = table[table["measure"] != "trained"].to_csv(index=False)
