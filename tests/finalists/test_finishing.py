@@ -23,6 +23,7 @@ from randsearch.report import build
 from randsearch.study.finishes import held, read_finished
 from randsearch.study.folders import load_config
 from randsearch.study.rules import RULES
+from randsearch.study.status import describe
 from randsearch.training import checkpoints, loop
 from randsearch.training.loop import DivergedError, take_step
 
@@ -116,6 +117,8 @@ def test_one_that_was_killed_goes_on_to_the_bit_from_its_last_checkpoint(study, 
             study.finish(name="whole", learning_rate=3e-3, **OPTIONS)
     assert read_finished(study.folder, "whole")[0].steps == 4
     assert best(study.folder, 1, "whole")[0].step in (2, 4)  # what there is can be used
+    onward = f"go on with its finish: randsearch finish tiny --as whole --results {study.folder.parent}"
+    assert onward in list(describe(study.status()))
     events = (home(study.folder, "whole") / "tensorboard").iterdir()
     before = next(events).read_bytes()
     study.finish(name="whole", progress=False)
