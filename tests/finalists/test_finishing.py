@@ -16,7 +16,8 @@ from tiny import RATE, write_tracks
 
 import randsearch as rs
 from randsearch.base.layout import StudyFolder
-from randsearch.finalists import export, finishing
+from randsearch.data import open_dataset
+from randsearch.finalists import evaluation, export, finishing
 from randsearch.finalists.training import train_part
 from randsearch.finalists.winner import best, best_searched, find
 from randsearch.report import build
@@ -213,6 +214,23 @@ def test_finishes_lie_side_by_side_and_the_best_there_is_is_used(finished, tmp_p
     answer = run_cli("export", "tiny", "--finish", "new", "--output", tmp_path / "exported", *where)
     assert answer.code == 0, answer.err
     assert "finish: new" in (tmp_path / "exported" / "network.yaml").read_text()
+
+
+def test_a_finish_is_evaluated_under_a_name_of_its_own(finished, tmp_path, monkeypatch, run_cli):
+    """So that scores of what is trained on further are not taken for those of before."""
+    folder = shutil.copytree(finished, tmp_path / "results" / "tiny")
+    frames = [{"metrics": {"SDR": 1.0}}]
+    scores = {"targets": [{"name": name, "frames": frames} for name in ("accompaniment", "vocals")]}
+    monkeypatch.setattr(evaluation, "require_museval", lambda: None)
+    monkeypatch.setattr(evaluation, "score_track", lambda *_: json.dumps(scores))
+    monkeypatch.setattr(evaluation, "open_test", lambda data, *_, **__: open_dataset(data).validation)
+    words = ("evaluate", "tiny", "--finish", "whole", "--workers", 1, "--results", folder.parent)
+    answer = run_cli(*words)
+    assert answer.code == 0, answer.err
+    network = find(folder, None, None, "whole")
+    assert f"{network.network}-whole" in answer.out
+    assert [path.name for path in (folder / "evaluation").iterdir()] == [f"{network.network}-whole-{network.step}"]
+    assert set(pd.read_csv(folder / "evaluation.csv")["finish"]) == {"whole"}
 
 
 def test_data_of_the_same_kind_may_come_from_elsewhere(study, tmp_path, tiny_corpus, capsys):
