@@ -46,6 +46,7 @@ class Setting:
         proxy_batch: crops in a batch of the proxies that score on single batches.
         own_measures: functions of a user's own, as `package.module:function`, that were agreed to.
         functions: those of them that were given as functions, by name, as they travel (`measures.given`).
+        until: the step at which `trained` pauses, in the measurement at hand; None for its end.
     """
 
     dataset: Dataset
@@ -63,6 +64,7 @@ class Setting:
     proxy_batch: int
     own_measures: frozenset[str] = frozenset()
     functions: Mapping[str, bytes] = field(default_factory=dict)
+    until: int | None = None
 
     def home(self, architecture: Architecture, measure: str, seed: int) -> Path:
         """Folder of one measurement's files."""
