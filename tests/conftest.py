@@ -19,7 +19,7 @@ from randsearch.data import open_dataset
 from randsearch.measures import Setting
 from randsearch.models.sizing import Signal
 from randsearch.running import executors, machine
-from randsearch.training.loop import Recipe
+from randsearch.training.recipe import Recipe
 
 pytest_plugins = ["needs"]
 

@@ -159,9 +159,9 @@ def test_what_callbacks_hear_of_is_stored(asked, no_workers):
 
 
 def test_an_interrupt_reaches_the_caller_and_the_same_call_goes_on(asked, monkeypatch):
-    def interrupted(*arguments):
+    def interrupted(*arguments, **options):
         signal.raise_signal(signal.SIGINT)
-        return take_step(*arguments)
+        return take_step(*arguments, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "take_step", interrupted)

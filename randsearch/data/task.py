@@ -23,12 +23,14 @@ class Task:
         sources: pairs of a source's name and the stems that are summed to make it.
         pads: whether a track shorter than a training segment is surrounded by silence, as suits utterances, or
             refused, as suits songs, where it points to a broken file.
+        keeps_levels: whether how loud the sources are against each other is the corpus's to decide.
     """
 
     name: TaskName
     stems: tuple[str, ...]
     sources: tuple[tuple[str, tuple[str, ...]], ...]
     pads: bool = False
+    keeps_levels: bool = False
 
     @property
     def source_names(self) -> tuple[str, ...]:
@@ -46,6 +48,6 @@ TASKS: dict[str, Task] = {
     for task in (
         Task("voice", STEMS, (("accompaniment", ("bass", "drums", "other")), ("vocals", ("vocals",)))),
         Task("multi", STEMS, tuple((stem, (stem,)) for stem in STEMS)),
-        Task("denoise", SPEECH_STEMS, tuple((stem, (stem,)) for stem in SPEECH_STEMS), pads=True),
+        Task("denoise", SPEECH_STEMS, tuple((stem, (stem,)) for stem in SPEECH_STEMS), pads=True, keeps_levels=True),
     )
 }

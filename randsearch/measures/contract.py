@@ -19,7 +19,8 @@ from randsearch.table.measurement import Column, Effort, columns_of
 if TYPE_CHECKING:
     from randsearch.data import Dataset, Track
     from randsearch.models.layers import Signal
-    from randsearch.training.loop import Recipe
+    from randsearch.training.recipe import Recipe
+    from randsearch.training.schedules import ScheduleName
 
 
 class UnmeasurableError(Exception):
@@ -45,6 +46,8 @@ class Setting:
         study: its name; the batches that proxies score on derive from it.
         proxy_batch: crops in a batch of the proxies that score on single batches.
         own_measures: functions of a user's own, as `package.module:function`, that were agreed to.
+        schedule: of `trained`.
+        proxy_schedule: of all other measures that train.
         functions: those of them that were given as functions, by name, as they travel (`measures.given`).
         until: the step at which `trained` pauses, in the measurement at hand; None for its end.
     """
@@ -63,8 +66,14 @@ class Setting:
     study: str
     proxy_batch: int
     own_measures: frozenset[str] = frozenset()
+    schedule: ScheduleName = "constant"
+    proxy_schedule: ScheduleName = "constant"
     functions: Mapping[str, bytes] = field(default_factory=dict)
     until: int | None = None
+
+    def schedule_of(self, measure: str) -> ScheduleName:
+        """The schedule under which a measure trains."""
+        return self.schedule if measure == "trained" else self.proxy_schedule
 
     def home(self, architecture: Architecture, measure: str, seed: int) -> Path:
         """Folder of one measurement's files."""

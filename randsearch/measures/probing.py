@@ -57,6 +57,7 @@ def audible_batch(setting: Setting, architecture: Architecture, seed: int, crops
         input_length=lengths(architecture, setting.recipe.segment).input,
         output_length=setting.recipe.segment,
         seed=derive("proxy batch", setting.study, seed),
+        augment=setting.recipe.augment,
         pads=setting.dataset.task.pads,
     )
     mixtures, sources = [], []

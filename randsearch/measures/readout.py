@@ -76,7 +76,7 @@ def _mean_over_draws(
         began = time.perf_counter()
         solve_output(network, batches, derive("moments", setting.study, seed, draw))
         solved = time.perf_counter()
-        scores.append(evaluate(network, setting.validation, data.sample_rate, device))
+        scores.append(evaluate(network, setting.validation, data.sample_rate, device).score)
         validation_seconds += time.perf_counter() - solved
         seconds += solved - began - batches.seconds
         data_seconds += batches.seconds
@@ -101,6 +101,7 @@ class _Batches:
             input_length=lengths(architecture, setting.recipe.segment).input,
             output_length=setting.recipe.segment,
             seed=derive("readout", setting.study, seed),
+            augment=setting.recipe.augment,
             pads=setting.dataset.task.pads,
         )
 

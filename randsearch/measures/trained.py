@@ -29,13 +29,22 @@ from randsearch.models.sizing import lengths
 from randsearch.models.wave_unet import WaveUNet
 from randsearch.table.segments import write_segments
 from randsearch.training.checkpoints import Checkpoint
-from randsearch.training.loop import segment_scores, train
+from randsearch.training.loop import Validation, segment_scores, train
+from randsearch.training.schedules import schedule
 
 
 def run_training(
-    measure: str, half: Half, steps: int, setting: Setting, architecture: Architecture, seed: int
+    measure: str,
+    half: Half,
+    steps: int,
+    setting: Setting,
+    architecture: Architecture,
+    seed: int,
+    until: int | None = None,
 ) -> Outcome:
     """Trains a network with a half fixed, and keeps its best weights and what it makes of a few excerpts.
+
+    A training that pauses leaves its checkpoint, and nothing else.
 
     Args:
         measure: in whose name; it decides the random streams.
@@ -44,45 +53,53 @@ def run_training(
         setting: the study.
         architecture: the network.
         seed: of the measurement.
+        until: the step at which it pauses; None for its end.
     """
-    data, recipe, device = setting.dataset, setting.recipe, torch.device(setting.device)
+    data, device, name = setting.dataset, torch.device(setting.device), setting.schedule_of(measure)
     network = build(architecture, setting.signal, derive("weights", architecture.hash, measure, seed))
     fix_half(network, half)
     home = setting.home(architecture, measure, seed)
     # By its score, what the best validation found: to find it again would take as long as a validation.
     best: dict[float, list[NDArray[np.float64]]] = {}
 
-    def validate(current: WaveUNet) -> float:
-        segments = segment_scores(current, setting.validation, data.sample_rate, device)
+    def validate(current: WaveUNet) -> Validation:
+        segments, loss = segment_scores(current, setting.validation, data.sample_rate, device)
         value = score(segments)
         if not best or value > max(best):
             best.clear()
             best[value] = segments
-        return value
+        return Validation(value, loss)
 
     trained = train(
         network,
         _crops(measure, setting, architecture, seed),
         validate,
-        recipe=recipe,
+        recipe=setting.recipe,
+        schedule=schedule(name, steps),
         steps=steps,
         device=device,
+        until=until,
         checkpoint=_checkpoint(setting, architecture, measure, seed, steps),
     )
-    network.load_state_dict(trained.best_weights)
-    # A best validation from before this run went on from its checkpoint is made again; a GPU may round it differently.
-    found = trained.score if trained.score in best else validate(network)
-    _keep(network, setting, architecture, home)
-    write_segments(setting.place, home, data.source_names, best[found])
+    taken = steps if until is None else trained.steps
+    if taken == steps:
+        network.load_state_dict(trained.best_weights)
+        # A best validation from before this run went on from its checkpoint is made again; a GPU may round it
+        # differently.
+        found = trained.score if trained.score in best else validate(network).score
+        _keep(network, setting, architecture, home)
+        write_segments(setting.place, home, data.source_names, best[found])
     return Outcome(
         score=trained.score,
         baseline=setting.baseline,
         seconds=trained.seconds,
-        steps=steps,
-        multiply_adds=float(steps * step_cost(setting, architecture, half)),
+        steps=taken,
+        multiply_adds=float(taken * step_cost(setting, architecture, half)),
         validation_seconds=trained.validation_seconds,
         data_seconds=trained.data_seconds,
+        schedule=name,
         curve=trained.curve,
+        validation_losses=trained.validation_losses,
     )
 
 
@@ -95,6 +112,7 @@ def _crops(measure: str, setting: Setting, architecture: Architecture, seed: int
         input_length=size.input,
         output_length=size.output,
         seed=derive("crops", architecture.hash, measure, seed),
+        augment=setting.recipe.augment,
         pads=setting.dataset.task.pads,
     )
 
@@ -106,6 +124,7 @@ def _checkpoint(setting: Setting, architecture: Architecture, measure: str, seed
         "measure": measure,
         "seed": seed,
         "steps": steps,
+        "schedule": setting.schedule_of(measure),
         "recipe": asdict(setting.recipe),
         "data": setting.dataset.digest,
         "validation": [(track.name, track.start, track.stop) for track in setting.validation],
@@ -135,7 +154,7 @@ def _keep(network: WaveUNet, setting: Setting, architecture: Architecture, home:
 
 def trained(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
     """Validation SDR after normal training: the truth that proxies are compared with."""
-    return run_training("trained", "none", setting.steps, setting, architecture, seed)
+    return run_training("trained", "none", setting.steps, setting, architecture, seed, setting.until)
 
 
 def fixed_decoder(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
@@ -175,11 +194,13 @@ def sotl_e(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
 
 def _sum_of_losses(measure: str, setting: Setting, architecture: Architecture, seed: int) -> Outcome:
     network = build(architecture, setting.signal, derive("weights", architecture.hash, measure, seed))
+    name, nothing = setting.schedule_of(measure), Validation(0.0, 0.0)
     trained = train(
         network,
         _crops(measure, setting, architecture, seed),
-        lambda current: 0.0,  # Nothing is validated: the losses are the score.
+        lambda current: nothing,  # Nothing is validated: the losses are the score.
         recipe=setting.recipe,
+        schedule=schedule(name, setting.proxy_steps),
         steps=setting.proxy_steps,
         device=torch.device(setting.device),
         checkpoint=_checkpoint(setting, architecture, measure, seed, setting.proxy_steps),
@@ -194,5 +215,6 @@ def _sum_of_losses(measure: str, setting: Setting, architecture: Architecture, s
         seconds=trained.seconds,
         steps=setting.proxy_steps,
         data_seconds=trained.data_seconds,
+        schedule=name,
         curve=tuple(curve),
     )

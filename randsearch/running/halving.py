@@ -103,10 +103,8 @@ class Halving:
         return sum(steps) * len(self.plan.seeds) / budgets[-1]
 
     def _job(self, name: str, seed: int, rung: int) -> Job:
-        until = self.plan.budgets[rung - 1]
-        return Job(
-            self._candidates[name].architecture, "trained", seed, until if rung < len(self.plan.budgets) else None
-        )
+        until = self.plan.budgets[rung - 1] if rung < len(self.plan.budgets) else None
+        return Job(self._candidates[name].architecture, "trained", seed, until)
 
 
 class Asha(Halving):
@@ -194,11 +192,10 @@ class Asha(Halving):
         target = self._target.get(name, 0)
         for score in lowest_scores(self.plan, self._scores, [name]).values():
             self._rungs[0].add(name, score, went_on=target > 0)
-        for number in range(1, min(target + 1, len(budgets))):
-            if not lacking(self.plan, self._trainings, name, budgets[number - 1]):
-                score = score_at(self.plan, self._trainings, name, budgets[number - 1])
-                if score is not None:
-                    self._rungs[number].add(name, score, went_on=number < target)
+        for number, budget in enumerate(budgets[:target], start=1):
+            found = score_at(self.plan, self._trainings, name, budget)
+            if found is not None and not lacking(self.plan, self._trainings, name, budget) and number < len(budgets):
+                self._rungs[number].add(name, found, went_on=number < target)
         for seed in lacking(self.plan, self._trainings, name, budgets[target - 1]) if target else ():
             if (name, seed) not in self._handed:
                 self._handed.add((name, seed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,8 @@ from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
 from randsearch.study.lease import leased, locked
 from randsearch.study.rebuild import open_studies, write_table
-from randsearch.training.loop import Recipe
+from randsearch.training import precision
+from randsearch.training.recipe import Recipe
 from randsearch.training.validation import affordable_seconds, take_excerpts
 
 REPAIRS = 3
@@ -73,6 +74,7 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     for device in machine.devices or (asked.device,):
         if machine.executor == "local":
             _check_device(device)
+            precision.check(recipe(asked), torch.device(device))
     dataset = _open_data(asked, machine)
     # Refuses tracks shorter than a segment.
     Crops(dataset.train, asked.batch, asked.segment, asked.segment, seed=0, pads=dataset.task.pads)
@@ -140,6 +142,11 @@ def scored_on(config: StudyConfig, dataset: Dataset) -> tuple[Track, ...]:
     return take_excerpts(dataset.validation, None if config.validation == "whole" else config.validation)
 
 
+def recipe(config: StudyConfig) -> Recipe:
+    """How the networks of a study train."""
+    return Recipe(**{each.name: getattr(config, each.name) for each in fields(Recipe)})
+
+
 def make_setting(
     config: StudyConfig, dataset: Dataset, validation: tuple[Track, ...], folder: Path, baseline: float
 ) -> Setting:
@@ -148,7 +155,9 @@ def make_setting(
         dataset=dataset,
         validation=validation,
         signal=signal(config),
-        recipe=Recipe(config.learning_rate, config.batch, config.segment, config.validate_every),
+        recipe=recipe(config),
+        schedule=config.schedule,
+        proxy_schedule=config.proxy_schedule,
         steps=config.steps,
         proxy_steps=config.proxy_steps,
         proxy_half=find(config.proxy).fixes,

@@ -13,6 +13,9 @@ from randsearch.table.tidy import measure_names
 FALLING = ("sotl",)
 """Measures whose curve is a running sum, so that the score at a step is the curve there and not the best before it."""
 
+CONSTANT = {"", "constant"}
+"""Schedules under which the curve of a run is that of all shorter ones; tables of former releases name none."""
+
 
 def at_budgets(table: pd.DataFrame, *, target: str = "trained") -> pd.DataFrame:
     """Adds the measurements that runs would have given, had they been stopped at a step of their curve.
@@ -40,8 +43,13 @@ def at_budgets(table: pd.DataFrame, *, target: str = "trained") -> pd.DataFrame:
 
 
 def budgets(rows: pd.DataFrame) -> list[int]:
-    """Steps below the full budget at which all complete measurements of one measure have a value."""
+    """Steps below the full budget at which all complete measurements of one measure have a value.
+
+    None where the learning rate decayed: what a curve holds before its end is then no score of a smaller budget.
+    """
     complete = rows[rows["state"] == "complete"]
+    if "schedule" in complete and not set(complete["schedule"].astype(str)) <= CONSTANT:
+        return []
     curves = [{int(step) for step, _ in _curve(str(cell))} for cell in complete["curve"]]
     if not curves:
         return []

@@ -20,9 +20,12 @@ from pydantic import (
 
 from randsearch.base.errors import UserError, explain, quoted
 from randsearch.base.seeds import check_seed
+from randsearch.data.augmentation import Augmentation, defaults, refused
 from randsearch.data.format import AudioFormat
-from randsearch.data.task import TaskName
+from randsearch.data.task import TASKS, TaskName
 from randsearch.study.options import Option, extendable
+from randsearch.training.recipe import Precision
+from randsearch.training.schedules import ScheduleName
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
@@ -48,7 +51,7 @@ def _top(train: str) -> int | None:
 
 
 def _more_training(before: str, asked: str) -> str:
-    """The one that trains more architectures; of the two kinds of halving, which go on with each other, that asked for."""
+    """The one that trains more architectures; of halving and asha, which go on with each other, the one asked for."""
     order = {"none": (0, 0), "halving": (2, 0), "asha": (2, 0), "all": (3, 0)}
     return max(asked, before, key=lambda train: order.get(train, (1, _top(train) or 0)))
 
@@ -94,7 +97,7 @@ class StudyConfig(BaseModel):
     train: Annotated[str, Option(joined=_more_training)] = Field(
         "all",
         pattern=r"^(all|none|halving|asha|top:[1-9][0-9]*)$",
-        description="Which architectures to train: all, top:K, halving, asha (repeatable with one worker only) or none.",
+        description="Which architectures to train: all, top:K, halving, asha (repeats with one worker only) or none.",
     )
     rung: Annotated[str | None, Option(joined=_latest, since=2, default="the primary proxy")] = Field(
         None, description="The measure that is the lowest rung of halving and asha."
@@ -103,7 +106,7 @@ class StudyConfig(BaseModel):
         3,
         ge=2,
         le=1000,
-        description="One of so many goes on of each rung of halving and asha, to as many times the steps.",
+        description="Of each rung of halving and asha, one of so many goes on.",
     )
     steps: int = Field(1000, ge=1, description="Training steps of `trained`.")
     proxy_steps: int = Field(100, ge=1, description="Training steps of proxies that train.")
@@ -120,6 +123,31 @@ class StudyConfig(BaseModel):
     learning_rate: float = Field(3e-3, gt=0, lt=1, description="Of Adam.")
     batch: int = Field(8, ge=1, description="Crops a step.")
     segment: int = Field(8192, ge=64, description="Samples a crop.")
+    schedule: Annotated[ScheduleName, Option(since=2, before="constant")] = Field(
+        "cosine", description="Of the learning rate of `trained`: constant or cosine."
+    )
+    # Constant, so that one run has a score at every budget below its own.
+    proxy_schedule: Annotated[ScheduleName, Option(since=2, before="constant")] = Field(
+        "constant", description="Of proxies that train."
+    )
+    weight_decay: Annotated[float, Option(since=2, before=0.0)] = Field(
+        0.0, ge=0, lt=1, description="Of kernels, apart from the gradient."
+    )
+    clip: Annotated[float | None, Option(since=2, before=None)] = Field(
+        None, gt=0, description="Largest norm of the gradient; none by default."
+    )
+    ema: Annotated[float, Option(since=2, before=0.0)] = Field(
+        0.0, ge=0, lt=1, description="Decay of a moving average of the weights, which is scored; 0 for none."
+    )
+    augment: Annotated[
+        tuple[Augmentation, ...], Option(since=2, before=("gains",), default="gains; none for denoise")
+    ] = Field(("gains",), description="Of gains, remix, swap, signs; with commas, or none.")
+    precision: Annotated[Precision, Option(since=2, before="float32")] = Field(
+        "float32", description="Of training steps: float32, tf32 or bf16."
+    )
+    compiled: Annotated[bool, Option(since=2, before=False)] = Field(
+        False, description="Compile training steps with torch.compile."
+    )
     # At least 2: kernels compare crops with each other.
     proxy_batch: int = Field(16, ge=2, description="Crops a batch of proxies that score on batches.")
     validate_every: int = Field(50, ge=1, description="Steps between validations.")
@@ -136,10 +164,22 @@ class StudyConfig(BaseModel):
         None, description="The study from whose name the batches derive that proxies score on; None is this one."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _augmented(cls, options: Any) -> Any:
+        """What is done to crops unless the user says otherwise depends on the task."""
+        task = TASKS.get(str(options.get("task", "voice")))
+        return options if task is None or "augment" in options else {**options, "augment": defaults(task)}
+
     @field_validator("seeds", "train_seeds", "measures")
     @classmethod
     def _once_each(cls, values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
         return None if values is None else tuple(dict.fromkeys(values))
+
+    @field_validator("augment", mode="before")
+    @classmethod
+    def _nothing(cls, names: Any) -> Any:
+        return () if list(names) == ["none"] else tuple(dict.fromkeys(names))
 
     @field_validator("storage")
     @classmethod
@@ -158,6 +198,9 @@ class StudyConfig(BaseModel):
             raise ValueError("proxy must be something cheaper than trained itself")
         if self.rung == "trained":
             raise ValueError("rung must be something cheaper than trained itself")
+        reason = refused(self.augment, TASKS[self.task], self.channels)
+        if reason is not None:
+            raise ValueError(reason)
         return self
 
     @property

@@ -1,8 +1,8 @@
 """A study in its storage: linked Optuna studies, of which one process at a time is the writer.
 
 `NAME` has one trial an architecture, told the primary proxy; `NAME/MEASURE` one trial a measurement, its value the
-score and its intermediate values the curve, pruned if it was stopped on the way; `NAME/agreement` is derived from the two. Finished trials
-are immutable in Optuna, and measures join a study later, hence several studies.
+score and its intermediate values the curve, pruned if it is a training that was stopped on the way; `NAME/agreement` is
+derived from the two. Finished trials are immutable in Optuna, and measures join a study later, hence several studies.
 """
 
 from __future__ import annotations

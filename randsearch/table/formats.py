@@ -9,6 +9,7 @@ import math
 import pandas as pd
 
 from randsearch.base.errors import UserError
+from randsearch.table.measurement import SCHEMA
 
 FORMATS = ("csv", "parquet", "json")
 
@@ -26,7 +27,8 @@ def encode(table: pd.DataFrame, form: str) -> bytes:
     """
     if form == "csv":
         return table.to_csv(index=False, lineterminator="\n").encode()
-    table = table.assign(curve=[json.loads(text or "[]") for text in table["curve"].astype(str)])
+    curves = [column.name for column in SCHEMA if column.kind == "curve"]
+    table = table.assign(**{name: [json.loads(text or "[]") for text in table[name].astype(str)] for name in curves})
     if form == "json":
         rows = [{key: _plain(value) for key, value in row.items()} for row in table.to_dict(orient="records")]
         return (json.dumps(rows, ensure_ascii=False, indent=1) + "\n").encode()

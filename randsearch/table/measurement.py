@@ -93,7 +93,10 @@ class Effort:
         multiply_adds: that its convolutions took, in closed form.
         validation_seconds: wall time of validation.
         data_seconds: wall time spent waiting for batches.
+        schedule: of the learning rate, for what trained; empty otherwise, and in tables of former releases, whose
+            rates were constant.
         curve: (step, score) at every validation.
+        validation_losses: (step, mean squared error) at every validation.
     """
 
     baseline: float | None = field(default=None, metadata=declared("score", 5))
@@ -102,6 +105,10 @@ class Effort:
     multiply_adds: float = field(default=0.0, metadata=declared("cost", 101))
     validation_seconds: float = field(default=0.0, metadata=declared("cost", 102))
     data_seconds: float = field(default=0.0, metadata=declared("cost", 103))
+    schedule: str = field(default="", metadata=declared("text", 106, attribute="given", optional=True))
+    validation_losses: tuple[tuple[int, float], ...] = field(
+        default=(), metadata=declared("curve", 197, attribute="given", optional=True)
+    )
     curve: tuple[tuple[int, float], ...] = field(default=(), metadata=declared("curve", 199, attribute="never"))
 
 
@@ -113,8 +120,8 @@ class Measurement(Effort):
         architecture: what was measured.
         measure: by which measure.
         seed: at which seed.
-        state: `complete`; `failed` with a reason; or `pruned`, a training that was stopped on the way, whose curve, steps
-            and costs are those up to there.
+        state: `complete`; `failed` with a reason; or `pruned`, a training that was stopped on the way, whose curve,
+            steps and costs are those up to there.
         score: higher is predicted better; None unless it is complete.
         reason: why it failed, or where it was stopped; empty otherwise.
         threads: it was computed with.
@@ -155,7 +162,8 @@ class Measurement(Effort):
         row.update(options)
         row.update(zip(form.trailing, cells[before:], strict=True))
         row["architecture"] = self.architecture.hash
-        row["curve"] = json.dumps(self.curve)
+        for name in form.curves:
+            row[name] = json.dumps(row[name])
         return row
 
     @classmethod
@@ -221,6 +229,7 @@ class _Form:
         leading: columns before the architecture's options.
         trailing: columns behind them.
         cells: what makes the field of a cell, but the architecture's.
+        curves: columns that hold pairs, which a cell has as JSON.
         attributes: name, what makes the field of an attribute, and whether every trial has it.
     """
 
@@ -228,6 +237,7 @@ class _Form:
     leading: tuple[str, ...]
     trailing: tuple[str, ...]
     cells: Mapping[str, Callable[[Any], Any]]
+    curves: tuple[str, ...]
     attributes: Sequence[tuple[str, Callable[[Any], Any], bool]]
 
 
@@ -244,6 +254,7 @@ def _form(record: type) -> _Form:
         leading=tuple(column.name for column in columns if column.leads),
         trailing=tuple(column.name for column in columns if not column.leads),
         cells={column.name: _from_cell(column) for column in read},
+        curves=tuple(column.name for column in columns if column.kind == "curve"),
         attributes=[
             (column.name, _from_attribute(column), column.attribute == "always")
             for column in read
@@ -271,4 +282,6 @@ def _from_attribute(column: Column) -> Callable[[Any], Any]:
         return str
     if column.kind == "whole":
         return int
+    if column.kind == "curve":
+        return lambda pairs: tuple((int(step), finite(value)) for step, value in pairs)
     return finite if column.default is not None else lambda value: None if value is None else finite(value)

@@ -24,6 +24,8 @@ from randsearch.base.layout import CHECKPOINT_PART
 CHECKPOINT_SECONDS = 60.0
 """Between two checkpoints of a training: what a killed worker can lose."""
 
+_TENSORS = ("pending", "best_weights", "average")
+
 
 @dataclass
 class Progress:
@@ -33,8 +35,10 @@ class Progress:
         step: steps taken.
         curve: (step, validation score in dB) at every validation.
         losses: mean training loss since the validation before, at every validation.
+        validation_losses: (step, validation loss) at every validation.
         pending: losses since the last validation.
         best_weights: the network's state at its best validation, on the CPU.
+        average: the moving average of the network's state, where one is kept.
         seconds: wall time of the training steps alone.
         validation_seconds: wall time of validation.
         data_seconds: wall time spent waiting for batches.
@@ -43,8 +47,10 @@ class Progress:
     step: int = 0
     curve: list[tuple[int, float]] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
+    validation_losses: list[tuple[int, float]] = field(default_factory=list)
     pending: list[Tensor] = field(default_factory=list)
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    average: dict[str, Tensor] = field(default_factory=dict)
     seconds: float = 0.0
     validation_seconds: float = 0.0
     data_seconds: float = 0.0
@@ -79,12 +85,13 @@ class Checkpoint:
         """
         tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
         tensors |= {f"best.{name}": tensor for name, tensor in progress.best_weights.items()}
+        tensors |= {f"average.{name}": tensor for name, tensor in progress.average.items()}
         for number, state in optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{number}.{name}": tensor for name, tensor in state.items()}
         tensors["random"] = torch.get_rng_state()
         if progress.pending:
             tensors["pending"] = torch.stack(progress.pending)
-        numbers = {name: value for name, value in vars(progress).items() if name not in ("pending", "best_weights")}
+        numbers = {name: value for name, value in vars(progress).items() if name not in _TENSORS}
         content = save(
             {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
             metadata={"run": self._run, "progress": json.dumps(numbers)},
@@ -117,10 +124,12 @@ class Checkpoint:
             states.setdefault(int(number), {})[what] = tensor
         optimiser.load_state_dict({**optimiser.state_dict(), "state": states})
         torch.set_rng_state(tensors["random"])
-        numbers["curve"] = [(step, value) for step, value in numbers["curve"]]
+        for name in ("curve", "validation_losses"):
+            numbers[name] = [(step, value) for step, value in numbers[name]]
         device = next(network.parameters()).device
         pending = tensors.get("pending", torch.empty(0)).to(device)
-        return Progress(**numbers, pending=list(pending.unbind()), best_weights=_part(tensors, "best"))
+        best, average = _part(tensors, "best"), _part(tensors, "average")
+        return Progress(**numbers, pending=list(pending.unbind()), best_weights=best, average=average)
 
 
 def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:

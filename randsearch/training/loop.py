@@ -7,12 +7,13 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from randsearch.base import stopping
@@ -22,7 +23,11 @@ from randsearch.models.channels_last import estimate_all
 from randsearch.models.inference import separate
 from randsearch.models.resampling import crop
 from randsearch.models.wave_unet import WaveUNet
+from randsearch.training.average import Average
 from randsearch.training.checkpoints import Checkpoint, Progress
+from randsearch.training.precision import Estimate, computing, forward, warm_up
+from randsearch.training.recipe import Recipe
+from randsearch.training.schedules import Schedule
 
 RISEN = 10.0
 """How many times the least loss of a training a later one may be, if it is also above the first."""
@@ -33,20 +38,16 @@ class DivergedError(Exception):
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a network is trained; the same for all measures of a study.
+class Validation:
+    """What a validation finds.
 
     Attributes:
-        learning_rate: of Adam, constant.
-        batch: crops a step.
-        segment: samples of output a crop.
-        validate_every: steps between two validations.
+        score: in dB.
+        loss: mean squared error, as training minimises it.
     """
 
-    learning_rate: float
-    batch: int
-    segment: int
-    validate_every: int
+    score: float
+    loss: float
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,9 @@ class Trained:
     Attributes:
         curve: (step, validation score in dB) at every validation.
         losses: mean training loss since the validation before, at every validation.
+        validation_losses: (step, validation loss) at every validation.
         best_weights: the network's state at its best validation, on the CPU.
+        steps: taken.
         seconds: wall time of the training steps alone.
         validation_seconds: wall time of validation.
         data_seconds: wall time spent waiting for batches.
@@ -64,7 +67,9 @@ class Trained:
 
     curve: tuple[tuple[int, float], ...]
     losses: tuple[float, ...]
+    validation_losses: tuple[tuple[int, float], ...]
     best_weights: dict[str, Tensor]
+    steps: int
     seconds: float
     validation_seconds: float
     data_seconds: float
@@ -77,19 +82,27 @@ class Trained:
 
 def segment_scores(
     network: WaveUNet, tracks: tuple[Track, ...], sample_rate: int, device: torch.device
-) -> list[NDArray[np.float64]]:
-    """SDR of a network on every audible second of each whole track, (sources, seconds) in dB."""
-    found = []
+) -> tuple[list[NDArray[np.float64]], float]:
+    """What a network makes of whole tracks.
+
+    Returns:
+        SDR on every audible second of each track, (sources, seconds) in dB; and the mean squared error over all of
+        their samples.
+    """
+    found, error, samples = [], 0.0, 0
     for track in tracks:
         references = track.sources(0, track.length)
-        estimates = separate(network, torch.from_numpy(references.sum(axis=0)).to(device))
-        found.append(sdr(references, estimates.cpu().numpy(), sample_rate))
-    return found
+        estimates = separate(network, torch.from_numpy(references.sum(axis=0)).to(device)).cpu().numpy()
+        found.append(sdr(references, estimates, sample_rate))
+        error += float(np.square(references - estimates, dtype=np.float64).sum())
+        samples += references.size
+    return found, error / samples
 
 
-def evaluate(network: WaveUNet, tracks: tuple[Track, ...], sample_rate: int, device: torch.device) -> float:
-    """Score of a network on whole tracks, in dB (see `randsearch.data.metrics`)."""
-    return score(segment_scores(network, tracks, sample_rate, device))
+def evaluate(network: WaveUNet, tracks: tuple[Track, ...], sample_rate: int, device: torch.device) -> Validation:
+    """Score of a network on whole tracks, in dB (see `randsearch.data.metrics`), and its loss."""
+    segments, loss = segment_scores(network, tracks, sample_rate, device)
+    return Validation(score(segments), loss)
 
 
 def squared_error(estimates: Tensor, sources: Tensor) -> Tensor:
@@ -128,7 +141,14 @@ def batches(crops: Crops, steps: range, device: torch.device) -> Iterator[tuple[
 
 
 def take_step(
-    network: WaveUNet, optimiser: torch.optim.Optimizer, mixture: Tensor, sources: Tensor, parts: int
+    network: WaveUNet,
+    optimiser: torch.optim.Optimizer,
+    mixture: Tensor,
+    sources: Tensor,
+    parts: int,
+    *,
+    clip: float | None = None,
+    estimate: Estimate = estimate_all,
 ) -> tuple[Tensor, int]:
     """One training step; where memory is short, on parts of the batch whose gradients add up to the whole batch's.
 
@@ -140,6 +160,8 @@ def take_step(
         mixture: of a batch.
         sources: of the same.
         parts: in how many the batch is taken at first.
+        clip: largest norm of the gradient; None clips nothing.
+        estimate: the forward pass.
 
     Returns:
         the loss, and in how many parts the batch went in.
@@ -152,9 +174,11 @@ def take_step(
             optimiser.zero_grad(set_to_none=True)
             total = torch.zeros((), device=mixture.device)
             for some, theirs in zip(mixture.chunk(parts), sources.chunk(parts), strict=True):
-                loss = squared_error(estimate_all(network, some), theirs) * (len(some) / len(mixture))
+                loss = squared_error(estimate(network, some), theirs) * (len(some) / len(mixture))
                 loss.backward()  # type: ignore[no-untyped-call]
                 total += loss.detach()
+            if clip is not None:
+                nn.utils.clip_grad_norm_(network.parameters(), clip)
             optimiser.step()
             return total, parts
         except torch.OutOfMemoryError:
@@ -168,11 +192,13 @@ def take_step(
 def train(
     network: WaveUNet,
     crops: Crops,
-    validate: Callable[[WaveUNet], float],
+    validate: Callable[[WaveUNet], Validation],
     *,
     recipe: Recipe,
+    schedule: Schedule,
     steps: int,
     device: torch.device,
+    until: int | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Trained:
     """Trains what is trainable in a network by Adam on the squared error averaged over sources.
@@ -180,53 +206,160 @@ def train(
     Args:
         network: moved to the device, and left there as its last step made it.
         crops: where batches come from.
-        validate: gives the network's validation score in dB.
+        validate: of the network.
         recipe: optimiser and intervals.
-        steps: how many steps to take.
+        schedule: of the learning rate and the batch.
+        steps: how many steps to take at most.
         device: where to compute.
-        checkpoint: to go on from, and to save now and then and when the search is to stop; None for neither.
+        until: the step at which to pause, one that is validated anyway; a later call goes on from the checkpoint as if
+            there had been no pause. None leaves no checkpoint of the end.
+        checkpoint: to go on from, and to save now and then, when the search is to stop and at a pause; None for none.
 
     Raises:
         DivergedError: the loss or the score is no longer finite, or the loss has risen far.
         StoppedError: the search is to stop; the checkpoint holds all that was done.
     """
+    end = steps if until is None else min(until, steps)
+    if end % recipe.validate_every and end != steps:
+        raise ValueError(f"a training pauses at a multiple of {recipe.validate_every} steps and not at {until}")
     network.to(device).train()
-    optimiser = torch.optim.Adam(
-        [p for p in network.parameters() if p.requires_grad],
-        lr=recipe.learning_rate,
-        fused=device.type in ("cpu", "cuda"),
-    )
+    optimiser = _optimiser(network, recipe, device)
     done = (checkpoint.load(network, optimiser) if checkpoint is not None else None) or Progress()
-    parts = 1
-    for mixture, sources in _timed(batches(crops, range(done.step, steps), device), done):
-        loaded = time.perf_counter()
-        loss, parts = take_step(network, optimiser, mixture, sources, parts)
-        done.pending.append(loss)
-        done.step += 1
-        due = done.step % recipe.validate_every == 0 or done.step == steps
-        if due:
-            # Reading the losses waits for the device, so it belongs to the steps' time and not to validation's.
-            done.losses.append(float(torch.stack(done.pending).mean()))
-            done.pending.clear()
-        stepped = time.perf_counter()
-        done.seconds += stepped - loaded
-        if due:
-            _validate(network, validate, done)
-            done.validation_seconds += time.perf_counter() - stepped
-        if checkpoint is not None and done.step < steps:
-            _save(checkpoint, done, network, optimiser)
+    with computing(recipe.precision):
+        training = _Training(network, optimiser, recipe, schedule, validate, done, device)
+        if recipe.compiled:
+            warm_up(training.estimate, network, crops.shape, device)
+        while done.step < end and not schedule.ended(done.validation_losses):
+            due = min((done.step // recipe.validate_every + 1) * recipe.validate_every, steps)
+            drawn = replace(crops, batch=crops.batch * schedule.batch(done.validation_losses))
+            for mixture, sources in _timed(batches(drawn, range(done.step, due), device), done):
+                training.step(mixture, sources)
+                if done.step == due:
+                    training.validate()
+                if checkpoint is not None:
+                    over = done.step == end or schedule.ended(done.validation_losses)
+                    _save(checkpoint, done, network, optimiser, last=over, pauses=until is not None)
     return Trained(
         tuple(done.curve),
         tuple(done.losses),
+        tuple(done.validation_losses),
         done.best_weights,
+        done.step,
         done.seconds,
         done.validation_seconds,
         done.data_seconds,
     )
 
 
-def _save(checkpoint: Checkpoint, done: Progress, network: WaveUNet, optimiser: torch.optim.Optimizer) -> None:
-    """Saves a checkpoint if one is due, and before the training is left because the search is to stop."""
+class _Training:
+    """What the steps of a training need."""
+
+    def __init__(
+        self,
+        network: WaveUNet,
+        optimiser: torch.optim.Optimizer,
+        recipe: Recipe,
+        schedule: Schedule,
+        validate: Callable[[WaveUNet], Validation],
+        done: Progress,
+        device: torch.device,
+    ) -> None:
+        self._network = network
+        self._optimiser = optimiser
+        self._recipe = recipe
+        self._schedule = schedule
+        self._validated = validate
+        self._done = done
+        self._average = Average(network, recipe.ema, done.average) if recipe.ema else None
+        self._parts = 1
+        self.estimate = forward(recipe, device)
+
+    def step(self, mixture: Tensor, sources: Tensor) -> None:
+        """Takes a step, and adds it and its seconds to what is done."""
+        began, done = time.perf_counter(), self._done
+        rate = self._recipe.learning_rate * self._schedule.rate(done.step, done.validation_losses)
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        loss, self._parts = take_step(
+            self._network,
+            self._optimiser,
+            mixture,
+            sources,
+            self._parts,
+            clip=self._recipe.clip,
+            estimate=self.estimate,
+        )
+        if self._average is not None:
+            self._average.follow(done.step)
+        done.pending.append(loss)
+        done.step += 1
+        done.seconds += time.perf_counter() - began
+
+    def validate(self) -> None:
+        """Adds a point to the curves, and keeps the weights if it is the best."""
+        began, done = time.perf_counter(), self._done
+        # Reading the losses waits for the device, so it belongs to the steps' time and not to validation's.
+        done.losses.append(float(torch.stack(done.pending).mean()))
+        done.pending.clear()
+        read = time.perf_counter()
+        done.seconds += read - began
+        _check_loss(done)
+        with nullcontext() if self._average is None else self._average.in_place():
+            self._judge()
+        if self._schedule.restarts_at(done.validation_losses):
+            self._network.load_state_dict(done.best_weights)
+        done.validation_seconds += time.perf_counter() - read
+
+    def _judge(self) -> None:
+        network, done = self._network, self._done
+        found = self._validated(network)
+        if math.isnan(found.score):
+            raise DivergedError(f"diverged: the validation score is not a number at step {done.step}")
+        if all(found.score > earlier for _, earlier in done.curve):
+            done.best_weights = copy.deepcopy({name: t.detach().cpu() for name, t in network.state_dict().items()})
+        done.curve.append((done.step, found.score))
+        done.validation_losses.append((done.step, found.loss))
+
+
+def _check_loss(done: Progress) -> None:
+    """Refuses to go on where training has gone wrong.
+
+    Raises:
+        DivergedError: the loss is not finite, or has risen far.
+    """
+    loss = done.losses[-1]
+    if not math.isfinite(loss):
+        raise DivergedError(f"diverged: the training loss is {loss} by step {done.step}")
+    if loss > RISEN * min(done.losses) and loss > done.losses[0]:
+        raise DivergedError(
+            f"diverged: the training loss rose from {min(done.losses):.3g} to {loss:.3g} by step {done.step}"
+        )
+
+
+def _optimiser(network: WaveUNet, recipe: Recipe, device: torch.device) -> torch.optim.Optimizer:
+    """Adam; kernels alone decay, since biases, scales and interpolation weights are few and mean something."""
+    weights = [weight for weight in network.parameters() if weight.requires_grad]
+    groups = [
+        {"params": [weight for weight in weights if weight.dim() > 1], "weight_decay": recipe.weight_decay},
+        {"params": [weight for weight in weights if weight.dim() <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=device.type in ("cpu", "cuda"))
+
+
+def _save(
+    checkpoint: Checkpoint,
+    done: Progress,
+    network: WaveUNet,
+    optimiser: torch.optim.Optimizer,
+    *,
+    last: bool,
+    pauses: bool,
+) -> None:
+    """Saves a checkpoint if one is due, at a pause, and before the training is left because the search is to stop."""
+    if last:
+        if pauses:
+            checkpoint.save(done, network, optimiser)
+        return
     stop = stopping.requested()
     if stop or checkpoint.due():
         checkpoint.save(done, network, optimiser)
@@ -241,20 +374,3 @@ def _timed(fetched: Iterator[tuple[Tensor, Tensor]], done: Progress) -> Iterator
         done.data_seconds += time.perf_counter() - began
         yield batch
         began = time.perf_counter()
-
-
-def _validate(network: WaveUNet, validate: Callable[[WaveUNet], float], done: Progress) -> None:
-    """Adds a point to the curve, and keeps the weights if it is the best."""
-    loss = done.losses[-1]
-    if not math.isfinite(loss):
-        raise DivergedError(f"diverged: the training loss is {loss} by step {done.step}")
-    if loss > RISEN * min(done.losses) and loss > done.losses[0]:
-        raise DivergedError(
-            f"diverged: the training loss rose from {min(done.losses):.3g} to {loss:.3g} by step {done.step}"
-        )
-    value = validate(network)
-    if math.isnan(value):
-        raise DivergedError(f"diverged: the validation score is not a number at step {done.step}")
-    if all(value > earlier for _, earlier in done.curve):
-        done.best_weights = copy.deepcopy({name: t.detach().cpu() for name, t in network.state_dict().items()})
-    done.curve.append((done.step, value))

@@ -51,7 +51,7 @@ def test_files_shorter_than_a_segment_lie_anywhere_within_it(tmp_path):
     write(tmp_path, "other")
     dataset = open_dataset(f"speech:{tmp_path}", AudioFormat(task="denoise"))
     (short,) = (track for track in (*dataset.train, *dataset.validation) if track.name == "short")
-    crops = Crops((short,), 200, 60, 40, seed=0, gains=(1.0, 1.0), pads=True)
+    crops = Crops((short,), 200, 60, 40, seed=0, augment=(), pads=True)
     mixture, sources = crops.batch_at(0)
     assert (mixture.shape, sources.shape) == ((200, 1, 60), (200, 2, 1, 40))
     starts = {int(np.flatnonzero(crop)[0]) for crop in sources[:, 1, 0]}

@@ -83,7 +83,7 @@ def test_the_weights_saved_are_those_that_scored(setting, name):
     network = build(SMALL, setting.signal, 0)
     network.load_state_dict(load_file(file))
     data = setting.dataset
-    assert evaluate(network, data.validation, data.sample_rate, torch.device("cpu")) == made.score
+    assert evaluate(network, data.validation, data.sample_rate, torch.device("cpu")).score == made.score
     with safe_open(file, "pt") as opened:
         assert Architecture.create(json.loads(opened.metadata()["architecture"])) == SMALL
 

@@ -17,10 +17,11 @@ from randsearch.measures import MEASURES, Job, Setting, measure
 from randsearch.measures.contract import Measure
 from randsearch.models.architecture import Architecture
 from randsearch.models.build import build
+from randsearch.models.channels_last import estimate_all
 from randsearch.models.sizing import Signal
 from randsearch.running import executors
 from randsearch.running.executors import LocalProcesses
-from randsearch.training import loop
+from randsearch.training import loop, precision
 from randsearch.training.loop import DivergedError, take_step
 
 SMALL = Architecture(levels=1, first_filters=2)
@@ -50,41 +51,38 @@ def setting(setting) -> Setting:
 )
 def test_divergence(setting, monkeypatch, losses, reason):
     coming = iter(losses)
-    monkeypatch.setattr(loop, "take_step", lambda *_: (torch.tensor(next(coming)), 1))
+    monkeypatch.setattr(loop, "take_step", lambda *_, **__: (torch.tensor(next(coming)), 1))
     made = measure(setting, Job(SMALL, "trained", 0))
     assert (made.state, made.reason) == ("failed", reason)
 
 
 def test_a_loss_that_rises_to_no_more_than_it_began_with_goes_on(setting, monkeypatch):
     coming = iter([1.0, 0.05, 0.9])
-    monkeypatch.setattr(loop, "take_step", lambda *_: (torch.tensor(next(coming)), 1))
+    monkeypatch.setattr(loop, "take_step", lambda *_, **__: (torch.tensor(next(coming)), 1))
     assert measure(setting, Job(SMALL, "trained", 0)).state == "complete"
     assert issubclass(DivergedError, Exception)
 
 
-def step(largest: int, monkeypatch) -> tuple[float, int, list[torch.Tensor]]:
+def step(largest: int) -> tuple[float, int, list[torch.Tensor]]:
     """Loss, parts and gradients of a step on a machine whose memory holds so many crops."""
-    whole = loop.estimate_all
 
     def scarce(network, mixture):
         if len(mixture) > largest:
             raise torch.OutOfMemoryError("no room")
-        return whole(network, mixture)
+        return estimate_all(network, mixture)
 
-    monkeypatch.setattr(loop, "estimate_all", scarce)
     random = torch.Generator().manual_seed(0)
     network = build(SMALL, Signal(), 0).train()
     optimiser = torch.optim.SGD(network.parameters(), lr=0.0)
     sources = torch.randn(4, 2, 1, 256, generator=random)
-    loss, parts = take_step(network, optimiser, sources.sum(1), sources, 1)
-    monkeypatch.undo()
+    loss, parts = take_step(network, optimiser, sources.sum(1), sources, 1, estimate=scarce)
     return float(loss), parts, [weight.grad for weight in network.parameters()]
 
 
 @pytest.mark.parametrize(("largest", "expected"), [(2, 2), (1, 4)])
-def test_where_memory_is_short_gradients_add_up(monkeypatch, largest, expected):
-    loss, _, gradients = step(4, monkeypatch)
-    scarce_loss, parts, scarce = step(largest, monkeypatch)
+def test_where_memory_is_short_gradients_add_up(largest, expected):
+    loss, _, gradients = step(4)
+    scarce_loss, parts, scarce = step(largest)
     assert parts == expected
     assert scarce_loss == pytest.approx(loss, rel=1e-5)
     for one, other in zip(gradients, scarce, strict=True):
@@ -95,7 +93,7 @@ def test_where_not_even_one_crop_fits_it_is_recorded(setting, monkeypatch):
     def full(*_):
         raise torch.OutOfMemoryError("no room")
 
-    monkeypatch.setattr(loop, "estimate_all", full)
+    monkeypatch.setattr(precision, "estimate_all", full)
     made = measure(setting, Job(SMALL, "trained", 0))
     assert (made.state, made.reason) == ("failed", "out of memory on cpu")
 

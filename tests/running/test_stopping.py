@@ -41,11 +41,11 @@ def test_between_any_two_steps_it_saves_what_runs_and_goes_on_to_the_same(
 ):
     taken = []
 
-    def stopping_step(*arguments):
+    def stopping_step(*arguments, **options):
         taken.append(arguments)
         if len(taken) == step:
             signal.raise_signal(signal.SIGINT)
-        return take_step(*arguments)
+        return take_step(*arguments, **options)
 
     monkeypatch.setattr(loop, "take_step", stopping_step)
     answer = run_cli(*tiny_search(tmp_path))

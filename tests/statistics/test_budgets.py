@@ -97,3 +97,9 @@ def test_the_command_prints_each_budget_and_writes_them(run_cli, finished_study)
     assert scores(at_budgets(table), "fixed_decoder@2").iloc[0, 0] == dict(map(tuple, curve))[2]
     # What there is without budgets stays as it was.
     assert not pd.read_csv(finished_study / "agreement.csv")["proxy"].str.contains("@").any()
+
+
+def test_a_run_whose_rate_decayed_has_no_budget_but_its_own():
+    constant = pd.DataFrame({"state": ["complete"], "steps": [4], "curve": ["[[2, 1.0], [4, 2.0]]"]})
+    assert budgets(constant) == budgets(constant.assign(schedule="constant")) == [2]
+    assert budgets(constant.assign(schedule="cosine")) == []

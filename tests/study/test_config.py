@@ -37,6 +37,14 @@ OTHER = {
     "threads": 7,
     "storage": "sqlite:///other.db",
     "batches_of": "other",
+    "schedule": "constant",
+    "proxy_schedule": "cosine",
+    "weight_decay": 0.07,
+    "clip": 7.0,
+    "ema": 0.7,
+    "augment": ("signs",),
+    "precision": "bf16",
+    "compiled": True,
 }
 
 

@@ -12,7 +12,17 @@ from randsearch.table.tidy import read_measurements, write_measurements
 
 ARCHITECTURE = Architecture(levels=3)
 COMPLETE = Measurement(
-    ARCHITECTURE, "early", 2, "complete", 0.1 + 0.2, baseline=None, seconds=1.5, steps=4, curve=((2, 0.25), (4, 0.3))
+    ARCHITECTURE,
+    "early",
+    2,
+    "complete",
+    0.1 + 0.2,
+    baseline=None,
+    seconds=1.5,
+    steps=4,
+    schedule="cosine",
+    validation_losses=((2, 0.5), (4, 1 / 3)),
+    curve=((2, 0.25), (4, 0.3)),
 )
 FAILED = Measurement(ARCHITECTURE, "early", 3, "failed", reason="diverged", threads=2, device="cuda:0")
 
@@ -21,7 +31,7 @@ FAILED = Measurement(ARCHITECTURE, "early", 3, "failed", reason="diverged", thre
 class WithMore(Measurement):
     """What a release to come may know of a measurement: one field more, declared once."""
 
-    later: float | None = field(default=None, metadata=declared("cost", 150, attribute="given", optional=True))
+    later: float | None = field(default=None, metadata=declared("cost", 198, attribute="given", optional=True))
 
 
 def test_the_form_of_tables_and_trials_is_that_of_all_former_releases():
@@ -40,7 +50,7 @@ def test_the_form_of_tables_and_trials_is_that_of_all_former_releases():
         "threads",
         "device",
     }
-    assert set(COMPLETE.to_attributes()) == carried | {"architecture", "seed"}
+    assert set(COMPLETE.to_attributes()) == carried | {"architecture", "seed", "schedule", "validation_losses"}
     assert set(FAILED.to_attributes()) == carried | {"architecture", "seed", "reason"}
 
 

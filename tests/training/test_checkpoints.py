@@ -16,11 +16,13 @@ from randsearch.models.build import build
 from randsearch.models.sizing import Signal
 from randsearch.models.wave_unet import WaveUNet
 from randsearch.training.checkpoints import Checkpoint
-from randsearch.training.loop import Recipe, Trained, train
+from randsearch.training.loop import Trained, Validation, train
+from randsearch.training.recipe import Recipe
+from randsearch.training.schedules import schedule
 
 # Batch normalisation has buffers, which a checkpoint must hold too.
 ARCHITECTURE = Architecture(levels=2, first_filters=3, filter_increment=1, encoder_kernel=5, normalisation="batch")
-RECIPE = Recipe(learning_rate=5e-3, batch=2, segment=256, validate_every=4)
+RECIPE = Recipe(learning_rate=5e-3, batch=2, segment=256, validate_every=4, weight_decay=0.1, clip=0.5, ema=0.9)
 STEPS = 14
 
 
@@ -38,9 +40,10 @@ class AfterSteps:
         self.left = 0
 
 
-def loudness(network: WaveUNet) -> float:
+def loudness(network: WaveUNet) -> Validation:
     """A validation score that depends on every weight, and now and then falls."""
-    return float(torch.sin(50 * sum(weight.detach().abs().sum() for weight in network.parameters())))
+    value = float(torch.sin(50 * sum(weight.detach().abs().sum() for weight in network.parameters())))
+    return Validation(value, -value)
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +53,25 @@ def crops(tiny_corpus) -> Crops:
 
 
 def run(
-    crops: Crops, checkpoint: Checkpoint | None, validate: Callable[[WaveUNet], float] = loudness
+    crops: Crops,
+    checkpoint: Checkpoint | None,
+    validate: Callable[[WaveUNet], Validation] = loudness,
+    until: int | None = None,
 ) -> tuple[Trained, dict[str, torch.Tensor]]:
     torch.set_num_threads(1)
     network = build(ARCHITECTURE, Signal(), 1)
     cpu = torch.device("cpu")
-    trained = train(network, crops, validate, recipe=RECIPE, steps=STEPS, device=cpu, checkpoint=checkpoint)
+    trained = train(
+        network,
+        crops,
+        validate,
+        recipe=RECIPE,
+        schedule=schedule("cosine", STEPS),
+        steps=STEPS,
+        device=cpu,
+        until=until,
+        checkpoint=checkpoint,
+    )
     return trained, network.state_dict()
 
 
@@ -67,6 +83,7 @@ def whole(crops) -> tuple[Trained, dict[str, torch.Tensor]]:
 def assert_same(one: tuple[Trained, dict[str, torch.Tensor]], other: tuple[Trained, dict[str, torch.Tensor]]) -> None:
     assert one[0].curve == other[0].curve
     assert one[0].losses == other[0].losses
+    assert one[0].validation_losses == other[0].validation_losses
     for weights, others in ((one[0].best_weights, other[0].best_weights), (one[1], other[1])):
         assert weights.keys() == others.keys()
         assert all(torch.equal(weights[name], others[name]) for name in weights)
@@ -90,7 +107,7 @@ def test_stopped_again_and_again(crops, whole, tmp_path):
 
 
 def test_killed_without_a_word_it_goes_on_from_the_last_one(crops, whole, tmp_path):
-    def killed(network: WaveUNet) -> float:
+    def killed(network: WaveUNet) -> Validation:
         if killed.calls == 2:
             raise KeyboardInterrupt
         killed.calls += 1
@@ -122,3 +139,19 @@ def test_a_damaged_one_is_passed_over(crops, whole, tmp_path, damage):
 def test_that_of_another_run_is_passed_over(crops, whole, tmp_path):
     stop_after(5, crops, tmp_path / "c.safetensors")
     assert_same(run(crops, Checkpoint(Place(tmp_path), tmp_path / "c.safetensors", {"run": 2})), whole)
+
+
+def test_paused_and_gone_on_it_is_the_one_that_never_paused(crops, whole, tmp_path):
+    def paused(until: int) -> Trained:
+        return run(crops, Checkpoint(Place(tmp_path), tmp_path / "c.safetensors", {"run": 1}), until=until)[0]
+
+    first = paused(4)
+    assert (first.steps, first.curve) == (4, whole[0].curve[:1])
+    assert paused(4).curve == first.curve, "a pause that is over already adds nothing"
+    assert paused(12).curve == whole[0].curve[:3]
+    assert_same(run(crops, Checkpoint(Place(tmp_path), tmp_path / "c.safetensors", {"run": 1})), whole)
+
+
+def test_a_pause_between_validations_is_refused(crops):
+    with pytest.raises(ValueError, match="a multiple of 4 steps and not at 6"):
+        run(crops, None, until=6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from dataclasses import replace
 
@@ -17,11 +18,15 @@ from randsearch.models.build import build
 from randsearch.models.frozen import fix_half
 from randsearch.models.sizing import Signal
 from randsearch.models.wave_unet import WaveUNet
-from randsearch.training.loop import DivergedError, Recipe, Trained, evaluate, train
+from randsearch.training import loop
+from randsearch.training.loop import DivergedError, Trained, Validation, evaluate, take_step, train
+from randsearch.training.recipe import Recipe
+from randsearch.training.schedules import Schedule, schedule
 
 ARCHITECTURE = Architecture(levels=2, first_filters=3, filter_increment=1, encoder_kernel=5, decoder_kernel=3)
 RECIPE = Recipe(learning_rate=5e-3, batch=2, segment=256, validate_every=3)
 CPU = torch.device("cpu")
+CONSTANT = schedule("constant", 1)
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +46,10 @@ class Script:
         self.answers = list(answers)
         self.seen: list[dict[str, torch.Tensor]] = []
 
-    def __call__(self, network: WaveUNet) -> float:
+    def __call__(self, network: WaveUNet) -> Validation:
         self.seen.append(copy.deepcopy(network.state_dict()))
-        return self.answers[len(self.seen) - 1]
+        answer = self.answers[len(self.seen) - 1]
+        return Validation(answer, -answer)
 
 
 def network(seed: int = 1) -> WaveUNet:
@@ -51,8 +57,16 @@ def network(seed: int = 1) -> WaveUNet:
     return build(ARCHITECTURE, Signal(), seed)
 
 
-def run(crops: Crops, script: Script, steps: int, *, seed: int = 1, recipe: Recipe = RECIPE) -> Trained:
-    return train(network(seed), crops, script, recipe=recipe, steps=steps, device=CPU)
+def run(
+    crops: Crops,
+    script: Script,
+    steps: int,
+    *,
+    seed: int = 1,
+    recipe: Recipe = RECIPE,
+    by: Schedule = CONSTANT,
+) -> Trained:
+    return train(network(seed), crops, script, recipe=recipe, schedule=by, steps=steps, device=CPU)
 
 
 def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
@@ -64,7 +78,7 @@ def test_a_fixed_half_is_bit_identical_and_everything_else_has_trained(crops, ha
     fixed = network()
     before = copy.deepcopy(fixed.state_dict())
     fix_half(fixed, half)
-    trained = train(fixed, crops, Script(0.0), recipe=RECIPE, steps=2, device=CPU)
+    trained = train(fixed, crops, Script(0.0), recipe=RECIPE, schedule=CONSTANT, steps=2, device=CPU)
     still = {name for name, tensor in fixed.state_dict().items() if torch.equal(tensor, before[name])}
     assert still == {name for name in before if name.startswith(f"{half}.")}
     assert equal(trained.best_weights, fixed.state_dict())
@@ -116,10 +130,11 @@ def test_training_repeats_to_the_bit_and_depends_on_both_seeds(crops, dataset):
 
 
 def test_training_learns(dataset, crops):
-    def validate(current: WaveUNet) -> float:
+    def validate(current: WaveUNet) -> Validation:
         return evaluate(current, dataset.validation, dataset.sample_rate, CPU)
 
-    trained = train(network(), crops, validate, recipe=replace(RECIPE, validate_every=10), steps=60, device=CPU)
+    recipe = replace(RECIPE, validate_every=10)
+    trained = train(network(), crops, validate, recipe=recipe, schedule=CONSTANT, steps=60, device=CPU)
     assert trained.losses[-1] < 0.5 * trained.losses[0]
     assert trained.curve[-1][1] > trained.curve[0][1] + 1
 
@@ -149,11 +164,94 @@ def test_a_score_that_is_no_number_is_divergence(crops):
 def test_evaluation_is_the_score_of_what_the_network_makes_of_whole_tracks(dataset):
     current = network().eval()
     tracks = dataset.validation + dataset.train[:1]
-    found = []
+    found, errors = [], []
     for track in tracks:
         references = track.sources(0, track.length)
         assert track.length % 2**ARCHITECTURE.levels == 0  # hence no padding here
         with torch.no_grad():
             estimates = current(torch.from_numpy(references.sum(axis=0))[None])[0].numpy()
         found.append(sdr(references, estimates, dataset.sample_rate))
-    assert evaluate(current, tracks, dataset.sample_rate, CPU) == pytest.approx(score(found), abs=1e-6)
+        errors.append(np.square(references - estimates).ravel())
+    made = evaluate(current, tracks, dataset.sample_rate, CPU)
+    assert made.score == pytest.approx(score(found), abs=1e-6)
+    assert made.loss == pytest.approx(np.mean(np.concatenate(errors)), rel=1e-5)
+
+
+def test_the_rate_of_each_step_is_the_schedule_s(crops, monkeypatch):
+    rates = []
+
+    def noted(network, optimiser, *arguments, **options):
+        rates.append([group["lr"] for group in optimiser.param_groups])
+        return take_step(network, optimiser, *arguments, **options)
+
+    monkeypatch.setattr(loop, "take_step", noted)
+    cosine = schedule("cosine", 5)
+    run(crops, Script(0.0, 0.0), 5, by=cosine)
+    assert rates == [[5e-3 * cosine.rate(step, [])] * 2 for step in range(5)]
+
+
+def test_patience_ends_a_training_and_stages_change_the_batch_and_take_up_the_best(crops, monkeypatch):
+    sizes = []
+
+    def noted(network, optimiser, mixture, *arguments, **options):
+        sizes.append(len(mixture))
+        return take_step(network, optimiser, mixture, *arguments, **options)
+
+    monkeypatch.setattr(loop, "take_step", noted)
+    script = Script(1.0, 0.5, 0.7, 0.6, 0.5, 0.4)
+    trained = run(crops, script, 300, by=schedule("jnet", 300, patience=1))
+    # Losses 2, 2.5 | 2.3, 2.4 | 2.5, 2.6: each stage ends with the first that is no better.
+    assert sizes == [2] * 6 + [4] * 12
+    assert trained.steps == 18
+    assert [step for step, _ in trained.validation_losses] == [3, 6, 9, 12, 15, 18]
+    assert equal(trained.best_weights, script.seen[0])
+    standing = run(crops, Script(1.0, 0.5, 0.7), 9, by=schedule("plateau", 9, patience=1))
+    assert standing.steps == 9
+
+
+def test_a_clipped_gradient_has_that_norm_and_decay_takes_kernels_alone(crops):
+    made, before = network().train(), network().state_dict()
+    mixture, sources = (torch.from_numpy(array) for array in crops.batch_at(0))
+    take_step(made, torch.optim.SGD(made.parameters(), lr=0.0), mixture, sources, 1, clip=1e-3)
+    norm = torch.stack([weight.grad.norm() for weight in made.parameters()]).norm()
+    assert float(norm) == pytest.approx(1e-3, rel=1e-3)
+    # A gradient of nothing but noise: Adam moves each weight by the rate at most, and decay shrinks kernels.
+    decayed = replace(RECIPE, learning_rate=1e-9, weight_decay=0.5)
+    optimiser = loop._optimiser(made, replace(decayed, learning_rate=0.1), CPU)
+    for weight in made.parameters():
+        weight.grad = torch.zeros_like(weight)
+    optimiser.step()
+    for name, weight in made.named_parameters():
+        kept = 0.95 if weight.dim() > 1 else 1.0
+        torch.testing.assert_close(weight.detach(), kept * before[name])
+
+
+def test_the_average_is_what_is_validated_and_kept(crops):
+    recipe, script = replace(RECIPE, ema=0.5, validate_every=1), Script(0.0, 1.0)
+    weights = []
+    made = network()
+    kept = loop.take_step
+
+    def noted(*arguments, **options):
+        answer = kept(*arguments, **options)
+        weights.append(copy.deepcopy(made.state_dict()))
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "take_step", noted)
+        trained = train(made, crops, script, recipe=recipe, schedule=CONSTANT, steps=2, device=CPU)
+    initial = network().state_dict()
+    for name, first in initial.items():
+        after_one = torch.lerp(first, weights[0][name], 1 - 1 / 10)
+        torch.testing.assert_close(script.seen[0][name], after_one)
+        torch.testing.assert_close(trained.best_weights[name], torch.lerp(after_one, weights[1][name], 1 - 2 / 11))
+    assert equal(made.state_dict(), weights[1]), "training goes on with the weights themselves"
+
+
+@pytest.mark.parametrize("changed", [{"precision": "bf16"}, {"compiled": True}])
+def test_other_arithmetic_learns_alike(crops, changed, monkeypatch):
+    # What the compiler makes takes too long for a test; that the pass can be traced is what may break.
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    usual, other = run(crops, Script(0.0), 3), run(crops, Script(0.0), 3, recipe=replace(RECIPE, **changed))
+    assert other.losses == pytest.approx(usual.losses, rel=0.05)
+    assert all(tensor.dtype == usual.best_weights[name].dtype for name, tensor in other.best_weights.items())

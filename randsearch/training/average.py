@@ -1,0 +1,50 @@
+"""The exponential moving average of a network's weights, which stands in for them while it is validated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import Tensor, nn
+
+
+class Average:
+    """A moving average of all that a network's state holds.
+
+    Args:
+        network: whose weights are followed.
+        decay: what stays of the average a step; less in the first steps, (1 + step) / (10 + step), so that the random
+            weights of the beginning are soon forgotten.
+        kept: where the average is kept, by name; empty before the first step.
+    """
+
+    def __init__(self, network: nn.Module, decay: float, kept: dict[str, Tensor]) -> None:
+        self._network = network
+        self._decay = decay
+        device = next(network.parameters()).device
+        state = network.state_dict()
+        kept.update({name: kept.get(name, tensor).detach().to(device, copy=True) for name, tensor in state.items()})
+        self._kept = kept
+
+    def follow(self, step: int) -> None:
+        """Takes the weights in.
+
+        Args:
+            step: number of the step that made them.
+        """
+        share = 1.0 - min(self._decay, (1 + step) / (10 + step))
+        for name, tensor in self._network.state_dict().items():
+            if tensor.is_floating_point():
+                self._kept[name].lerp_(tensor.detach(), share)
+            else:
+                self._kept[name].copy_(tensor)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The network with the average for its weights."""
+        own = {name: tensor.detach().clone() for name, tensor in self._network.state_dict().items()}
+        self._network.load_state_dict(self._kept)
+        try:
+            yield
+        finally:
+            self._network.load_state_dict(own)
