@@ -81,8 +81,7 @@ def run_training(
         until=until,
         checkpoint=_checkpoint(setting, architecture, measure, seed, steps),
     )
-    taken = steps if until is None else trained.steps
-    if taken == steps:
+    if until is None or trained.steps == steps:
         network.load_state_dict(trained.best_weights)
         # A best validation from before this run went on from its checkpoint is made again; a GPU may round it
         # differently.
@@ -93,8 +92,8 @@ def run_training(
         score=trained.score,
         baseline=setting.baseline,
         seconds=trained.seconds,
-        steps=taken,
-        multiply_adds=float(taken * step_cost(setting, architecture, half)),
+        steps=trained.steps,
+        multiply_adds=float(trained.steps * step_cost(setting, architecture, half)),
         validation_seconds=trained.validation_seconds,
         data_seconds=trained.data_seconds,
         schedule=name,

@@ -8,14 +8,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain
 
 import numpy as np
-import optuna
-from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
-from optuna.trial import TrialState
 
 from randsearch.base import stopping
 from randsearch.base.errors import UserError
 from randsearch.base.layout import StudyFolder
-from randsearch.base.seeds import derive
 from randsearch.measures import Job, Setting, find
 from randsearch.measures.own import is_own
 from randsearch.models import sizing
@@ -24,11 +20,12 @@ from randsearch.running.executors import Executor
 from randsearch.running.halving import Asha, Halving
 from randsearch.running.progress import SearchProgress
 from randsearch.running.retention import Retention
-from randsearch.space import BoundSpace, Invalid
+from randsearch.running.samplers import Proposals
+from randsearch.space import BoundSpace
 from randsearch.study.candidates import planned_candidates
 from randsearch.study.config import StudyConfig
 from randsearch.study.rungs import expected, plan_of
-from randsearch.study.studies import Candidate, Studies, attributes_of
+from randsearch.study.studies import Candidate, Studies
 from randsearch.study.tabulate import tabulate
 from randsearch.table.measurement import Key, Measurement
 from randsearch.table.tidy import write_measurements
@@ -293,67 +290,35 @@ class Driver:
         keys = {(name, self._config.proxy, seed) for seed in self._seeds(self._config.proxy)}
         if candidate.told or not keys <= self._known.keys():
             return
-        score = self._primary(name)
-        self._studies.tell(candidate, None if score is None else self._objectives(candidate.architecture, score))
+        self._studies.tell(candidate, self._values(candidate.architecture))
         self._candidates[name] = Candidate(
             candidate.number, candidate.architecture, candidate.params, candidate.distributions, told=True
         )
 
-    def _objectives(self, architecture: Architecture, score: float) -> list[float]:
-        if self._config.sampler != "nsga2":
-            return [score]
+    def _values(self, architecture: Architecture) -> list[float] | None:
+        """What Optuna is told of an architecture; None if the primary proxy failed."""
+        score = self._primary(architecture.hash)
+        if score is None or self._config.sampler != "nsga2":
+            return None if score is None else [score]
         data, setting = self._setting.dataset, self._setting
         cost = sizing.multiply_adds_per_second(architecture, setting.signal, setting.recipe.segment, data.sample_rate)
         return [score, cost]
 
     def _optimise(self) -> None:
         """Lets an adaptive sampler propose architectures, each after the scores of those before."""
-        study = self._studies.main
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)):
-            if "options" not in trial.user_attrs:
-                study.tell(trial.number, state=TrialState.FAIL)
+        proposals = Proposals(self._config, self._studies.main, self._space, self._candidates, self._values)
+        proposals.forget()
         self._measure_primary(list(self._candidates))
-        asked = len(study.get_trials(deepcopy=False))
-        study.sampler = self._sampler(asked)
-        limit = asked + 20 * self._config.trials
-        while len(self._candidates) < self._config.trials and asked < limit:
+        proposals.begin()
+        limit = proposals.asked + 20 * self._config.trials
+        while len(self._candidates) < self._config.trials and proposals.asked < limit:
             batch = min(self._executor.capacity, self._config.trials - len(self._candidates))
-            fresh = [name for name in (self._ask(study) for _ in range(batch)) if name]
-            asked += batch
+            fresh = [self._admit(each) for each in (proposals.ask() for _ in range(batch)) if each is not None]
             self._measure_primary(fresh)
 
     def _measure_primary(self, hashes: Collection[str]) -> None:
         primary = (self._config.proxy,)
         self._measure(self._jobs(primary, hashes), self._missing(primary, hashes))
-
-    def _sampler(self, asked: int) -> BaseSampler:
-        seed = derive("sampler", self._config.seed, asked) % 2**32
-        if self._config.sampler == "nsga2":
-            return NSGAIISampler(population_size=max(4, min(50, self._config.trials // 4)), seed=seed)
-        return TPESampler(seed=seed)
-
-    def _ask(self, study: optuna.Study) -> str | None:
-        """One proposal; None if it is invalid or known already, which the sampler is told at once."""
-        trial = study.ask()
-        proposed = self._space.suggest(trial)
-        if isinstance(proposed, Invalid):
-            trial.set_user_attr("invalid", proposed.reason)
-            # TPE learns from pruned trials and not from failed ones; several objectives know no pruning.
-            study.tell(trial, state=TrialState.PRUNED if self._config.sampler == "tpe" else TrialState.FAIL)
-            return None
-        known = self._candidates.get(proposed.hash)
-        if known is not None:
-            trial.set_user_attr("repeats", proposed.hash)
-            score = self._primary(proposed.hash)
-            if score is None:
-                study.tell(trial, state=TrialState.FAIL)
-            else:
-                study.tell(trial, self._objectives(proposed, score))
-            return None
-        for name, value in attributes_of(proposed).items():
-            trial.set_user_attr(name, value)
-        self._admit(Candidate(trial.number, proposed, trial.params, trial.distributions, told=False))
-        return proposed.hash
 
     def _to_train(self) -> Collection[str]:
         if self._config.train == "none":

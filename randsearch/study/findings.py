@@ -91,7 +91,7 @@ def bias_of(config: StudyConfig, table: pd.DataFrame) -> str | None:
         f"{len(names) - rows['architecture'].nunique()} never begun",
         *([f"{len(names) - scored} of them without a score by {plan.lowest}"] if scored < len(names) else []),
     ]
-    return f"{config.bias} ({', '.join(counts)})"
+    return f"{config.bias}; {', '.join(counts)}"
 
 
 def analyse_study(folder: Path, *, resamples: int = 2000, storage: str | None = None) -> Findings:
