@@ -61,14 +61,14 @@ def estimate(config: StudyConfig, dataset: Dataset, machine: Machine) -> list[st
     workers = machine.jobs(config.device)
     hours = work / rate / workers / 3600
     planned = ", ".join(f"{count} x {name}" for name, count in runs.items())
-    stops = " and ".join(f"{count} at step {step}" for step, count in stopped.items())
+    stops = ", ".join(f"{count} at step {step}" for step, count in stopped.items())
     tracks = f"{len(dataset.train)} training and {len(dataset.validation)} validation tracks"
     return [
         f"study {config.study}: {config.trials} architectures by {config.sampler} from {space.count()} valid ones",
         f"data {config.data}: {tracks}, {dataset.sample_rate} Hz, task {config.task}",
         f"networks are scored on {sum(track.length for track in validation) / dataset.sample_rate:.0f} s of "
         f"{len(validation)} validation tracks ({config.validation if config.validation == 'whole' else 'excerpts'})",
-        f"measurements: {planned}" + (f", of which {stops} of {config.steps} are stopped" if stops else ""),
+        f"measurements: {planned}" + (f" (stopped: {stops} of {config.steps})" if stops else ""),
         f"about {hours:.2g} hours of training on {workers} worker(s) of {config.threads} thread(s), "
         f"{config.device}; validation comes on top",
         f"about {size / 1e6:.3g} MB of weights and audio in {machine.results / config.study}",
