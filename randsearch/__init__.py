@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from randsearch.space.grammar import SearchSpace
     from randsearch.table.measurement import Measurement
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Agreement",

@@ -177,7 +177,7 @@ class Study:
             - output: `(batch, sources, channels, time)`
 
         Raises:
-            UserError: it was not trained, or its weights are gone or damaged.
+            UserError: it was not trained, its weights are gone or damaged, or the study was made by other rules.
 
         Example:
             >>> network = study.network()  # doctest: +SKIP
@@ -185,9 +185,8 @@ class Study:
             torch.Size([1, 2, 1, 16384])
         """
         from randsearch.finalists.loading import load_network
-        from randsearch.study.candidates import signal
 
-        return load_network(self._finalist(architecture, seed), signal(self.config))
+        return load_network(self._finalist(architecture, seed))
 
     @property
     def optuna(self) -> optuna.Study:

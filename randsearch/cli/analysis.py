@@ -138,6 +138,7 @@ def compare(
     """Says how far rankings transfer between two studies that share architectures."""
     from randsearch import statistics
     from randsearch.study.folders import load_config, study_folder
+    from randsearch.study.rules import made_by
     from randsearch.table.tidy import read_measurements
 
     folders = [study_folder(results, name) for name in (first, second)]
@@ -145,7 +146,13 @@ def compare(
     tables = [read_measurements(StudyFolder(folder).table) for folder in folders]
     biases = dict.fromkeys(f"in {config.study}, {config.bias}" for config in configs if config.bias)
     found = statistics.compare(tables[0], tables[1], seed=configs[0].seed, bias="; ".join(biases) or None)
-    for line in found.sentences():
+    lines = found.sentences()
+    if configs[0].rules != configs[1].rules:
+        by = [made_by(config.rules) for config in configs]
+        lines.append(
+            f"{first} was made by the rules of {by[0]} and {second} by those of {by[1]}, which alone changes scores."
+        )
+    for line in lines:
         make_console().print(line, highlight=False, markup=False)
 
 

@@ -118,6 +118,7 @@ def merge(
     """Joins studies of one configuration, run in different places, into a new one; they stay as they are."""
     from randsearch.study.folders import located
     from randsearch.study.merging import merge as join
+    from randsearch.study.rules import remark
 
     if len(studies) < 2:
         raise typer.BadParameter("give at least two studies")
@@ -125,6 +126,8 @@ def merge(
         raise UserError(f"{into} cannot be the name of a study: give a name, and its root with --results.")
     made, console = join([located(study, results) for study in studies], results / into), make_console()
     where = "" if results == RESULTS else f" --results {shlex.quote(str(results))}"
+    rules = remark(made.config.rules)
+    onward = f"{into} was {rules}" if rules else f"go on with it: randsearch search --study {into}{where}"
     counts = ", ".join(f"{count} of {study}" for count, study in zip(made.architectures, studies, strict=True))
     lines = [
         f"{into}: {sum(made.architectures)} architectures ({counts}), {made.measurements} measurements",
@@ -132,7 +135,7 @@ def merge(
         f"{len(made.different)} were there with different scores, of which the first was kept",
         *made.notes,
         *(f"  {measure} of {architecture} at seed {seed}" for architecture, measure, seed in made.different[:10]),
-        f"go on with it: randsearch search --study {into}{where}; randsearch analyse {into}{where}",
+        f"{onward}; randsearch analyse {into}{where}",
     ]
     for line in lines:
         console.print(line, highlight=False, markup=False)

@@ -29,9 +29,7 @@ from randsearch.finalists.bsseval import read_scores, require_museval, score_tra
 from randsearch.finalists.loading import load_network
 from randsearch.finalists.winner import Finalist, best
 from randsearch.models.inference import separate
-from randsearch.models.layers import Signal
 from randsearch.models.wave_unet import WaveUNet
-from randsearch.study.candidates import signal
 from randsearch.study.config import StudyConfig
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -44,7 +42,6 @@ class Work:
     Attributes:
         folder: the study's folder.
         finalist: the network.
-        signal: its sources and channels.
         source_names: in the order of its outputs.
         track: of the test subset.
         path: where the scores go.
@@ -52,7 +49,6 @@ class Work:
 
     folder: Path
     finalist: Finalist
-    signal: Signal
     source_names: tuple[str, ...]
     track: Track
     path: Path
@@ -81,17 +77,18 @@ def evaluate_finalists(
         what `summarise` makes of each network, the best by validation first.
 
     Raises:
-        UserError: nothing was trained, there is no test subset, or a file is missing or cannot be written.
+        UserError: nothing was trained, the study was made by other rules, there is no test subset, or a file is missing
+            or cannot be written.
     """
-    require_museval()
     finalists, names = best(folder, top), TASKS[config.task].source_names
     for finalist in finalists:
-        load_network(finalist, signal(config))  # A damaged file is better known now than hours later.
+        load_network(finalist)  # Weights that cannot be used are better known now than hours later.
+    require_museval()
     tracks = open_test(config.data, config.audio, cache=cache, progress=True)
     study = StudyFolder(folder)
     place, homes = study.place, {finalist.name: study.evaluated(finalist.name) for finalist in finalists}
     work = [
-        Work(folder, finalist, signal(config), names, track, homes[finalist.name] / f"{file_name(track.name)}.json")
+        Work(folder, finalist, names, track, homes[finalist.name] / f"{file_name(track.name)}.json")
         for finalist in finalists
         for track in tracks
     ]
@@ -159,7 +156,7 @@ def score(work: Work) -> str:
     """Scores one track for one network, and writes the file."""
     track = work.track
     references = track.sources(0, track.length)
-    network = _network(work.finalist, work.signal)
+    network = _network(work.finalist)
     estimates = separate(network, torch.from_numpy(references.sum(axis=0))).numpy()
     text = score_track(track.name, work.source_names, references, estimates, track.sample_rate)
     write_scores(Place(work.folder), work.path, text)
@@ -168,8 +165,8 @@ def score(work: Work) -> str:
 
 # A worker meets the tracks of one network one after the other.
 @lru_cache(maxsize=1)
-def _network(finalist: Finalist, signal: Signal) -> WaveUNet:
-    return load_network(finalist, signal)
+def _network(finalist: Finalist) -> WaveUNet:
+    return load_network(finalist)
 
 
 def _run(work: list[Work], workers: int, on_done: Callable[[str], None]) -> None:

@@ -20,16 +20,17 @@ from randsearch.finalists.loading import load_network
 from randsearch.finalists.winner import Finalist
 from randsearch.models.layers import Lengths, lengths
 from randsearch.models.wave_unet import WaveUNet
-from randsearch.study.candidates import signal
 from randsearch.study.config import StudyConfig
+from randsearch.study.rules import RULES, made_by
 
 MOST_SAMPLES = 2**26
 """Of an input, so that the program's arithmetic on lengths cannot overflow."""
 
-_HEADER = """\
+_HEADER = f"""\
 # A trained network of randsearch. `architecture` is what `randsearch.Architecture` reads; the program
 # takes (1, channels, time) float32 at `sample_rate` and gives (1, sources, channels, time), shorter by `lost` samples
 # at either end. An input is `plus` samples longer than a multiple of `multiple`, from `shortest` to `longest`.
+# The weights belong to networks of these `rules`, those of {made_by(RULES)}; the program needs no other.
 """
 
 
@@ -46,11 +47,12 @@ def export(config: StudyConfig, finalist: Finalist, output: Path, place: Place |
         the files written.
 
     Raises:
-        UserError: the weights are missing, or the folder cannot be written.
+        UserError: the weights cannot be used, or the folder cannot be written.
     """
-    network = load_network(finalist, signal(config))
+    network = load_network(finalist)
     weights = {name: weight.contiguous() for name, weight in network.state_dict().items()}
-    metadata = {"architecture": finalist.architecture.model_dump_json(exclude_defaults=True)}
+    described = finalist.architecture.model_dump_json(exclude_defaults=True)
+    metadata = {"architecture": described, "rules": str(config.rules)}
     shape = _shape(network)
     text = _HEADER + yaml.safe_dump(_describe(config, finalist, shape), sort_keys=False)
     files: dict[str, bytes] = {
@@ -74,6 +76,7 @@ def _describe(config: StudyConfig, finalist: Finalist, shape: Lengths) -> dict[s
     return {
         "hash": finalist.architecture.hash,
         "study": config.study,
+        "rules": config.rules,
         "seed": finalist.seed,
         "validation_sdr_db": finalist.score,
         "task": config.task,

@@ -9,24 +9,27 @@ from randsearch.base.errors import UserError
 from randsearch.base.layout import WEIGHTS_FILE
 from randsearch.finalists.winner import Finalist
 from randsearch.models.build import build
-from randsearch.models.layers import Signal
 from randsearch.models.wave_unet import WaveUNet
+from randsearch.study.candidates import signal
+from randsearch.study.folders import load_config
+from randsearch.study.rules import check_weights
 
 
-def load_network(finalist: Finalist, signal: Signal) -> WaveUNet:
+def load_network(finalist: Finalist) -> WaveUNet:
     """The network with its trained weights, in evaluation mode.
 
     Args:
         finalist: which.
-        signal: sources and channels of its study.
 
     Raises:
-        UserError: the weights are missing, damaged, behind a link, or another network's.
+        UserError: the study was made by other rules, or the weights are missing, damaged, behind a link, or another
+            network's.
     """
-    path = finalist.home / WEIGHTS_FILE
+    config, path = load_config(finalist.place.root), finalist.home / WEIGHTS_FILE
+    check_weights(config.study, config.rules)
     # All weights are replaced, so the file that a network's initial statistics came from need not be there any more.
     drawn_simply = {"initialisation": "glorot", "init_statistics": "none"}
-    network = build(finalist.architecture.model_copy(update=drawn_simply), signal, 0)
+    network = build(finalist.architecture.model_copy(update=drawn_simply), signal(config), 0)
     network.architecture = finalist.architecture
     try:
         weights = load_file(finalist.place.checked(path))

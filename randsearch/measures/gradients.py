@@ -102,7 +102,7 @@ def kernels(network: nn.Module) -> list[Tensor]:
 def batch_loss(network: WaveUNet, batch: Batch) -> Tensor:
     """The training loss of a batch on the middle of what the network puts out."""
     mixture, sources = batch
-    return squared_error(network.forward_all(mixture), sources)
+    return squared_error(network.forward_all(mixture), sources, network.architecture.levels)
 
 
 def gradients(loss: Tensor, weights: Sequence[Tensor]) -> list[Tensor]:

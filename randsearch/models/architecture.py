@@ -65,15 +65,18 @@ class Architecture(BaseModel):
             does so behind a fixed low-pass (half-band, 7 taps); `strided` is one more convolution (3 taps, N to N
             channels, activation) computed at every second sample only.
         upsampling: how the decoder doubles the rate: a new sample is the mean of its neighbours (`linear`), or their
-            weighted mean with one learned weight per channel and level (`learned`).
+            weighted mean with one learned weight per channel and level (`learned`). Behind the last sample, where
+            padding needs one more, `linear` repeats it and `learned` takes zero for its neighbour.
         output: `direct` predicts every source; `difference` all but the last, which is the mixture minus the others;
             `residual` predicts what to add to the mixture for every source.
-        output_activation: `tanh`, or `linear` (clipped to [-1, 1] at test time only).
+        output_activation: of what is predicted: `tanh`, or `linear`, which is clipped to [-1, 1] at test time only. So
+            is the last source of `difference`; the sum of mixture and prediction of `residual` never is.
         skips: encoder levels whose output is concatenated in the decoder, `all` or a list.
         res_path: residual convolutions on the skips (MultiResUNet), left out, trained, or fixed at random.
         multires: encoder levels and decoder nodes are MultiRes blocks, which put out twice the channels.
         nested: the decoder is a dense grid of nodes (UNet++).
-        deep_supervision: in a nested network, the decoders of its shallower sub-networks are trained to separate too.
+        deep_supervision: in a nested network, the decoders of its shallower sub-networks are trained to separate too
+            (those of 6 levels or more; all, where the network has no more than 6).
         activation: nonlinearity behind every convolution but the output's.
         normalisation: between those convolutions and their nonlinearity. `group` takes up to 8 groups of channels.
         separable: convolutions of encoder (level 0 apart) and decoder are depthwise, then pointwise.
@@ -83,9 +86,9 @@ class Architecture(BaseModel):
         init_statistics: weights (safetensors) of the trained network, `PATH` or `PATH@DIGEST` of its contents; `none`
             unless `initialisation` is `statistics`.
         fixed_encoder_levels: encoder levels whose convolutions stay at their initialisation, whatever the measure.
-        fixed_decoder_levels: the same for decoder levels.
-        remove_random: deletes those convolutions instead; decimation, interpolation and skips stay, so that channels
-            pass a removed level unchanged. The control that shows what random features are worth.
+        fixed_decoder_levels: the same for decoder levels; the two convolutions that a MultiRes block adds there train.
+        remove_random: deletes the convolutions of those levels instead; decimation, interpolation and skips stay, so
+            that channels pass a removed level unchanged. The control that shows what random features are worth.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

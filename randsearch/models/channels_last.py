@@ -1,10 +1,9 @@
 """The forward pass of a network in the memory layout that is fastest on a processor: (batch, time, channels).
 
-The same function of the same weights as `WaveUNet.forward_all`, up to rounding (but for normalisation at a level
-without a skip, see `_is_thinned`), and run from the same list of operations. Besides the layout, three things are not
-done that would be thrown away or copied: what only decimation sees is computed at every second sample only;
-interpolation is folded into the convolution behind it, so that the doubled signal never exists; and tensors are
-convolved side by side instead of being concatenated.
+The same function of the same weights as `WaveUNet.forward_all`, up to rounding, and run from the same list of
+operations. Besides the layout, three things are not done that would be thrown away or copied: what only decimation sees
+is computed at every second sample only, unless it is normalised; interpolation is folded into the convolution behind
+it, so that the doubled signal never exists; and tensors are convolved side by side instead of being concatenated.
 """
 
 from __future__ import annotations
@@ -121,11 +120,9 @@ def _length(x: Any) -> int:
 
 def _convolve_and_activate(network: WaveUNet, operation: Operation, inputs: list[Any]) -> Any:
     """A convolution in the quickest way that it can be computed, and the activation behind it."""
-    layer = operation.layer
     module = module_at(network, operation.module)
     length = None
-    # A block of several convolutions takes them one by one: in another way they would round otherwise.
-    if not (layer.alone and _is_plain(module)):
+    if not _is_plain(module):
         x = _apply(module, _concatenate(inputs))
     elif _is_thinned(network, operation):
         length = _output_length(module, _length(inputs[0]))
@@ -143,10 +140,9 @@ def _convolve_and_activate(network: WaveUNet, operation: Operation, inputs: list
 
 
 def _is_thinned(network: WaveUNet, operation: Operation) -> bool:
-    """Whether nothing sees a layer but decimation that takes every second sample; normalisation then sees those too."""
-    # A grid computes the whole, although its finest level could do without where it has no skip: it would round
-    # otherwise.
-    return not network.architecture.nested and all(
+    """Whether nothing sees a layer but decimation that takes every second sample."""
+    # Normalisation sees every sample: its statistics are those of the whole signal.
+    return network.architecture.normalisation == "none" and all(
         reader.kind == "decimation" and reader.kernel == 1 for reader in operation.readers
     )
 
@@ -194,7 +190,8 @@ def _convolve_doubled(upsampling: Any, convolution: Any, below: Tensor, *, biase
     pad, taps = convolution.padding[0], convolution.kernel_size[0]
     weight = convolution.weight[:, : below.shape[2]]
     after: Tensor | float = 0.5
-    if isinstance(upsampling, LearnedInterpolation):
+    is_learned = isinstance(upsampling, LearnedInterpolation)
+    if is_learned:
         after = torch.sigmoid(upsampling.weight).view(-1, 1, 1)
     # Sample k of the input weighs 1 - after, 1 and after in the doubled samples 2 k - 1, 2 k and 2 k + 1.
     turned = weight.permute(1, 2, 0).flip(1)
@@ -206,10 +203,10 @@ def _convolve_doubled(upsampling: Any, convolution: Any, below: Tensor, *, biase
     count = 2 * below.shape[1] - upsampling.context + 2 * pad - taps + 1
     edges = None
     if not upsampling.context:
-        # The kernel takes what lies beyond the ends for zeros at the lower rate. But before the first sample nothing is
-        # interpolated, and behind the last it is repeated.
+        # The kernel takes what lies beyond the ends for zeros at the lower rate. So does learned interpolation behind
+        # the last sample, which linear interpolation repeats. Before the first sample nothing is interpolated.
         missing = (1 - after) * turned
-        edges = -missing[:, taps - pad :], missing[:, : pad + 1]
+        edges = -missing[:, taps - pad :], missing[:, : 0 if is_learned else pad + 1]
     return convolve_transposed(below, kernel, bias, edges, left=taps - pad, count=count)
 
 
@@ -273,8 +270,8 @@ def _blur(module: Blur, x: Tensor) -> Tensor:
 
 
 def _double(module: Interpolation, x: Tensor) -> Tensor:
-    left, right = x[:, :-1].transpose(1, 2), x[:, 1:].transpose(1, 2)
-    between = torch.cat([module.between(left, right).transpose(1, 2), x[:, -1:]], dim=1)
+    left, right, last = (part.transpose(1, 2) for part in (x[:, :-1], x[:, 1:], x[:, -1:]))
+    between = torch.cat([module.between(left, right), module.behind(last)], dim=2).transpose(1, 2)
     doubled = torch.stack([x, between], dim=2).flatten(1, 2)
     return doubled[:, :-1] if module.context else doubled
 

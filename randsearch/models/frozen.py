@@ -2,7 +2,8 @@
 
 A measure may fix a half, an architecture any levels and its ResPaths. Only convolutions are fixed: the bottleneck, the
 output convolution, learned interpolation, normalisation and snake always train, and the running statistics of batch
-normalisation always adapt.
+normalisation always adapt. Of a decoder's MultiRes block the first convolution is fixed, and the two that the block
+adds train, as in the authors' code; of an encoder's all three are.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Half", "fix_half", "is_fixed"]
 
+ADDED = frozenset({"second", "wide"})
+"""Names of the convolutions that a MultiRes block has besides the one that a plain level has."""
+
 
 def is_fixed(architecture: Architecture, half: Half) -> Callable[[Convolution], bool]:
     """Tells which layers stay as they are, by a measure's choice or by the architecture's.
@@ -29,6 +33,8 @@ def is_fixed(architecture: Architecture, half: Half) -> Callable[[Convolution], 
 
     def fixed(layer: Convolution) -> bool:
         if layer.kind != "convolution":
+            return False
+        if layer.part == "decoder" and architecture.multires and not ADDED.isdisjoint(layer.name.split(".")):
             return False
         if layer.part in ("encoder", "decoder"):
             return layer.part == half or architecture.fixes(layer.part, layer.level)

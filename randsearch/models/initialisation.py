@@ -1,4 +1,4 @@
-"""How the weights of convolutions are drawn. It decides what a half fixed at random is worth (J-Net, 1911.12926).
+"""How initial weights are drawn. It decides what a half fixed at random is worth (J-Net, 1911.12926).
 
 Over ten fixed layers Glorot's weights keep 1e-3 of the power and PyTorch's default 2e-8, hence nothing is left to
 defaults. Fans are counted within groups: counted over all groups, as PyTorch does, a depthwise layer would fall silent.
@@ -7,8 +7,8 @@ defaults. Fans are counted within groups: counted over all groups, as PyTorch do
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,13 +17,17 @@ from torch import Tensor, nn
 from randsearch.base.errors import UserError
 from randsearch.models.architecture import Architecture, content_digest
 
-Draw = Callable[[str, nn.Conv1d], None]
-"""Sets weight and bias of a convolution, given its name in the network."""
-
 LEAKY_GAIN = math.sqrt(2 / (1 + 0.2**2))
 """Keeps the power of a signal behind leaky ReLU of slope 0.2 (He et al., arXiv 1502.01852)."""
 SPARSITY = 0.9
 """Share of a filter's weights that sparse initialisation leaves at 0."""
+
+
+class Draw(Protocol):
+    """The way in which the convolutions of an architecture are initialised."""
+
+    def __call__(self, name: str, convolution: nn.Conv1d, heads: int = 1) -> None:
+        """Sets weight and bias of a convolution, given its name in the network and how many it stands for."""
 
 
 def drawing(architecture: Architecture, generator: torch.Generator) -> Draw:
@@ -38,23 +42,35 @@ def drawing(architecture: Architecture, generator: torch.Generator) -> Draw:
     """
     if architecture.initialisation == "statistics":
         return _Statistics(architecture.init_statistics, generator)
-    fill = {"glorot": _glorot, "he": _he, "orthogonal": _orthogonal, "sparse": _sparse}[architecture.initialisation]
+    fill = {"he": _he, "orthogonal": _orthogonal, "sparse": _sparse}.get(architecture.initialisation)
 
-    def draw(name: str, convolution: nn.Conv1d) -> None:
-        fill(convolution, generator)
+    def draw(name: str, convolution: nn.Conv1d, heads: int = 1) -> None:
+        if fill is None:
+            _glorot(convolution, heads, generator)
+        else:
+            fill(convolution, generator)
         if convolution.bias is not None:
             nn.init.zeros_(convolution.bias)
 
     return draw
 
 
+def draw_interpolation(weight: Tensor, generator: torch.Generator) -> None:
+    """Draws the weights of learned interpolation, in whatever way convolutions are initialised.
+
+    Uniform, as Glorot's rule has it for a vector: both its fans are its length.
+    """
+    bound = math.sqrt(3 / len(weight))
+    nn.init.uniform_(weight, -bound, bound, generator)
+
+
 def _fan_in(convolution: nn.Conv1d) -> int:
     return convolution.in_channels // convolution.groups * convolution.kernel_size[0]
 
 
-def _glorot(convolution: nn.Conv1d, generator: torch.Generator) -> None:
-    """Uniform, of a variance between those that keep the power forwards and backwards."""
-    fan_out = convolution.out_channels // convolution.groups * convolution.kernel_size[0]
+def _glorot(convolution: nn.Conv1d, heads: int, generator: torch.Generator) -> None:
+    """Uniform, of a variance between those that keep the power forwards and backwards of each head."""
+    fan_out = convolution.out_channels // (convolution.groups * heads) * convolution.kernel_size[0]
     bound = math.sqrt(3.0) * math.sqrt(2.0 / float(_fan_in(convolution) + fan_out))
     nn.init.uniform_(convolution.weight, -bound, bound, generator)
 
@@ -98,7 +114,7 @@ class _Statistics:
         except SafetensorError as error:
             raise UserError(f"init_statistics: {path} is not a safetensors file: {error}.") from None
 
-    def __call__(self, name: str, convolution: nn.Conv1d) -> None:
+    def __call__(self, name: str, convolution: nn.Conv1d, heads: int = 1) -> None:
         for kind, tensor in convolution.named_parameters():
             trained = self.tensors.get(f"{name}.{kind}")
             if trained is None or trained.shape != tensor.shape:

@@ -63,7 +63,8 @@ class Convolution:
         padded: by zeros, so that no samples are lost at the borders.
         extra_parameters: parameters at it that are no convolution's and always train: learned interpolation, and
             normalisation and snake behind it.
-        alone: whether it is all that an encoder level or a decoder node computes.
+        heads: how many convolutions it stands for, one a source: each sees all of the input, has its share of the
+            filters, and is drawn as if it were by itself.
         activation: name of the module of normalisation and nonlinearity behind it; "" for none.
         within: name of the layer whose output's length is the most here: of what an interpolation puts out, and of what
             a convolution sees; None for no such bound.
@@ -83,7 +84,7 @@ class Convolution:
     bias: bool = True
     padded: bool = True
     extra_parameters: int = 0
-    alone: bool = False
+    heads: int = 1
     activation: str = ""
     within: str | None = None
 

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from randsearch.models.architecture import Architecture
-from randsearch.models.initialisation import drawing
+from randsearch.models.initialisation import draw_interpolation, drawing
 from randsearch.models.layers import Convolution
 from randsearch.models.operations import Path
 from randsearch.models.resampling import Blur, Interpolation, LearnedInterpolation, Skip
 
 ORDER = (
     *("encoder", "encoder_activation", "bottleneck", "bottleneck_activation"),
-    *("decoder", "decoder_activation", "upsampling", "auxiliary", "output", "decimation", "skips"),
+    *("decoder", "decoder_activation", "auxiliary", "output", "decimation", "skips", "upsampling"),
 )
 """Parts of a network in the order in which they are made, which is that of their weights in the generator's stream."""
 
@@ -68,10 +68,13 @@ def make_modules(
             _put(network, name, _activation(architecture, layer.out_channels))
         elif layer.kind == "convolution":
             convolution = _convolution(layer)
-            draw(name, convolution)
+            draw(name, convolution, layer.heads)
             _put(network, name, convolution)
         else:
-            _put(network, name, _resampling(architecture, layer))
+            resampling = _resampling(architecture, layer)
+            if isinstance(resampling, LearnedInterpolation):
+                draw_interpolation(resampling.weight, generator)
+            _put(network, name, resampling)
 
 
 def module_at(network: nn.Module, path: Path) -> nn.Module:

@@ -64,7 +64,7 @@ class Interpolation(nn.Module):
     computes something else; with align_corners=True and 2 time - 1 samples, the same as here with context.
 
     Args:
-        context: ends with the last sample; else the last sample is repeated.
+        context: ends with the last sample; else one more follows it, its repetition.
 
     Shape:
         (batch, channels, time) to (batch, channels, 2 * time), one sample less with context.
@@ -76,7 +76,7 @@ class Interpolation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Doubles the rate."""
-        between = torch.cat([self.between(x[..., :-1], x[..., 1:]), x[..., -1:]], dim=-1)
+        between = torch.cat([self.between(x[..., :-1], x[..., 1:]), self.behind(x[..., -1:])], dim=-1)
         doubled = torch.stack([x, between], dim=-1).flatten(-2)
         return doubled[..., :-1] if self.context else doubled
 
@@ -84,15 +84,19 @@ class Interpolation(nn.Module):
         """The new samples, from the sample to either side of each."""
         return (left + right) * 0.5
 
+    def behind(self, last: Tensor) -> Tensor:
+        """The new sample behind the last one, where no sample stands to its right."""
+        return last
+
 
 class LearnedInterpolation(Interpolation):
     """Doubles the rate by interpolation with a learned weight per channel (Wave-U-Net M5).
 
-    A new sample is w * x[k] + (1 - w) * x[k+1] with w = sigmoid(weight). It starts out linear.
+    A new sample is w * x[k] + (1 - w) * x[k+1] with w = sigmoid(weight). As made here, it is linear.
 
     Args:
         channels: of its input.
-        context: ends with the last sample; else the last sample is repeated.
+        context: ends with the last sample; else one more follows it, as if a zero stood behind.
     """
 
     def __init__(self, channels: int, *, context: bool) -> None:
@@ -102,3 +106,7 @@ class LearnedInterpolation(Interpolation):
     def between(self, left: Tensor, right: Tensor) -> Tensor:
         """The new samples, from the sample to either side of each."""
         return torch.lerp(right, left, torch.sigmoid(self.weight).unsqueeze(-1))
+
+    def behind(self, last: Tensor) -> Tensor:
+        """The new sample behind the last one, where no sample stands to its right."""
+        return torch.sigmoid(self.weight).unsqueeze(-1) * last

@@ -15,7 +15,7 @@ from randsearch.models.layers import STRIDED_TAPS, Convolution, Part, Signal, ch
 
 Side = Literal["encoder", "decoder"]
 
-SHALLOWEST_SUPERVISED = 5
+SHALLOWEST_SUPERVISED = 6
 """Deep supervision trains sub-networks of that many levels or more (J-Net)."""
 
 
@@ -48,7 +48,7 @@ def convolutions(architecture: Architecture, signal: Signal, length: int) -> lis
 
 
 def supervised_depths(architecture: Architecture) -> range:
-    """Levels of the sub-networks that separate too in training: from 5 up, or all where there are no more than 5."""
+    """Levels of the sub-networks that separate too in training: from 6 up, or all where there are no more than 6."""
     if not architecture.deep_supervision:
         return range(0)
     return range(SHALLOWEST_SUPERVISED if architecture.levels > SHALLOWEST_SUPERVISED else 1, architecture.levels)
@@ -88,7 +88,7 @@ class _More(TypedDict, total=False):
     groups: int
     bias: bool
     padded: bool
-    alone: bool
+    heads: int
     activation: str
     within: str | None
 
@@ -148,10 +148,11 @@ class _Walk:
 
     def put_out(self, name: str, features: _Tensors, mixture: _Tensors, within: _Tensors | None = None) -> None:
         """An output convolution; of features longer than those that it must stay within, it sees the middle."""
-        filters = self.signal.channels * (self.signal.sources - (self.architecture.output == "difference"))
+        sources = self.signal.sources - (self.architecture.output == "difference")
+        filters = self.signal.channels * sources
         x = (features.crop(within.length) if within else features).join([mixture])
         bound = within.name if within else None
-        self.convolve(name, "output", 0, x, filters, self.architecture.output_kernel, within=bound)
+        self.convolve(name, "output", 0, x, filters, self.architecture.output_kernel, within=bound, heads=sources)
 
     def skip(self, level: int, encoded: _Tensors) -> list[_Tensors]:
         """What the decoder sees of an encoder level besides what comes from below: one tensor or none."""
@@ -200,7 +201,6 @@ class _Walk:
                 kernel,
                 dilation=dilation,
                 padded=padded,
-                alone=not architecture.multires,
                 activation=activation,
             )
         x = self.convolve(

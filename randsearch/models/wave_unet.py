@@ -67,15 +67,14 @@ class WaveUNet(nn.Module):
         kind = self.architecture.output
         if self.architecture.output_activation == "tanh":
             predicted = torch.tanh(predicted)
-        elif not self.training and kind != "residual":
+        elif not self.training:
             predicted = predicted.clamp(-1.0, 1.0)
         estimates = predicted.reshape(len(predicted), -1, self.signal.channels, predicted.shape[-1])
         if kind == "direct":
             return estimates
         heard = crop(mixture, predicted.shape[-1]).unsqueeze(1)
         if kind == "residual":
-            estimates = heard + estimates
-            return estimates if self.training else estimates.clamp(-1.0, 1.0)
+            return heard + estimates
         last = heard - estimates.sum(dim=1, keepdim=True)
         return torch.cat([estimates, last if self.training else last.clamp(-1.0, 1.0)], dim=1)
 

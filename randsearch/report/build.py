@@ -23,8 +23,10 @@ from randsearch.report.audio import listen
 from randsearch.report.tables import agreement_grid, failure_grid, score_grid
 from randsearch.statistics import Verdict, headline, notes, verdict
 from randsearch.study.config import StudyConfig
+from randsearch.study.config_file import study_text
 from randsearch.study.findings import Findings, examine, plot_data
 from randsearch.study.folders import load_config
+from randsearch.study.rules import remark
 from randsearch.table.tidy import means, measure_names, parameters, read_measurements
 
 TARGET = "trained"
@@ -103,7 +105,8 @@ def _context(config: StudyConfig, table: pd.DataFrame, folder: Path) -> dict[str
         "listening": listen(folder, best[0]) if best else None,
         "scores": score_grid(table, chooser),
         "failures": failure_grid(table),
-        "yaml": yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True),
+        "yaml": study_text(config),
+        "rules": remark(config.rules),
         "command": f"randsearch search --config {shlex.quote(str(StudyFolder(folder).config))} --results repeated",
         "measured_on": machine.measured_on(table),
         "versions": machine.versions(),

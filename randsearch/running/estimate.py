@@ -108,7 +108,7 @@ def _rate(setting: Setting, architecture: Architecture) -> float:
     for step in range(3):
         if step == 1:
             began = time.perf_counter()
-        loss = squared_error(estimate_all(network, mixture), sources)
+        loss = squared_error(estimate_all(network, mixture), sources, architecture.levels)
         loss.backward()  # type: ignore[no-untyped-call]
         loss.item()
     return 2 * step_cost(setting, architecture, "none") / (time.perf_counter() - began)

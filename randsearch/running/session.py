@@ -31,6 +31,7 @@ from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
 from randsearch.study.lease import leased, locked
 from randsearch.study.rebuild import open_studies, write_table
+from randsearch.study.rules import RULES, check_continues, made_by
 from randsearch.training import precision
 from randsearch.training.recipe import Recipe
 from randsearch.training.validation import affordable_seconds, take_excerpts
@@ -47,11 +48,13 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
         machine: where it will run.
 
     Raises:
-        UserError: the options are wrong, or the study exists with others.
+        UserError: the options are wrong, or the study exists with others or by other rules.
     """
     name = options.get("study", StudyConfig.model_fields["study"].default)
     folder = machine.results / str(name)
     stored = load_config(folder) if StudyFolder(folder).is_study else None
+    if stored is not None:
+        check_continues(stored.study, stored.rules)
     options = _completed(options, machine, stored)
     if stored is None and "space" not in options:
         raise UserError(f"there is no study {name} in {machine.results} yet: give the SPACE.yaml that it searches.")
@@ -60,7 +63,7 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     else:
         # What is no name of a device is refused with the other options.
         threads = machine.threads(str(options.get("device")))
-        asked = StudyConfig.create({"threads": threads, **options}, "options")
+        asked = _by_these_rules(StudyConfig.create({"threads": threads, **options}, "options"), machine)
     asked = asked.model_copy(update={"measures": _every(asked.measures)})
     _agree(options, asked, folder)
     whole = asked if stored is None else stored.extended_by(asked)
@@ -98,6 +101,18 @@ def _completed(options: dict[str, Any], machine: Machine, stored: StudyConfig | 
     if found.get("device") == "auto":
         found["device"] = "cuda:0" if torch.cuda.is_available() else "cpu"
     return found
+
+
+def _by_these_rules(asked: StudyConfig, machine: Machine) -> StudyConfig:
+    """The configuration of a new study, whose options may come from the file of one that was made by other rules."""
+    if asked.rules != RULES:
+        machine.console.print(
+            f"note: the options are those of a study by the rules of {made_by(asked.rules)}; this one goes by those of "
+            f"{made_by(RULES)}, and its scores will be others",
+            highlight=False,
+            markup=False,
+        )
+    return asked.model_copy(update={"rules": RULES})
 
 
 def _agree(options: dict[str, Any], asked: StudyConfig, folder: Path) -> None:
@@ -201,7 +216,7 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
             baseline()  # So are data that nothing can be scored on.
         # First, for what is stored refuses other options where `config.yaml` is gone, and those must not be saved.
         studies = open_studies(config, folder)
-        # A table of a former release lacks the mark that a configuration of this one asks for.
+        # Without `config.yaml` a table is read that lost its mark, for which a configuration asks.
         write_table(studies, config, folder)
         config.save(StudyFolder(folder).config)
         _keep_references(dataset, folder)

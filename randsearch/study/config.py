@@ -24,6 +24,7 @@ from randsearch.data.augmentation import Augmentation, defaults, refused
 from randsearch.data.format import AudioFormat
 from randsearch.data.task import TASKS, TaskName
 from randsearch.study.options import Option, extendable
+from randsearch.study.rules import RULES, check_continues
 from randsearch.training.recipe import Precision
 from randsearch.training.schedules import ScheduleName
 
@@ -163,6 +164,9 @@ class StudyConfig(BaseModel):
     batches_of: Annotated[str | None, Option(asked=False)] = Field(
         None, description="The study from whose name the batches derive that proxies score on; None is this one."
     )
+    rules: Annotated[int, Option(asked=False, since=2, before=1)] = Field(
+        RULES, ge=1, description="By which scores are made; `study.rules` lists the versions that go by each."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -199,7 +203,8 @@ class StudyConfig(BaseModel):
         if self.rung == "trained":
             raise ValueError("rung must be something cheaper than trained itself")
         reason = refused(self.augment, TASKS[self.task], self.channels)
-        if reason is not None:
+        # Studies of the first rules had gains whatever their task, and can be read.
+        if reason is not None and self.rules > 1:
             raise ValueError(reason)
         return self
 
@@ -298,8 +303,9 @@ class StudyConfig(BaseModel):
             other: configuration.
         """
         compared = type(self).model_fields.keys() - extendable(type(self)).keys()
-        # The digest comes last, for it also follows from options that have names of their own.
-        for name in sorted(type(self).model_fields, key=lambda name: name == "data_digest"):
+        # Rules come first, for options change with them. The digest comes last, for it also follows from options that
+        # have names of their own.
+        for name in sorted(type(self).model_fields, key=lambda name: (name != "rules", name == "data_digest")):
             if name in compared and self._comparable(name) != other._comparable(name):
                 return name
         return None
@@ -308,11 +314,13 @@ class StudyConfig(BaseModel):
         """The configuration of this study continued as asked: measures, seeds and trials add up.
 
         Raises:
-            UserError: names the first option that differs and may not.
+            UserError: names the first option that differs and may not, or the version that goes by its rules.
         """
         name = self.difference(asked)
+        if name == "rules":
+            check_continues(self.study, self.rules)
         if name is not None:
-            what = {"data_digest": "content of its data"}.get(name, name)
+            what = {"data_digest": "content of its data", "rules": "set of rules"}.get(name, name)
             before, now = self._comparable(name), asked._comparable(name)
             detail = "" if name in ("space", "data_digest") else f" ({quoted(before)} there, {quoted(now)} here)"
             raise UserError(

@@ -2,7 +2,8 @@
 
 Its version and its fields follow from how the options are declared (`study.options`). The file must be whole, for an
 option that is lost would be taken for its default, and the numbers that follow for those of the study. It opens with
-the version of its fields, names every one of them, and closes with `end: true`.
+the version of its fields, names every one of them, and closes with `end: true`. The version is the earliest that says
+all, so that a study by former rules, of which studies are merged too, can be continued by the version that had them.
 
 Files of the first releases have no version. They named every field of their time in a fixed order, so that a file cut
 short names a set of fields that no release ever wrote; a value cut short lacks the end of its line.
@@ -19,7 +20,7 @@ from pydantic import BaseModel
 from randsearch.base.errors import UserError
 from randsearch.base.files import Place
 from randsearch.base.yaml_files import NotYamlError, read_yaml
-from randsearch.study.options import added_since, fields_of, latest_version
+from randsearch.study.options import added_since, fields_of, latest_version, version_of
 
 _FIRST = (
     *("study", "space", "data", "data_digest", "task", "sample_rate", "channels", "upmix_mono", "sampler", "trials"),
@@ -62,8 +63,12 @@ def write_study(path: Path, config: BaseModel) -> None:
     Raises:
         UserError: it cannot be written.
     """
-    fields = {"version": latest_version(type(config)), **config.model_dump(mode="json"), "end": True}
-    Place(path.parent).write(path, yaml.safe_dump(fields, sort_keys=False, allow_unicode=True), fsync=True)
+    Place(path.parent).write(path, study_text(config), fsync=True)
+
+
+def study_text(config: BaseModel) -> str:
+    """The content of a study's file."""
+    return yaml.safe_dump({**_as_told(config), "end": True}, sort_keys=False, allow_unicode=True)
 
 
 def read_study(path: Path, kind: type[BaseModel]) -> dict[str, Any]:
@@ -126,7 +131,7 @@ def _versioned(path: Path, raw: dict[str, Any], kind: type[BaseModel]) -> dict[s
 
 def as_copy(config: BaseModel) -> dict[str, Any]:
     """A configuration as a study's database keeps a copy of it, without the database's own address."""
-    return {"version": latest_version(type(config)), **config.model_dump(mode="json", exclude={"storage"})}
+    return {name: value for name, value in _as_told(config).items() if name != "storage"}
 
 
 def from_copy(copy: dict[str, Any], kind: type[BaseModel], where: str) -> dict[str, Any]:
@@ -145,6 +150,11 @@ def from_copy(copy: dict[str, Any], kind: type[BaseModel], where: str) -> dict[s
         raise UserError(f"{where} was written by a later randsearch (version {version} of its fields): use that one.")
     older = added_since(kind, version) if isinstance(version, int) else {}
     return {**older, **{name: value for name, value in copy.items() if name != "version"}}
+
+
+def _as_told(config: BaseModel) -> dict[str, Any]:
+    version = version_of(config)
+    return {"version": version, **config.model_dump(mode="json", include=set(fields_of(type(config), version)))}
 
 
 class _NoOptionsError(Exception):

@@ -16,6 +16,7 @@ from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
 from randsearch.study.lease import locked
 from randsearch.study.rebuild import open_studies
+from randsearch.study.rules import made_by
 from randsearch.study.status import leaseholder
 from randsearch.study.studies import Candidate, Studies
 from randsearch.study.tabulate import tabulate
@@ -113,7 +114,8 @@ def merged_config(configs: Sequence[StudyConfig], places: Sequence[str], name: s
         other = _as_if_run_there(config, first)
         differs = first.difference(other)
         if differs is not None:
-            values = f" ({getattr(first, differs)!r} and {getattr(other, differs)!r})"
+            shown = made_by if differs == "rules" else repr
+            values = f" ({shown(getattr(first, differs))} and {shown(getattr(other, differs))})"
             detail = "" if differs in ("space", "data_digest") else values
             what = {"data_digest": "the content of their data"}.get(differs, differs)
             raise UserError(

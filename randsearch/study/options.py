@@ -52,6 +52,16 @@ def latest_version(kind: type[BaseModel]) -> int:
     return max(option_of(field).since for field in kind.model_fields.values())
 
 
+def version_of(options: BaseModel) -> int:
+    """The earliest version of the fields that says all of some options: those that came later are as they were before.
+
+    Args:
+        options: of which a file is to be written.
+    """
+    entries = {name: option_of(field) for name, field in type(options).model_fields.items()}
+    return max(1, *(entry.since for name, entry in entries.items() if getattr(options, name) != entry.before))
+
+
 def fields_of(kind: type[BaseModel], version: int) -> frozenset[str]:
     """The names of the fields that files of a version have."""
     return frozenset(name for name, field in kind.model_fields.items() if option_of(field).since <= version)

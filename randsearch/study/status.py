@@ -18,6 +18,7 @@ from randsearch.base.layout import StudyFolder
 from randsearch.measures import find
 from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
+from randsearch.study.rules import remark
 from randsearch.study.rungs import expected, lowest_scores, open_rung, plan_of, trainings_of
 from randsearch.table.tidy import STATES, read_measurements
 
@@ -220,8 +221,11 @@ def describe(status: StudyStatus) -> Iterator[str]:
     yield f"files: {megabytes(sum(sizes.values()))} in {folder} ({largest})"
     if config.storage is not None:
         yield f"stored in {config.model_dump()['storage']}"
-    where = "" if folder.parent == Path("results") else f" --results {shlex.quote(str(folder.parent))}"
-    if at_work is None and any(done.missing for done in status.measures):
+    rules = remark(config.rules)
+    if rules is not None:
+        yield rules
+    elif at_work is None and any(done.missing for done in status.measures):
+        where = "" if folder.parent == Path("results") else f" --results {shlex.quote(str(folder.parent))}"
         yield f"continue it: randsearch search --study {config.study}{where}"
 
 

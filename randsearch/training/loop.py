@@ -105,17 +105,24 @@ def evaluate(network: WaveUNet, tracks: tuple[Track, ...], sample_rate: int, dev
     return Validation(score(segments), loss)
 
 
-def squared_error(estimates: Tensor, sources: Tensor) -> Tensor:
-    """What training minimises: squared error averaged over sources, and over all supervised outputs.
+def squared_error(estimates: Tensor, sources: Tensor, levels: int) -> Tensor:
+    """What training minimises: squared error averaged over sources.
 
-    Where a network puts out more than the sources' time, its middle counts.
+    With deep supervision it is summed over all supervised outputs and divided by the levels (J-Net). Where a network
+    puts out more than the sources' time, its middle counts.
+
+    Args:
+        estimates: by every output that is trained.
+        sources: wanted.
+        levels: of the network.
 
     Shape:
         estimates (outputs, batch, sources, channels, output time), sources (batch, sources, channels, time); a single
         number.
     """
     estimates = crop(estimates, sources.shape[-1])
-    return functional.mse_loss(estimates, sources.expand_as(estimates))
+    error = functional.mse_loss(estimates, sources.expand_as(estimates))
+    return error if len(estimates) == 1 else error * (len(estimates) / levels)
 
 
 def batches(crops: Crops, steps: range, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
@@ -174,7 +181,8 @@ def take_step(
             optimiser.zero_grad(set_to_none=True)
             total = torch.zeros((), device=mixture.device)
             for some, theirs in zip(mixture.chunk(parts), sources.chunk(parts), strict=True):
-                loss = squared_error(estimate(network, some), theirs) * (len(some) / len(mixture))
+                error = squared_error(estimate(network, some), theirs, network.architecture.levels)
+                loss = error * (len(some) / len(mixture))
                 loss.backward()  # type: ignore[no-untyped-call]
                 total += loss.detach()
             if clip is not None:

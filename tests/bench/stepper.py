@@ -54,7 +54,8 @@ class Stepper:
             estimates = crop(self.network(self.mixture), self.sources.shape[-1])
             loss = functional.mse_loss(estimates, self.sources)
         else:
-            loss = squared_error(estimate_all(self.network, self.mixture), self.sources)
+            estimates = estimate_all(self.network, self.mixture)
+            loss = squared_error(estimates, self.sources, self.network.architecture.levels)
         loss.backward()
         self.optimiser.step()
 

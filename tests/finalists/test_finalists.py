@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from tiny import RATE, write_tracks
 
@@ -32,6 +33,7 @@ from randsearch.models.architecture import Architecture
 from randsearch.models.build import build
 from randsearch.models.inference import separate
 from randsearch.models.layers import Signal
+from randsearch.study.rules import RULES
 from randsearch.table.tidy import means, read_measurements
 
 SAMPLE = needs.SHARED / "data" / "musdb-sample"
@@ -73,14 +75,14 @@ def test_damaged_and_foreign_weights_are_refused(study):
     other = next(each for each in best(study, 4) if _shapes(each) != _shapes(first))
     shutil.copy(other.home / "weights.safetensors", weights)
     with pytest.raises(UserError, match="another network"):
-        load_network(first, Signal(2, 1))
+        load_network(first)
     weights.write_bytes(b"not safetensors")
     with pytest.raises(UserError, match="damaged"):
-        load_network(first, Signal(2, 1))
+        load_network(first)
     weights.unlink()
     with pytest.raises(UserError, match="cannot be read"):
-        load_network(first, Signal(2, 1))
-    assert load_network(second, Signal(2, 1)).training is False
+        load_network(first)
+    assert load_network(second).training is False
 
 
 def _shapes(finalist: Finalist) -> dict[str, torch.Size]:
@@ -294,8 +296,10 @@ def test_an_exported_program_runs_without_randsearch(study, tmp_path, run_cli):
     home = study / "exported" / finalist.name
     described = yaml.safe_load((home / "network.yaml").read_text())
     assert Architecture.create(described["architecture"]).hash == name
+    with safe_open(home / "weights.safetensors", framework="pt") as file:
+        assert int(file.metadata()["rules"]) == described["rules"] == RULES
     assert (described["sources"], described["sample_rate"]) == (["accompaniment", "vocals"], RATE)
-    piece, network = described["program"], load_network(finalist, Signal(2, 1))
+    piece, network = described["program"], load_network(finalist)
     for weight, kept in load_file(home / "weights.safetensors").items():
         torch.testing.assert_close(kept, network.state_dict()[weight], rtol=0, atol=0)
     audio = torch.randn(1, 1, 37 * piece["multiple"] + piece["plus"], generator=torch.Generator().manual_seed(0))

@@ -1,5 +1,7 @@
 """The fast forward pass is the network's own, in double precision, for every option and in every gradient."""
 
+from itertools import product
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -65,6 +67,19 @@ def test_every_option_has_the_same_output_and_gradients(options, context, monkey
         for segment in (512, 500):  # The second is no multiple of 2^levels.
             for half in ("none", "encoder", "decoder"):
                 check(Architecture(**BASE | options, context=context), Signal(), half, segment)
+
+
+@pytest.mark.parametrize("normalisation", ["none", "group", "batch"])
+@pytest.mark.parametrize("context", [False, True])
+def test_options_have_the_same_output_and_gradients_in_each_others_company(normalisation, context, monkeypatch):
+    monkeypatch.setattr(channels_last, "FOLDED_FROM", 1)
+    small = {"levels": 2, "first_filters": 4, "filter_increment": 1, "encoder_kernel": 5, "decoder_kernel": 3}
+    fixed = {**small, "context": context, "normalisation": normalisation}
+    for skips, is_learned, multires in product([(), (0,), (1,)], [False, True], [False, True]):
+        options = {"skips": skips, "upsampling": "learned" if is_learned else "linear", "multires": multires}
+        # In half of the companies, so that it meets each of the others in every state.
+        res_path = "trainable" if skips and is_learned == multires else "none"
+        check(Architecture(**fixed, **options, res_path=res_path), Signal(), "none", 16)
 
 
 def test_evaluation_mode_clips_alike():

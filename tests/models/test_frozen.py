@@ -46,6 +46,8 @@ def test_fixed_convolutions_are_bit_identical_after_training(architecture: Archi
             side, level = _owner(name)
             chosen = getattr(architecture, f"fixed_{side}_levels")
             expected = half == side or chosen == "all" or level in chosen
+            if part == "decoder" and architecture.multires:
+                expected = expected and ".first." in name
         elif module in convolved and part == "skips":
             expected = architecture.res_path == "fixed"
         assert trainable != expected, name
@@ -74,6 +76,15 @@ def test_a_half_of_a_plain_network(half: Half) -> None:
     before, after = _train(network)
     moved = {name.partition(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert moved == {"encoder", "decoder", "bottleneck", "output", "upsampling"} - {half}
+
+
+@pytest.mark.parametrize("half", ["encoder", "decoder"])
+def test_a_multires_decoder_keeps_the_convolutions_that_its_blocks_add(half: Half) -> None:
+    network = build(Architecture(levels=2, first_filters=4, multires=True), Signal(), 0)
+    fix_half(network, half)
+    fixed = {name.rpartition(".")[0] for name, p in network.named_parameters() if not p.requires_grad}
+    kept = ["first"] if half == "decoder" else ["first", "second", "wide"]
+    assert fixed == {f"{half}.{level}.{name}" for level in range(2) for name in kept}
 
 
 def test_an_architecture_fixes_its_levels_in_every_measure() -> None:

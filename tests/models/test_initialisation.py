@@ -1,5 +1,6 @@
 """How weights are drawn: their power, their shape, and the statistics of a trained network."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from randsearch.base.errors import UserError
 from randsearch.models.architecture import Architecture
 from randsearch.models.build import build
 from randsearch.models.initialisation import LEAKY_GAIN, drawing
+from randsearch.models.presets import PRESETS
 from randsearch.models.sizing import Signal
 
 
@@ -23,6 +25,34 @@ def test_glorot_is_pytorchs() -> None:
     weight = _draw("glorot", nn.Conv1d(6, 10, 5))
     expected = nn.init.xavier_uniform_(torch.empty(10, 6, 5), generator=torch.Generator().manual_seed(0))
     assert torch.equal(weight, expected)
+
+
+def test_sources_are_drawn_as_by_output_convolutions_of_their_own() -> None:
+    m6 = PRESETS["M6"]
+    network = build(m6.architecture.model_copy(update={"levels": 1}), m6.signal, 0)
+    weight, bound = network.output.weight.detach(), math.sqrt(6 / (26 + 2))
+    assert weight.shape == (6, 26, 1)
+    # One convolution for all of its three sources would stay within 0.433.
+    assert 0.44 < weight.abs().max() < bound == pytest.approx(0.463, abs=5e-4)
+
+
+def test_each_supervised_output_is_drawn_alike() -> None:
+    architecture = Architecture(levels=2, first_filters=3, nested=True, deep_supervision=True, output="direct")
+    network = build(architecture, Signal(sources=400), 0)
+    for name in ("auxiliary.1", "output"):
+        largest = network.get_parameter(f"{name}.weight").detach().abs().max().item()
+        assert largest == pytest.approx(math.sqrt(6 / (4 + 1)), rel=0.02), name
+
+
+@pytest.mark.parametrize("kind", ["glorot", "he"])
+def test_interpolation_weights_start_within_glorots_bound_of_a_vector(kind: str) -> None:
+    options = {"levels": 2, "first_filters": 4, "filter_increment": 200, "upsampling": "learned"}
+    network = build(Architecture.create({**options, "initialisation": kind}), Signal(), 0)
+    for level, filters in ((0, 204), (1, 404)):
+        weight = network.get_parameter(f"upsampling.{level}.weight").detach()
+        assert weight.shape == (filters,)
+        assert weight.abs().max().item() == pytest.approx(math.sqrt(3 / filters), rel=0.05)
+        assert weight.abs().max().item() <= math.sqrt(3 / filters)
 
 
 @pytest.mark.parametrize("kind", ["he", "orthogonal", "sparse"])

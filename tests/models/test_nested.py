@@ -50,11 +50,13 @@ def test_a_sub_network_sees_no_deeper_level() -> None:
     assert not torch.equal(before[2], after[2])
 
 
-def test_sub_networks_from_five_levels_up_are_supervised() -> None:
+def test_sub_networks_from_six_levels_up_are_supervised() -> None:
     def depths(levels: int) -> list[int]:
         return list(supervised_depths(Architecture(levels=levels, nested=True, deep_supervision=True)))
 
-    assert depths(8) == [5, 6, 7]
+    assert depths(8) == [6, 7]
+    assert depths(7) == [6]
+    assert depths(6) == [1, 2, 3, 4, 5]
     assert depths(3) == [1, 2]
     assert list(supervised_depths(Architecture(levels=8, nested=True))) == []
 

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from randsearch.models.resampling import Blur, Interpolation, LearnedInterpolation, Skip, crop
 
 
-def _interpolate(x: np.ndarray, weight: float, *, context: bool) -> np.ndarray:
-    """One channel, sample by sample."""
+def _interpolate(x: np.ndarray, weight: float, *, context: bool, behind: float) -> np.ndarray:
+    """One channel, sample by sample, and the sample that stands behind the last."""
     out = []
-    for k, sample in enumerate(x):
+    for sample, following in zip(x, [*x[1:], behind], strict=True):
         out.append(sample)
-        following = x[k + 1] if k + 1 < len(x) else sample
         out.append(weight * sample + (1 - weight) * following)
     return np.array(out[:-1] if context else out)
 
@@ -24,7 +23,10 @@ def test_linear_interpolation(length: int, context: bool) -> None:
     x = torch.randn(2, 3, length, dtype=torch.float64)
     found = Interpolation(context=context)(x)
     for row, expected in zip(found.flatten(0, 1), x.flatten(0, 1), strict=True):
-        np.testing.assert_allclose(row, _interpolate(expected.numpy(), 0.5, context=context), atol=1e-15)
+        repeated = expected[-1].item()
+        np.testing.assert_allclose(
+            row, _interpolate(expected.numpy(), 0.5, context=context, behind=repeated), atol=1e-15
+        )
 
 
 @given(st.integers(1, 9), st.booleans())
@@ -35,11 +37,11 @@ def test_learned_interpolation(length: int, context: bool) -> None:
         layer.weight.copy_(torch.tensor([-2.0, 0.0, 3.0]))
     found = layer(x).detach()
     for channel, value in enumerate([-2.0, 0.0, 3.0]):
-        expected = _interpolate(x[1, channel].numpy(), 1 / (1 + np.exp(-value)), context=context)
+        expected = _interpolate(x[1, channel].numpy(), 1 / (1 + np.exp(-value)), context=context, behind=0.0)
         np.testing.assert_allclose(found[1, channel], expected, atol=1e-14)
 
 
-def test_learned_interpolation_starts_linear() -> None:
+def test_interpolation_with_equal_weights_is_linear() -> None:
     x = torch.randn(1, 4, 6)
     assert torch.allclose(LearnedInterpolation(4, context=True)(x), Interpolation(context=True)(x))
 

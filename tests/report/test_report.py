@@ -75,6 +75,12 @@ def test_the_command_repeats_the_study(text, study):
     _, _, flag, path, *_ = shlex.split(command)
     assert flag == "--config"
     assert StudyConfig.create(load_options(Path(path), StudyConfig), path) == load_config(study)
+    assert "made by the rules" not in text
+
+
+def test_its_configuration_can_be_put_back(text, study):
+    (kept,) = re.findall(r'<summary>config.yaml</summary>.*?<pre tabindex="0">(.*?)</pre>', text, re.DOTALL)
+    assert html.unescape(kept) == (study / "config.yaml").read_text()
 
 
 def test_a_winner_can_be_built_from_its_yaml(finished_study, tmp_path, one_plot):

@@ -35,7 +35,7 @@ def check(name: str, index: int) -> None:
     trainable = [p for p in network.parameters() if p.requires_grad]
     before = [p.detach().clone() for p in trainable]
     optimiser = torch.optim.Adam(trainable, lr=1e-3)
-    loss = squared_error(network.forward_all(mixture), sources)
+    loss = squared_error(network.forward_all(mixture), sources, architecture.levels)
     loss.backward()
     optimiser.step()
     assert torch.isfinite(loss), architecture

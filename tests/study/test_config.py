@@ -9,6 +9,7 @@ from randsearch.base.seeds import LARGEST
 from randsearch.study.config import StudyConfig
 from randsearch.study.config_file import load_options
 from randsearch.study.options import extendable
+from randsearch.study.rules import RULES
 
 SPACE = {"parameters": {"levels": {"int": [1, 2]}}}
 
@@ -45,6 +46,7 @@ OTHER = {
     "augment": ("signs",),
     "precision": "bf16",
     "compiled": True,
+    "rules": RULES - 1,
 }
 
 
@@ -60,7 +62,7 @@ def test_every_option_is_either_extendable_or_refused():
 def test_another_value_is_refused_by_name(name):
     with pytest.raises(UserError) as refusal:
         config().continued_by(config(**{name: OTHER[name]}))
-    named = {"data_digest": "content of its data"}.get(name, name)
+    named = {"data_digest": "content of its data", "rules": "set of rules"}.get(name, name)
     assert f"another {named}" in str(refusal.value)
     if name not in ("space", "data_digest"):
         assert f"{getattr(config(), name)!r} there" in str(refusal.value)

@@ -15,7 +15,7 @@ from pydantic import create_model
 from randsearch.base.errors import UserError
 from randsearch.study.config import StudyConfig
 from randsearch.study.config_file import UNVERSIONED, as_copy, from_copy, load_options, read_study
-from randsearch.study.options import Option, fields_of, latest_version
+from randsearch.study.options import Option, added_since, fields_of, latest_version
 
 CONFIG = StudyConfig(
     study="both",
@@ -38,6 +38,9 @@ LATER = {"whole": False, "proxy_batch": 16, "train_seeds": None, "validation": "
 
 
 VERSION = latest_version(StudyConfig)
+
+FORMER = CONFIG.model_copy(update=added_since(StudyConfig, 1))
+"""The same study as it was while files had no version, or the first."""
 
 FIRST_VERSION = frozenset(LATER) | {
     *("study", "space", "data", "data_digest", "task", "sample_rate", "channels", "upmix_mono", "sampler", "trials"),
@@ -95,7 +98,7 @@ def test_a_file_cut_short_anywhere_is_refused_or_says_the_same(file, without):
 @pytest.mark.parametrize("without", RELEASES, ids=named)
 def test_a_file_without_a_version_has_what_its_time_took_for_granted(file, without):
     file.write_text(unversioned(without))
-    expected = CONFIG.model_copy(update={name: LATER[name] for name in without})
+    expected = FORMER.model_copy(update={name: LATER[name] for name in without})
     assert StudyConfig.create(read_study(file, StudyConfig), "file") == expected
     assert FIRST_VERSION - without in UNVERSIONED
     assert len(UNVERSIONED) == len(RELEASES)
@@ -106,7 +109,18 @@ def test_a_file_that_cannot_be_told_from_a_torn_one_names_the_line_to_add(file):
     with pytest.raises(UserError, match=r"add the line `batches_of: null` if the study was not made by `randsearch me"):
         read_study(file, StudyConfig)
     file.write_text(file.read_text() + "batches_of: null\n")
-    assert StudyConfig.create(read_study(file, StudyConfig), "file") == CONFIG.model_copy(update={"batches_of": None})
+    assert StudyConfig.create(read_study(file, StudyConfig), "file") == FORMER.model_copy(update={"batches_of": None})
+
+
+def test_what_says_nothing_new_is_written_as_the_version_wrote_it_that_goes_on_with_it(file):
+    FORMER.save(file)
+    written = yaml.safe_load(file.read_text())
+    assert (written["version"], written.keys() - {"version", "end"}) == (1, FIRST_VERSION)
+    assert as_copy(FORMER).keys() == written.keys() - {"storage", "end"}
+    assert StudyConfig.create(read_study(file, StudyConfig), "file") == FORMER
+    assert (
+        StudyConfig.create({**from_copy(as_copy(FORMER), StudyConfig, "here"), "storage": FORMER.storage}, "") == FORMER
+    )
 
 
 def test_another_field_takes_another_version():

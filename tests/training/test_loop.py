@@ -19,7 +19,7 @@ from randsearch.models.frozen import fix_half
 from randsearch.models.sizing import Signal
 from randsearch.models.wave_unet import WaveUNet
 from randsearch.training import loop
-from randsearch.training.loop import DivergedError, Trained, Validation, evaluate, take_step, train
+from randsearch.training.loop import DivergedError, Trained, Validation, evaluate, squared_error, take_step, train
 from randsearch.training.recipe import Recipe
 from randsearch.training.schedules import Schedule, schedule
 
@@ -119,6 +119,13 @@ def test_losses_are_the_mean_squared_errors_between_validations(crops):
             estimates = network().train()(torch.from_numpy(mixture)).numpy()
         errors.append(np.mean([np.mean((estimates[:, i] - sources[:, i]) ** 2) for i in range(sources.shape[1])]))
     np.testing.assert_allclose(trained.losses, [np.mean(errors[:3]), np.mean(errors[3:])], rtol=1e-5)
+
+
+def test_errors_of_supervised_outputs_are_summed_and_divided_by_the_levels():
+    estimates, sources = torch.randn(3, 2, 2, 1, 12), torch.randn(2, 2, 1, 8)
+    errors = [(each[..., 2:-2] - sources).square().mean() for each in estimates]
+    assert torch.allclose(squared_error(estimates, sources, 8), sum(errors) / 8)
+    assert torch.allclose(squared_error(estimates[:1], sources, 8), errors[0])
 
 
 def test_training_repeats_to_the_bit_and_depends_on_both_seeds(crops, dataset):
