@@ -111,6 +111,8 @@ class Driver:
     def _complete(self) -> None:
         for candidate in self._candidates.values():
             self._tell_primary(candidate)
+        if self._halving is not None:
+            self._halving.resume(self._retention.begun())
         if self._config.adaptive:
             self._optimise()
         measures, known = self._config.all_measures, list(self._candidates)
@@ -145,8 +147,8 @@ class Driver:
 
     def _promote(self, asha: Asha, measures: Iterator[Job], missing: int) -> None:
         """Measures, and trains at once whatever is among the best so far."""
-        asha.resume(self._retention.paused())
-        self._measure(asha.jobs(measures), missing + sum(expected(asha.plan, self._config.trials)))
+        planned = sum(expected(asha.plan, self._config.trials)) * len(asha.plan.seeds)
+        self._measure(asha.jobs(measures), missing + planned)
         if not asha.finished:
             raise stopping.StoppedError
         self._give_up(asha)

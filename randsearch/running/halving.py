@@ -45,6 +45,16 @@ class Halving:
             if measurement.state == "pruned":
                 self._stopped[name, seed] = measurement
 
+    def resume(self, begun: Iterable[tuple[str, int]]) -> None:
+        """Takes up trainings that a search which was stopped had begun: they stay promoted.
+
+        Args:
+            begun: (hash, seed) of those that have a checkpoint.
+        """
+        for name, seed in begun:
+            if name in self._candidates:
+                self._trainings.setdefault((name, seed), Training(()))
+
     def outcome(self, measurement: Measurement) -> Measurement | None:
         """What is to be recorded of a measurement that was just made; None of a training that is paused.
 
@@ -136,16 +146,11 @@ class Asha(Halving):
             self._handed.discard((measurement.architecture.hash, measurement.seed))
         return super().outcome(measurement)
 
-    def resume(self, begun: Iterable[str]) -> None:
-        """Takes up trainings that a search which was stopped had promoted.
-
-        Args:
-            begun: hashes of architectures with a checkpoint.
-        """
-        for name in begun:
-            if name in self._candidates:
-                self._target.setdefault(name, 1)
-                self._news[name] = None
+    def resume(self, begun: Iterable[tuple[str, int]]) -> None:
+        """Takes up trainings that a search which was stopped had begun."""
+        for name, seed in begun:
+            super().resume([(name, seed)])
+            self._news[name] = None
 
     def jobs(self, measures: Iterator[Job]) -> Iterator[Job | None]:
         """What to do next, whenever there is room for a job: a promotion, else a measure.
@@ -187,7 +192,7 @@ class Asha(Halving):
         budgets = self.plan.budgets
         begun = [each for seed in self.plan.seeds if (each := self._trainings.get((name, seed))) is not None]
         if begun:
-            reached = max(each.curve[-1][0] if each.curve else 0 for each in begun)
+            reached = max(each.step for each in begun)
             self._target[name] = max(self._target.get(name, 1), 1 + bisect_left(budgets, reached))
         target = self._target.get(name, 0)
         for score in lowest_scores(self.plan, self._scores, [name]).values():

@@ -53,10 +53,10 @@ class Retention:
             for folder in left & homes:
                 self._place.clear(folder, _CHECKPOINT)
 
-    def paused(self) -> list[str]:
-        """The hashes of architectures whose training has a checkpoint."""
-        homes = (folder for folder in self._left() if seed_of(folder, "trained") is not None)
-        return sorted({folder.parent.name for folder in homes})
+    def begun(self) -> list[tuple[str, int]]:
+        """(hash, seed) of the trainings that have a checkpoint."""
+        found = ((folder.parent.name, seed_of(folder, "trained")) for folder in self._left())
+        return sorted((name, seed) for name, seed in found if seed is not None)
 
     def finish(self) -> None:
         """Removes every checkpoint: whatever was to be measured is."""

@@ -37,9 +37,14 @@ class Training:
     curve: Curve
     failed: bool = False
 
+    @property
+    def step(self) -> int:
+        """Of its last validation; 0 before any."""
+        return self.curve[-1][0] if self.curve else 0
+
     def reached(self, step: int) -> bool:
         """Whether it was validated at that step or later."""
-        return bool(self.curve) and self.curve[-1][0] >= step
+        return self.step >= step
 
     def score_at(self, step: int) -> float | None:
         """The best of its curve up to a step, as the score of a whole training is; None if it never got there."""

@@ -167,6 +167,14 @@ def test_the_same_whatever_is_done_first_and_wherever_it_was_stopped(begin, halv
         assert not [*again.rglob("checkpoint.*")]
 
 
+def test_what_a_killed_search_had_begun_goes_on_beside_more_trials(begin, run, tmp_path):
+    interrupt(2, partial(begin, tmp_path, train="halving"))
+    (begun,) = {path.parents[1].name for path in tmp_path.rglob("checkpoint.safetensors")}
+    study = run(tmp_path, train="halving", trials=7, rung="early")
+    assert begun in trained(study).index
+    assert not [*study.rglob("checkpoint.*")]
+
+
 def test_more_trials_take_nothing_back_and_all_of_them_is_plain_training(run, halved, plain, tmp_path):
     shutil.copytree(halved, tmp_path / "tiny")
     longer = run(tmp_path, train="halving", trials=8)
