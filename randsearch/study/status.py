@@ -154,7 +154,12 @@ def _missing_of_halving(config: StudyConfig, table: pd.DataFrame | None) -> int:
     keys = zip(rows["architecture"].astype(str), rows["measure"].astype(str), rows["seed"].tolist(), strict=True)
     scores = (None if math.isnan(score) else float(score) for score in rows["score"])
     lowest = lowest_scores(plan, dict(zip(keys, scores, strict=True)), rows["architecture"].astype(str).unique())
-    return len(open_rung(plan, lowest, trainings_of(table)).missing)
+    trainings = trainings_of(table)
+    missing = len(open_rung(plan, lowest, trainings).missing)
+    if len(rows) < config.trials * len(plan.lowest_seeds):
+        # The lowest rung itself is open: at least so many will begin.
+        return max(missing, expected(plan, config.trials)[0] * len(plan.seeds) - len(trainings))
+    return missing
 
 
 def _scored(config: StudyConfig, table: pd.DataFrame | None) -> int:
