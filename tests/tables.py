@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
+from randsearch.statistics.best_so_far import make_best_so_far
+from randsearch.statistics.proxy_rows import Board
+
 PROXIES = {"fixed_decoder": 0.5, "fixed_encoder": 1.2, "early": 0.7, "params": 2.0}
 """The noise of each proxy, in standard deviations of the quality."""
 
@@ -140,6 +143,7 @@ def make_data(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """What the plots need beside the table, by the plot's name."""
     return {
         "regret_recall": make_curves(table),
+        "best_so_far": make_best_so_far(Board.of(table, "trained", 1, 0), table, None, None),
         "effects": make_effects(),
         "segments": make_segments(table["architecture"].iloc[0]),
     }

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import nbclient
 import nbformat
+import needs
 import numpy as np
 import pandas as pd
 import pytest
@@ -177,6 +178,7 @@ def test_an_interrupt_reaches_the_caller_and_the_same_call_goes_on(asked, monkey
         ({"trials": 0}, "trials: input should be greater than or equal to 1 (got 0)"),
         ({"measures": ["params", lambda *_: 1.0]}, "has no name for tables: define it with `def`"),
         ({"space": "smal"}, "smal: cannot be read"),
+        ({"data": 3}, "data is text such as musdbhq:/data/musdb18hq, or a musdb.DB, and not 3."),
         ({"callbacks": ["f"]}, "callbacks are functions (study, measurement), and 'f' is none."),
     ],
 )
@@ -184,6 +186,16 @@ def test_mistakes_are_sentences(asked, changed, said):
     with pytest.raises(rs.UserError) as mistake:
         rs.search(**{**asked, **changed})
     assert said in str(mistake.value)
+
+
+@needs.ffmpeg
+def test_a_musdb_db_is_taken_for_its_root(asked, tiny_corpus):
+    import musdb
+
+    for is_wav, kind in ((True, "musdbhq"), (False, "musdb")):
+        options = {"data": musdb.DB(root=str(tiny_corpus), is_wav=is_wav)}
+        runs._settle_data(options)
+        assert options == {"data": f"{kind}:{tiny_corpus}"}
 
 
 def test_two_functions_of_one_name_are_refused():

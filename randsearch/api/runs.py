@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from randsearch.base.errors import UserError, refused_file
+from randsearch.base.errors import UserError, quoted, refused_file
 from randsearch.measures.given import name_of, packed, with_those_before
 from randsearch.running.machine import Machine
 from randsearch.space.grammar import SearchSpace
@@ -78,6 +78,7 @@ def run(
             hint = f"did you mean {' or '.join(close)}?" if close else f"choose from {', '.join(sorted(known))}."
             raise UserError(f"rs.search knows no option {name}: {hint}")
     asked = {name: value for name, value in options.items() if name not in MACHINE_OPTIONS and value is not None}
+    _settle_data(asked)
     functions = with_those_before(_settle_measures(asked))
     _settle_space(asked)
     place = {name: value for name, value in options.items() if name in MACHINE_OPTIONS and value is not None}
@@ -132,6 +133,16 @@ def _settle_measures(asked: dict[str, Any]) -> Mapping[str, bytes]:
         if name in asked:
             asked[name] = named(asked[name])
     return packed(functions)
+
+
+def _settle_data(asked: dict[str, Any]) -> None:
+    """Replaces a `musdb.DB` by its root, so that the command line can continue the study."""
+    data = asked.get("data")
+    if data is None or isinstance(data, str):
+        return
+    if not (hasattr(data, "root") and hasattr(data, "is_wav")):
+        raise UserError(f"data is text such as musdbhq:/data/musdb18hq, or a musdb.DB, and not {quoted(data)}.")
+    asked["data"] = f"{'musdbhq' if data.is_wav else 'musdb'}:{data.root}"
 
 
 def _settle_space(asked: dict[str, Any]) -> None:

@@ -140,8 +140,8 @@ class Study:
         """Makes a plot, which a notebook shows as the last value of a cell.
 
         Args:
-            kind: `rank_rank`, `bump_chart`, `quality_cost`, `regret_recall`, `claim3`, `learning_curves`, `segments`,
-                `seeds`, `effects` or `matrix`.
+            kind: `rank_rank`, `bump_chart`, `quality_cost`, `regret_recall`, `best_so_far`, `claim3`,
+                `learning_curves`, `segments`, `seeds`, `effects` or `matrix`.
 
         Returns:
             a figure that pyplot knows nothing of; `savefig` writes it.
@@ -304,11 +304,10 @@ class Study:
             >>> study.separate("song.wav")  # doctest: +SKIP
             [PosixPath('separated/song/accompaniment.wav'), PosixPath('separated/song/vocals.wav')]
         """
-        from randsearch.data import TASKS
         from randsearch.finalists.separation import Separator, separate_file
 
         config = self.config
-        separator = Separator(self.network(architecture, seed=seed), TASKS[config.task].source_names, config.audio.rate)
+        separator = Separator(self.network(architecture, seed=seed), config.source_names, config.audio.rate)
         return separate_file(separator, Path(song), Path(output or Path("separated") / Path(song).stem))
 
     def export(
@@ -412,7 +411,8 @@ def search(
         progress: whether to print how far it is.
         options: as the command line has them, with underscores: `data`, `trials`, `steps`, `train` and others.
             `measures` also takes functions `(setting, architecture, seed) -> score`, wherever they are defined; tables
-            call them `module:name`.
+            call them `module:name`. `data` also takes a `musdb.DB`, of which the root is kept: its tracks are split as
+            `musdb:` and `musdbhq:` are.
 
     Raises:
         UserError: an option is wrong, the study exists with others, or the search cannot go on.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from randsearch.data import TASKS, AudioFormat
+from randsearch.data import AudioFormat
 from randsearch.models.architecture import Architecture
 from randsearch.models.sizing import Signal
 from randsearch.space import BoundSpace, SearchSpace
@@ -21,9 +21,9 @@ def overview(space: SearchSpace, name: str, audio: AudioFormat, segment: int) ->
         audio: that its networks separate.
         segment: samples a crop.
     """
-    bound = space.bind(Signal(len(TASKS[audio.task].source_names), audio.channels), audio.rate, segment)
+    bound = space.bind(Signal(len(audio.source_names), audio.channels), audio.rate, segment)
     yield f"{name}: {space.description}"
-    yield f"task {audio.task}, {audio.channels} channel(s), {audio.rate} Hz, segments of {segment} samples"
+    yield f"{audio.aim}, {audio.channels} channel(s), {audio.rate} Hz, segments of {segment} samples"
     shares = Table("parameter", "share of each value among random draws", box=None, pad_edge=False)
     for parameter, values in bound.shares().items():
         shares.add_row(parameter, "  ".join(f"{value}: {share:.0%}" for value, share in values.items()))

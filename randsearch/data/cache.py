@@ -22,7 +22,7 @@ from platformdirs import user_cache_dir
 
 from randsearch.base.errors import UserError
 from randsearch.base.locks import LOCKLESS, file_lock
-from randsearch.data.layouts import Header
+from randsearch.data.audio_files import Header
 from randsearch.data.track import FloatArray
 
 FORMAT_VERSION = 1

@@ -1,105 +1,102 @@
-"""How corpora lie on disk: MUSDB18-HQ's folders of WAV files and MUSDB18's stem files."""
+"""How corpora lie on disk: MUSDB18-HQ's and DSD100's folders of WAV files, and MUSDB18's stem files."""
 
 import os
-import re
 import shutil
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import soundfile
 
 from randsearch.base.errors import UserError
-from randsearch.data.task import STEMS
+from randsearch.data.audio_files import Header, audio_header, read_together
+from randsearch.data.task import STEMS, TASKS, Task
 from randsearch.data.track import FloatArray
 
-BLOCK = 2**18
-"""Samples that are decoded at a time."""
+UNEQUAL_SECONDS = 0.1
+"""By how much files of a track may differ in length: as programs that export stems round; what is short is padded."""
 
 
-@dataclass(frozen=True)
-class Header:
-    """What a file says about itself before it is decoded."""
-
-    sample_rate: int
-    channels: int
-    frames: int
+class NoSubsetError(UserError):
+    """A corpus has no such subset."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One track as it lies on disk: a file a stem, or one file that holds all stems."""
+    """One track as it lies on disk.
+
+    Attributes:
+        name: of the track.
+        stems: that it has, in the order in which they are decoded and stored.
+        files: that they are decoded from: one a stem, one of all stems, or several of each.
+        counts: how many of the files add up to each stem, where these are several.
+        mixture: a file that is not needed and must be the sum of all stems.
+    """
 
     name: str
+    stems: tuple[str, ...]
     files: tuple[Path, ...]
+    counts: tuple[int, ...] = ()
+    mixture: Path | None = None
 
 
 class Layout(Protocol):
-    """A way to lay out a corpus; a new one is a class with these members and an entry in `dataset.LAYOUTS`."""
+    """A way to lay out a corpus; a new one is a class with these members and an entry in `corpora.LAYOUTS`."""
 
-    stems: tuple[str, ...]
+    @property
+    def stems(self) -> tuple[str, ...] | None:
+        """What stems its tracks can have; None where that is up to each corpus."""
+
+    @property
+    def tasks(self) -> Mapping[str, Task]:
+        """The tasks of these stems, by the names that a user asks for them by."""
+
+    @property
+    def partial(self) -> bool:
+        """Whether a stem that a track does not have is not played in it; otherwise it is missing."""
+
+    @property
+    def unequal_seconds(self) -> float:
+        """By how much the files of a track may differ in length."""
 
     def find(self, root: Path, subset: str) -> tuple[Recording, ...]:
-        """Lists the recordings of a subset, sorted by name; at least one."""
+        """Lists the recordings of a subset, sorted by name; at least one.
+
+        Raises:
+            NoSubsetError: there is no such subset.
+            UserError: anything else is not as it should be.
+        """
 
     def header(self, file: Path) -> Header:
         """Reads what a file says about itself."""
 
     def decode(self, recording: Recording) -> Iterator[Iterable[FloatArray]]:
-        """Yields every stem in the order of `stems`, in blocks of shape `(samples, channels)`; memory holds a few."""
+        """Yields each of its stems, in blocks of shape `(samples, channels)`; memory holds a few."""
 
 
-def wav_header(file: Path) -> Header:
-    """Reads the header of a WAV file."""
-    try:
-        info = soundfile.info(file)
-    except soundfile.LibsndfileError as error:
-        raise UserError(f"{file} cannot be read as audio ({error.error_string}): replace the file") from error
-    cut = _CUT_SHORT.search(info.extra_info)
-    if cut and int(cut["held"]) < int(cut["announced"]) < _NEVER_SAID:
-        raise UserError(
-            f"{file} announces {cut['announced']} bytes of samples and holds {cut['held']}, as if its copying was cut "
-            "short: replace the file"
-        )
-    return Header(info.samplerate, info.channels, info.frames)
-
-
-_CUT_SHORT = re.compile(r"^data : (?P<announced>\d+) \(should be (?P<held>\d+)\)", re.MULTILINE)
-"""As libsndfile takes note of it."""
-_NEVER_SAID = 0x7FFFF000
-"""From here on a length is none, but what programs write that do not know it beforehand."""
-
-
-def read_wav(file: Path) -> Iterator[FloatArray]:
-    """Decodes a WAV file in blocks, shape `(samples, channels)` each."""
-    try:
-        with soundfile.SoundFile(file) as opened:
-            missing = opened.frames
-            while len(block := opened.read(BLOCK, dtype="float32", always_2d=True)):
-                missing -= len(block)
-                yield np.asarray(block)
-    except soundfile.LibsndfileError as error:
-        raise UserError(f"{file} cannot be decoded ({error.error_string}): replace the file") from error
-    if missing:
-        raise UserError(f"{file} lacks {missing} of the samples that it announces: replace the damaged file")
-
-
+@dataclass(frozen=True)
 class WavFolders:
-    """MUSDB18-HQ: `SUBSET/TRACK/STEM.wav`, at any sample rate; `mixture.wav` is not needed, the stems add up to it."""
+    """Folders `TRACK/STEM.wav` of MUSDB's stems, at any sample rate; mixtures are not read, the stems add up to them.
+
+    Attributes:
+        kind: what the user calls the layout.
+        folders: where the subsets lie below the root.
+    """
+
+    kind: str
+    folders: Mapping[str, str]
 
     stems: tuple[str, ...] = STEMS
+    tasks: Mapping[str, Task] = field(default_factory=TASKS.copy)
+    partial: bool = False
+    unequal_seconds: float = UNEQUAL_SECONDS
 
     def find(self, root: Path, subset: str) -> tuple[Recording, ...]:
         """Lists the folders of a subset; see `Layout.find`."""
-        folder = _subset_folder(root, subset, f"TRACK/{{{','.join(self.stems)}}}.wav")
-        names = [entry.name for entry in sound_entries(folder, lambda entry: not entry.is_file()) if entry.is_dir()]
-        if not names:
-            hint = "; it has .stem.mp4 files, which musdb:PATH reads" if any(folder.glob("*.stem.mp4")) else ""
-            raise UserError(f"{folder} has no tracks: musdbhq:PATH expects a folder a track there{hint}")
-        return tuple(self._recording(folder / name) for name in names)
+        folder = subset_folder(root, self.folders[subset], f"TRACK/{{{','.join(self.stems)}}}.wav")
+        return tuple(self._recording(track) for track in track_folders(folder, self.kind))
 
     def _recording(self, folder: Path) -> Recording:
         files = tuple(folder / f"{stem}.wav" for stem in self.stems)
@@ -110,15 +107,15 @@ class WavFolders:
         ]
         if missing:
             raise UserError(f"track folder {folder} lacks {', '.join(missing)}: add the missing stems or move it away")
-        return Recording(folder.name, files)
+        return Recording(folder.name, self.stems, files)
 
     def header(self, file: Path) -> Header:
         """Reads a WAV header; see `Layout.header`."""
-        return wav_header(file)
+        return audio_header(file)
 
     def decode(self, recording: Recording) -> Iterator[Iterable[FloatArray]]:
         """Reads the WAV files one by one; see `Layout.decode`."""
-        yield from map(read_wav, recording.files)
+        yield from read_together([[file] for file in recording.files])
 
 
 class StemFiles:
@@ -128,6 +125,9 @@ class StemFiles:
     """
 
     stems: tuple[str, ...] = STEMS
+    tasks: Mapping[str, Task] = TASKS
+    partial = False
+    unequal_seconds = 0.0  # one file
     _suffix = ".stem.mp4"
     _streams = {"drums": 1, "bass": 2, "other": 3, "vocals": 4}  # noqa: RUF012  (stream 0 is the mixture)
     _packet = 2048  # AAC decodes in whole packets, so a decoded stem may differ from its announced length by this much
@@ -139,12 +139,12 @@ class StemFiles:
                 "musdb: data need the programs ffmpeg and ffprobe, which are not on this machine: install the Debian "
                 "package ffmpeg (apt install ffmpeg), or use MUSDB18-HQ with musdbhq:PATH"
             )
-        folder = _subset_folder(root, subset, f"TRACK{self._suffix}")
+        folder = subset_folder(root, subset, f"TRACK{self._suffix}")
         files = sound_entries(folder, lambda entry: entry.name.endswith(self._suffix))
         if not files:
             hint = "; it has folders with vocals.wav, which musdbhq:PATH reads" if any(folder.glob("*/*.wav")) else ""
             raise UserError(f"{folder} has no tracks: musdb:PATH expects TRACK{self._suffix} files there{hint}")
-        return tuple(Recording(file.name.removesuffix(self._suffix), (file,)) for file in files)
+        return tuple(Recording(file.name.removesuffix(self._suffix), self.stems, (file,)) for file in files)
 
     def header(self, file: Path) -> Header:
         """Asks ffprobe; see `Layout.header`."""
@@ -197,13 +197,40 @@ def sound_entries(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
     return entries
 
 
-def _subset_folder(root: Path, subset: str, expected: str) -> Path:
-    """Returns the folder of a subset, or says what is missing."""
+def subset_folder(root: Path, subset: str, expected: str) -> Path:
+    """The folder of a subset.
+
+    Args:
+        root: of the corpus.
+        subset: where its folder lies below the root.
+        expected: what should lie there, for messages.
+
+    Raises:
+        NoSubsetError: the corpus is there, and has no such folder.
+        UserError: there is no corpus.
+    """
     if not root.is_dir():
         raise UserError(f"there is no folder {root}: check the path given to --data")
     if not (root / subset).is_dir():
-        raise UserError(f"{root} has no folder '{subset}': give the folder that holds {subset}/{expected}")
+        raise NoSubsetError(f"{root} has no folder '{subset}': give the folder that holds {subset}/{expected}")
     return root / subset
+
+
+def track_folders(folder: Path, kind: str) -> list[Path]:
+    """The folders of the tracks of a subset, at least one.
+
+    Args:
+        folder: of the subset.
+        kind: what the user calls the layout, for messages.
+
+    Raises:
+        UserError: there is none, or one cannot be used.
+    """
+    found = [entry for entry in sound_entries(folder, lambda entry: not entry.is_file()) if entry.is_dir()]
+    if not found:
+        hint = "; it has .stem.mp4 files, which musdb:PATH reads" if any(folder.glob("*.stem.mp4")) else ""
+        raise UserError(f"{folder} has no tracks: {kind}:PATH expects a folder a track there{hint}")
+    return found
 
 
 def _open_stem_file(file: Path) -> Any:

@@ -1,12 +1,13 @@
 """How corpora of noisy and clean speech lie on disk: VoiceBank-DEMAND's folders of equally named files."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from randsearch.base.errors import UserError
-from randsearch.data.layouts import Header, Recording, read_wav, sound_entries, wav_header
-from randsearch.data.task import SPEECH_STEMS
+from randsearch.data.audio_files import Header, audio_header, read_audio
+from randsearch.data.layouts import NoSubsetError, Recording, sound_entries
+from randsearch.data.task import SPEECH_STEMS, TASKS, Task
 from randsearch.data.track import FloatArray
 
 
@@ -19,6 +20,9 @@ class SpeechFolders:
     """
 
     stems: tuple[str, ...] = SPEECH_STEMS
+    tasks: Mapping[str, Task] = TASKS
+    partial = False
+    unequal_seconds = 0.0  # their difference is the noise
 
     def find(self, root: Path, subset: str) -> tuple[Recording, ...]:
         """Pairs the files of a subset; see `Layout.find`."""
@@ -36,19 +40,21 @@ class SpeechFolders:
         (twice, times), *_ = Counter(Path(name).stem for name in names[noisy]).most_common(1)
         if times > 1:
             raise UserError(f"{noisy} has {times} files named {twice} (.wav, .WAV): rename one, there and in {clean}")
-        return tuple(Recording(Path(name).stem, (noisy / name, clean / name)) for name in sorted(names[noisy]))
+        return tuple(
+            Recording(Path(name).stem, self.stems, (noisy / name, clean / name)) for name in sorted(names[noisy])
+        )
 
     def header(self, file: Path) -> Header:
         """Reads a WAV header; see `Layout.header`."""
-        return wav_header(file)
+        return audio_header(file)
 
     def decode(self, recording: Recording) -> Iterator[Iterable[FloatArray]]:
         """Yields noise and speech; see `Layout.decode`."""
         yield self._noise(recording)
-        yield read_wav(recording.files[1])
+        yield read_audio(recording.files[1])
 
     def _noise(self, recording: Recording) -> Iterator[FloatArray]:
-        for noisy, clean in zip(*map(read_wav, recording.files), strict=True):
+        for noisy, clean in zip(*map(read_audio, recording.files), strict=True):
             if noisy.shape != clean.shape:
                 files = " and ".join(map(str, recording.files))
                 raise UserError(
@@ -65,7 +71,7 @@ def _folders(root: Path, subset: str) -> tuple[Path, Path]:
     plain = [root / subset / "noisy"] if (root / subset / "noisy").is_dir() else []
     found = plain + sorted(folder for folder in root.glob(f"noisy_{subset}set*") if folder.is_dir())
     if not found:
-        raise UserError(
+        raise NoSubsetError(
             f"{root} has no noisy speech for '{subset}': give the folder that holds noisy_{subset}set_wav and "
             f"clean_{subset}set_wav (as VoiceBank-DEMAND names them), or {subset}/noisy and {subset}/clean"
         )

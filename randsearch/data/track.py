@@ -35,7 +35,7 @@ class Track:
         stop: one past the last sample of this part of the file.
         sample_rate: samples a second.
         channels: 1 or 2.
-        groups: for each source, the positions of the stems that are summed (see `Task.groups`).
+        groups: for each source, the positions of the stems that are summed (`Task.groups_in`); none is silence.
     """
 
     name: str

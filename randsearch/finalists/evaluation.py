@@ -24,7 +24,7 @@ from randsearch.base.errors import UserError
 from randsearch.base.files import Place
 from randsearch.base.layout import StudyFolder
 from randsearch.base.processes import Spawning
-from randsearch.data import TASKS, Track, open_test
+from randsearch.data import Track, open_test
 from randsearch.finalists.bsseval import read_scores, require_museval, score_track, write_scores
 from randsearch.finalists.loading import load_network
 from randsearch.finalists.winner import Finalist, best
@@ -80,7 +80,7 @@ def evaluate_finalists(
         UserError: nothing was trained, the study was made by other rules, there is no test subset, or a file is missing
             or cannot be written.
     """
-    finalists, names = best(folder, top), TASKS[config.task].source_names
+    finalists, names = best(folder, top), config.source_names
     for finalist in finalists:
         load_network(finalist)  # Weights that cannot be used are better known now than hours later.
     require_museval()

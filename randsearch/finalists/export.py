@@ -15,7 +15,6 @@ from safetensors.torch import save
 
 from randsearch.base.files import Place
 from randsearch.base.layout import NETWORK_FILE, PROGRAM_FILE, WEIGHTS_FILE
-from randsearch.data import TASKS
 from randsearch.finalists.loading import load_network
 from randsearch.finalists.winner import Finalist
 from randsearch.models.layers import Lengths, lengths
@@ -79,8 +78,8 @@ def _describe(config: StudyConfig, finalist: Finalist, shape: Lengths) -> dict[s
         "rules": config.rules,
         "seed": finalist.seed,
         "validation_sdr_db": finalist.score,
-        "task": config.task,
-        "sources": list(TASKS[config.task].source_names),
+        "task": config.task if config.sources is None else "sources",
+        "sources": list(config.source_names),
         "channels": config.channels,
         "sample_rate": config.sample_rate,
         "program": {

@@ -95,7 +95,8 @@ def _finalist(folder: Path, table: pd.DataFrame, name: str, seed: int | None) ->
         known = ", ".join(str(each) for each in by_seed)
         raise UserError(f"architecture {name} of {folder.name} was not trained at seed {chosen}: choose from {known}.")
     described = table.loc[table["architecture"] == name].iloc[0]
-    options: dict[str, Any] = {column: described[column] for column in parameters(table)}
+    # As text, as the file has it: a column in which all subsets have one element is read as one of numbers.
+    options: dict[str, Any] = {column: str(described[column]) for column in parameters(table)}
     architecture = Architecture.create(options, f"{folder.name}, architecture {name}")
     if architecture.hash != name:
         raise UserError(f"{folder.name}: the options of architecture {name} belong to {architecture.hash}.")

@@ -8,6 +8,7 @@ import pandas as pd
 
 from randsearch.base.errors import UserError
 from randsearch.base.files import Place
+from randsearch.plots.best_so_far import best_so_far
 from randsearch.plots.bump_chart import bump_chart
 from randsearch.plots.claim3 import claim3
 from randsearch.plots.learning_curves import learning_curves
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("PLOTS", "NotEnoughDataError", "make_plots", "save_plots"),
-    *("bump_chart", "claim3", "effects", "learning_curves", "matrix"),
+    *("best_so_far", "bump_chart", "claim3", "effects", "learning_curves", "matrix"),
     *("quality_cost", "rank_rank", "regret_recall", "seeds", "segments"),
 ]
 
@@ -37,6 +38,7 @@ PLOTS: "dict[str, Callable[..., Figure]]" = {
     "bump_chart": bump_chart,
     "quality_cost": quality_cost,
     "regret_recall": regret_recall,
+    "best_so_far": best_so_far,
     "claim3": claim3,
     "learning_curves": learning_curves,
     "segments": segments,
@@ -64,7 +66,8 @@ def make_plots(
         table: measurements.
         kinds: names in `PLOTS`; all of them if left out.
         result: the agreement of the table, which carries a note on bias; computed if left out.
-        data: by name, the third argument of the plots that take one: `regret_recall`, `segments`, `effects`.
+        data: by name, the third argument of the plots that take one: `regret_recall`, `best_so_far`, `segments`,
+            `effects`.
         on_skip: called with one sentence for each plot that the table is not enough for.
 
     Yields:

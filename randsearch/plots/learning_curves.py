@@ -8,6 +8,7 @@ import pandas as pd
 
 from randsearch.plots import style
 from randsearch.statistics import agreement, settings
+from randsearch.statistics.budgets import constant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,6 +43,8 @@ def learning_curves(table: pd.DataFrame, result: pd.DataFrame | None = None) -> 
     values = values[np.isfinite(values)]
     low, high = np.quantile(values, _LOWEST), values.max()
     low = min(low, baseline) if np.isfinite(baseline) else low
+    # What a decaying rate left behind at a step is no match for a constant one; the control has the proxies' own.
+    free = _curves(table, "trained" if constant(table) else "early")
     room = 0.06 * max(high - low, 0.1)
     with style.styled():
         figure = style.new_figure(max(4.8, 1.0 + 2.6 * len(curves)), 3.8)
@@ -49,8 +52,8 @@ def learning_curves(table: pd.DataFrame, result: pd.DataFrame | None = None) -> 
         compared = False
         for axes, (measure, wide) in zip(grid, curves.items(), strict=True):
             _panel(axes, wide, measure)
-            if measure != "trained" and "trained" in curves:
-                compared |= _compare(axes, curves["trained"], float(wide.columns.max()))
+            if measure != "trained":
+                compared |= _compare(axes, free, float(wide.columns.max()))
             if np.isfinite(baseline):
                 axes.axhline(baseline, color=style.ORANGE, linewidth=1.4, linestyle=(0, (5, 3)), zorder=1)
         grid[0].set_ylim(low - room, high + room)
@@ -89,8 +92,9 @@ def _panel(axes: "Axes", wide: pd.DataFrame, measure: str) -> None:
     axes.grid(visible=True)
 
 
-def _compare(axes: "Axes", trained: pd.DataFrame, last: float) -> bool:
-    """Draws the median of full training as far as this panel goes; returns whether that is a line."""
-    early = trained[[step for step in trained if float(str(step)) <= last]].median()
-    axes.plot(early.index, early, color=style.INK, linewidth=1.4, linestyle=(0, (1, 1.5)), zorder=3)
-    return len(early) > 1
+def _compare(axes: "Axes", free: pd.DataFrame, last: float) -> bool:
+    """Draws the median where all weights train, as far as this panel goes; returns whether that is a line."""
+    usual = free.loc[:, free.notna().mean() >= 0.5]
+    middle = usual[[step for step in usual if float(str(step)) <= last]].median()
+    axes.plot(middle.index, middle, color=style.INK, linewidth=1.4, linestyle=(0, (1, 1.5)), zorder=3)
+    return len(middle) > 1

@@ -37,6 +37,7 @@ _ABOUT = {
     "bump_chart": "Each line is an architecture; the best three by training are coloured.",
     "quality_cost": "Better proxies stand further up, cheaper ones further left.",
     "regret_recall": "What is lost, and how many of the best are found, if only the first choices are trained.",
+    "best_so_far": "What the search had found for the compute spent, and what random search is expected to have.",
     "claim3": "J-Net claims that random weights cost little in the decoder and more in the encoder.",
     "learning_curves": "Validation score during training, with all weights free and with a half fixed.",
     "segments": "The score is a median over segments of one second; this is what it is a median of.",

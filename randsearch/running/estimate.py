@@ -65,7 +65,7 @@ def estimate(config: StudyConfig, dataset: Dataset, machine: Machine) -> list[st
     tracks = f"{len(dataset.train)} training and {len(dataset.validation)} validation tracks"
     return [
         f"study {config.study}: {config.trials} architectures by {config.sampler} from {space.count()} valid ones",
-        f"data {config.data}: {tracks}, {dataset.sample_rate} Hz, task {config.task}",
+        f"data {config.data}: {tracks}, {dataset.sample_rate} Hz, {config.audio.aim}",
         f"networks are scored on {sum(track.length for track in validation) / dataset.sample_rate:.0f} s of "
         f"{len(validation)} validation tracks ({config.validation if config.validation == 'whole' else 'excerpts'})",
         f"measurements: {planned}" + (f" (stopped: {stops} of {config.steps})" if stops else ""),

@@ -79,9 +79,17 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
             _check_device(device)
             precision.check(recipe(asked), torch.device(device))
     dataset = _open_data(asked, machine)
+    if "task" in options and asked.source_names != dataset.source_names:
+        raise UserError(
+            f"{asked.data} has the stems {', '.join(dataset.source_names)}, of which task {asked.task} is not made: "
+            "name sources with --sources, or leave --task out to separate all of them."
+        )
     # Refuses tracks shorter than a segment.
     Crops(dataset.train, asked.batch, asked.segment, asked.segment, seed=0, pads=dataset.task.pads)
     asked = asked.model_copy(update={"sample_rate": dataset.sample_rate, "data_digest": dataset.digest})
+    if asked.source_names != dataset.source_names:
+        asked = asked.model_copy(update={"sources": dataset.source_names})
+        machine.console.print(f"{asked.audio.aim}: all stems of {asked.data}", highlight=False, markup=False)
     if stored is None and "validation" not in options:
         asked = asked.model_copy(update={"validation": _affordable(asked, dataset)})
     if asked.sampler == "grid":

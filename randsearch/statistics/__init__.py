@@ -2,8 +2,9 @@
 
 One idea a file: `correlations` of many resamples at once, `interval` (what is resampled, and what for), `permutation`
 p-values, the noise `ceiling`, agreement `within` the best, `partial` correlations, `differences` between measures,
-`choice` (regret and recall) and its `curves`, `effects` of parameters; `rows` and `analysis` put them together,
-`verdict` says in words what they mean, `output` prints and writes, `planning` and `transfer` look beyond one study.
+`choice` (regret and recall) and its `curves`, the `best_so_far` for the seconds spent, `effects` of parameters; `rows`
+and `analysis` put them together, `verdict` says in words what they mean, `output` prints and writes, `planning` and
+`transfer` look beyond one study.
 """
 
 from randsearch.statistics.analysis import Analysis, Settings, agreement, analyse, settings

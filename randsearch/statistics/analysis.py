@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from randsearch.statistics import curves, permutation
+from randsearch.statistics.best_so_far import make_best_so_far
 from randsearch.statistics.ceiling import Ceiling
 from randsearch.statistics.differences import Comparer, Difference, Gap, score_gap, wanted_pairs
 from randsearch.statistics.effects import Effect, effects
@@ -60,6 +61,8 @@ class Analysis:
         rows: what `agreement` returns, one row a proxy.
         curves: regret and recall against the number of trained architectures and seconds; see `curves.make_curves`.
         budgets: what each proxy gains at each budget.
+        best_so_far: the best trained score for the seconds spent, and what random search is expected to have for as
+            many; see `best_so_far.make_best_so_far`.
         differences: of Spearman between proxies.
         gaps: of scores between measures.
         effects: of the parameters on the rankings.
@@ -70,6 +73,7 @@ class Analysis:
     rows: pd.DataFrame
     curves: pd.DataFrame
     budgets: pd.DataFrame
+    best_so_far: pd.DataFrame
     differences: tuple[Difference, ...]
     gaps: tuple[Gap, ...]
     effects: tuple[Effect, ...]
@@ -85,6 +89,7 @@ class Analysis:
             "effects": [asdict(found) for found in self.effects],
             "curves": self.curves.to_dict(orient="records"),
             "budgets": self.budgets.to_dict(orient="records"),
+            "best_so_far": self.best_so_far.to_dict(orient="records"),
         }
 
 
@@ -148,8 +153,18 @@ def analyse(
     seed: int = 0,
     bias: str | None = None,
     unit: str = "dB",
+    chooser: str | None = None,
 ) -> Analysis:
-    """Everything that a table says about its proxies; the arguments are those of `agreement`.
+    """Everything that a table says about its proxies; the arguments are those of `agreement`, and one more.
+
+    Args:
+        table: measurements.
+        target: the measure that the proxies are to predict.
+        resamples: the number of bootstrap resamples.
+        seed: the seed of the bootstrap and of the permutations.
+        bias: why the coefficients are biased.
+        unit: of the target's scores.
+        chooser: the proxy whose best were trained, the best first; None if all were, in the order of candidates.
 
     Raises:
         UserError: if the table has no measurement of the target, or resamples is below 1.
@@ -165,6 +180,7 @@ def analyse(
         rows,
         chosen,
         budgets,
+        make_best_so_far(board, table, chooser, bias),
         tuple(comparer.difference(*pair) for pair in wanted_pairs(list(board.proxies), points)),
         _gaps(board, table, further),
         tuple(

@@ -48,13 +48,18 @@ def budgets(rows: pd.DataFrame) -> list[int]:
     None where the learning rate decayed: what a curve holds before its end is then no score of a smaller budget.
     """
     complete = rows[rows["state"] == "complete"]
-    if "schedule" in complete and not set(complete["schedule"].astype(str)) <= CONSTANT:
+    if not constant(complete):
         return []
     curves = [{int(step) for step, _ in _curve(str(cell))} for cell in complete["curve"]]
     if not curves:
         return []
     full = int(complete["steps"].min())
     return sorted(step for step in set.intersection(*curves) if step < full)
+
+
+def constant(rows: pd.DataFrame) -> bool:
+    """Whether all rows that trained did so at a constant rate, so that their curves compare step by step."""
+    return "schedule" not in rows or set(rows["schedule"].astype(str)) <= CONSTANT
 
 
 def stopped_at(rows: pd.DataFrame, step: int) -> pd.DataFrame:

@@ -50,11 +50,24 @@ def expected_best(proxy: ArrayLike, truth: ArrayLike, trained: int) -> float:
     chosen = trained - int((shares == 1.0).sum())
     if not len(tied):
         return float(sure)
-    # From C(T - i, c - 1) / C(T, c), each probability follows from the one before.
-    later = np.arange(2, len(tied) - chosen + 2)
-    steps = (len(tied) - chosen - later + 2) / (len(tied) - later + 1)
-    chances = chosen / len(tied) * np.cumprod(np.concatenate([[1.0], steps]))
+    chances = best_chances(len(tied), chosen)
     return float(chances @ np.maximum(sure, tied[: len(chances)]))
+
+
+def best_chances(items: int, drawn: int) -> Floats:
+    """The probability of each of some items to be the best of those drawn without replacement.
+
+    Args:
+        items: how many there are.
+        drawn: how many of them are drawn, from 1 to all.
+
+    Returns:
+        (items - drawn + 1,), that of the best item first; the others are never the best of so many.
+    """
+    # From C(T - i, m - 1) / C(T, m), each probability follows from the one before.
+    later = np.arange(2, items - drawn + 2)
+    steps = (items - drawn - later + 2) / (items - later + 1)
+    return np.asarray(drawn / items * np.cumprod(np.concatenate([[1.0], steps])), dtype=float)
 
 
 def expected_regret(proxy: ArrayLike, truth: ArrayLike, trained: int) -> float:

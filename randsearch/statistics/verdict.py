@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from randsearch.statistics.analysis import Analysis, settings
+from randsearch.statistics.best_so_far import COMPARED_AT, NO_RANDOM, SEARCH, after
 from randsearch.statistics.curves import RANDOM
 from randsearch.statistics.differences import CONTROL, MODES, TRIVIAL, Difference, Gap
 from randsearch.statistics.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, Interval
@@ -24,6 +25,7 @@ QUESTIONS = {
     "modes": "Fixed decoder or fixed encoder, and how near to training (J-Net's third claim)?",
     "budget": "Which proxy for which budget?",
     "loss": "What would trusting it have lost?",
+    "search": "What was found for how much compute?",
     "parameters": "Which parameters does it misjudge?",
     "more": "How many more architectures would tell?",
 }
@@ -44,6 +46,7 @@ class Verdict:
         modes: whether a fixed decoder does better than a fixed encoder, and how near it is to training (the third).
         budget: which proxy picks the best network for how much compute.
         loss: what trusting the primary proxy would have lost.
+        search: the best trained score for the seconds spent, and what random search is expected to have for as many.
         parameters: which parameters the primary proxy misjudges.
         more: how many more architectures would tell what cannot be told yet.
         bias: why all of this is biased; empty if it is not.
@@ -55,6 +58,7 @@ class Verdict:
     modes: str
     budget: str
     loss: str
+    search: str
     parameters: str
     more: str
     bias: str
@@ -88,8 +92,10 @@ def verdict(analysis: Analysis, proxy: str = PRIMARY) -> Verdict:
         )
     parts = (_modes, _budget, _loss, _parameters, _more)
     modes, budget, loss, parameters, more = (" ".join(part(analysis, chosen)) for part in parts)
+    search = " ".join(_search(analysis))
     bias = f"Biased: {how.bias}." if how.bias else ""
-    return Verdict(" ".join(correlation), modes, budget, loss, parameters, more, bias, correlation[0], chosen)
+    opening = correlation[0]
+    return Verdict(" ".join(correlation), modes, budget, loss, search, parameters, more, bias, opening, chosen)
 
 
 def spoken_of(result: pd.DataFrame, proxy: str) -> str:
@@ -264,6 +270,35 @@ def _loss(analysis: Analysis, proxy: str) -> Iterator[str]:
         yield f"The best network is not among the architectures that {proxy} scored."
     elif found["trained"].iloc[0] > 1:
         yield f"In this study the best network is among the first {found['trained'].iloc[0]} by {proxy}."
+
+
+def _search(analysis: Analysis) -> Iterator[str]:
+    """What the study found for its seconds, and random search for as many."""
+    unit, rows = settings(analysis.rows).unit, analysis.best_so_far
+    own, random = rows[rows["line"] == SEARCH], rows[rows["line"] == RANDOM]
+    if own.empty:
+        return
+    last = own.iloc[-1].to_dict()
+    found = own[own["best"] == last["best"]].iloc[0].to_dict()
+    proxies, reached, all_of_it = map(format_seconds, (own["seconds"].iloc[0], found["seconds"], last["seconds"]))
+    yield (
+        f"The best of {last['trained']:,} trained has {_number(last['best'], unit)}, found after {reached}; all took "
+        f"{all_of_it} of compute, of which proxies {proxies}."
+    )
+    if random.empty:
+        yield f"What random search finds for as much cannot be told here, for {NO_RANDOM}."
+        return
+    half = COMPARED_AT * last["seconds"]
+    mine, theirs = after(own, half), after(random, half)
+    if theirs is None or last["trained"] < FEWEST_FOR_COEFFICIENT:
+        return
+    had = "nothing was trained"
+    if mine is not None and mine["trained"]:
+        had = f"the best of {mine['trained']:,} trained was {_number(mine['best'], unit)}"
+    yield (
+        f"With {COMPARED_AT:.0%} of that compute {had}; random search is expected to have "
+        f"{worded(_interval(theirs, 'best'), unit)}, the best of {theirs['trained']:,} of these {last['trained']:,}."
+    )
 
 
 def _parameters(analysis: Analysis, proxy: str) -> Iterator[str]:

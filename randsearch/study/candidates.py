@@ -7,7 +7,6 @@ from itertools import islice
 
 from randsearch.base.errors import UserError
 from randsearch.base.seeds import derive
-from randsearch.data import TASKS
 from randsearch.models.sizing import Signal
 from randsearch.space import BoundSpace, Drawn, SearchSpace
 from randsearch.study.config import StudyConfig
@@ -20,7 +19,7 @@ AMPLE = 1000
 
 def signal(config: StudyConfig) -> Signal:
     """Sources and channels of a study's networks."""
-    return Signal(sources=len(TASKS[config.task].source_names), channels=config.channels)
+    return Signal(sources=len(config.source_names), channels=config.channels)
 
 
 def bind_space(config: StudyConfig) -> BoundSpace:

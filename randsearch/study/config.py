@@ -21,8 +21,8 @@ from pydantic import (
 from randsearch.base.errors import UserError, explain, quoted
 from randsearch.base.seeds import check_seed
 from randsearch.data.augmentation import Augmentation, defaults, refused
-from randsearch.data.format import AudioFormat
-from randsearch.data.task import TASKS, TaskName
+from randsearch.data.format import AudioFormat, MissingStems
+from randsearch.data.task import TASKS, TaskName, canonical_sources
 from randsearch.study.options import Option, extendable
 from randsearch.study.rules import RULES, check_continues
 from randsearch.training.recipe import Precision
@@ -73,11 +73,21 @@ class StudyConfig(BaseModel):
 
     study: str = Field("study", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", description="Name of the study.")
     space: Annotated[dict[str, Any], Option(asked=False)] = Field(description="Search space.")
-    data: str = Field("synthetic", description="musdb:PATH, musdbhq:PATH, speech:PATH or synthetic.")
+    data: str = Field(
+        "synthetic",
+        description="synthetic or KIND:PATH of musdb, musdbhq, stems, dsd100, moisesdb, speech; + joins several.",
+    )
     data_digest: Annotated[str | None, Option(asked=False)] = Field(
         None, description="Of what was found there; None until the study begins."
     )
-    task: TaskName = Field("voice", description="Which sources are separated.")
+    task: TaskName = Field("voice", description="Which sources are separated; where stems: offers others, all of them.")
+    sources: Annotated[tuple[str, ...] | None, Option(since=2, before=None)] = Field(
+        None,
+        description="In place of the task's, with commas: STEM or NAME=STEM+STEM; the mixture is their sum.",
+    )
+    missing_stems: Annotated[MissingStems, Option(since=2, before="error")] = Field(
+        "error", description="What a stem is that a track of stems: lacks."
+    )
     sample_rate: int | None = Field(
         None, ge=1000, le=192_000, description="In Hz; the data's own up to 22,050 by default."
     )
@@ -185,6 +195,16 @@ class StudyConfig(BaseModel):
     def _nothing(cls, names: Any) -> Any:
         return () if list(names) == ["none"] else tuple(dict.fromkeys(names))
 
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _each_source(cls, sources: Any) -> Any:
+        return tuple(sources.split(",")) if isinstance(sources, str) else sources
+
+    @field_validator("sources")
+    @classmethod
+    def _separable(cls, sources: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if sources is None else canonical_sources(sources)
+
     @field_validator("storage")
     @classmethod
     def _database_url(cls, storage: str | None) -> str | None:
@@ -231,7 +251,14 @@ class StudyConfig(BaseModel):
     @property
     def audio(self) -> AudioFormat:
         """What the study's data become."""
-        return AudioFormat(self.task, self.sample_rate, self.channels, self.upmix_mono)
+        return AudioFormat(
+            self.task, self.sample_rate, self.channels, self.upmix_mono, self.sources, self.missing_stems
+        )
+
+    @property
+    def source_names(self) -> tuple[str, ...]:
+        """Names of the sources, in the order of a network's outputs."""
+        return self.audio.source_names
 
     def seeds_of(self, measure: str, *, seeded: bool) -> tuple[int, ...]:
         """The seeds at which a measure is taken; one if its score does not depend on them."""

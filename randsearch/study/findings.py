@@ -66,7 +66,9 @@ def examine(folder: Path, *, resamples: int = 2000) -> Findings:
     combined = ensemble(table, seed=config.seed)
     bias = bias_of(config, table)
     table = with_ensemble(table, combined)
-    return Findings(config, table, analyse(table, resamples=resamples, seed=config.seed, bias=bias), combined)
+    chooser = None if config.train == "all" else config.lowest_rung if config.halved else config.proxy
+    found = analyse(table, resamples=resamples, seed=config.seed, bias=bias, chooser=chooser)
+    return Findings(config, table, found, combined)
 
 
 def bias_of(config: StudyConfig, table: pd.DataFrame) -> str | None:
@@ -155,12 +157,14 @@ def plot_data(folder: Path, found: Findings) -> dict[str, pd.DataFrame]:
         found: what the study says.
 
     Returns:
-        the curves of regret and recall, the effects of parameters, and the segments of the best trained architecture.
+        the curves of regret and recall, the best trained score for the seconds spent, the effects of parameters, and
+        the segments of the best trained architecture.
     """
     trained = means(found.table).get("trained", pd.Series(dtype=float)).dropna()
     best = [str(trained.idxmax())] if len(trained) else []
     return {
         "regret_recall": found.analysis.curves,
+        "best_so_far": found.analysis.best_so_far,
         "effects": effects_frame(found.analysis.effects),
         "segments": read_segments(folder, best, ("trained", "fixed_decoder", "fixed_encoder")),
     }
@@ -189,7 +193,7 @@ def _attributes(config: StudyConfig, found: Analysis) -> dict[str, Any]:
         if name != "proxy"
     }
     # Curves and effects would be most of what is stored; they follow from the table, as `effects.csv` does.
-    left_out = ("curves", "effects")
+    left_out = ("curves", "best_so_far", "effects")
     others = {f"agreement:{name}": value for name, value in found.to_dict().items() if name not in left_out}
     attributes |= {**others, "agreement:verdict": asdict(verdict(found, config.proxy))}
     bias = settings(found.rows).bias

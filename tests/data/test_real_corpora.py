@@ -18,6 +18,8 @@ def test_popvoice(real_corpora, tmp_path):
     track = data.validation[0]
     expected = [soundfile.read(root / "train" / track.name / f"{stem}.wav", dtype="float32")[0] for stem in STEMS]
     np.testing.assert_array_equal(track.sources(0, track.length)[:, 0], expected)
+    same = open_dataset(f"stems:{root}", AudioFormat(task="multi"), cache=tmp_path / "checked_against_mixtures")
+    assert same.digest == data.digest
 
 
 @needs.ffmpeg

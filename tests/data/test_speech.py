@@ -84,6 +84,10 @@ def test_what_is_missing_is_named(tmp_path):
     write(tmp_path, "a")
     with pytest.raises(UserError, match="task 'voice' needs the stems bass"):
         open_dataset(spec, AudioFormat(task="voice"))
+    with pytest.raises(
+        UserError, match="holds noise and speech alone: leave --sources out, and separate them by --task"
+    ):
+        open_dataset(spec, AudioFormat(sources=("speech", "noise")))
     (tmp_path / VOICEBANK[1] / "a.wav").unlink()
     with pytest.raises(UserError, match=r"a.wav has no counterpart in .*clean_trainset_28spk_wav \(1 such file"):
         open_dataset(spec, AudioFormat(task="denoise"))

@@ -192,7 +192,7 @@ def test_our_path_reproduces_museval_and_its_published_scores_on_musdb():
     from randsearch.data.format import AudioFormat
 
     (track,) = musdb.DB(root=str(SAMPLE), subsets="train")
-    (ours,) = _open_subset(f"musdb:{SAMPLE}", "train", AudioFormat("voice", track.rate, 2), None, False)
+    ((_, (ours,)),) = _open_subset(f"musdb:{SAMPLE}", "train", AudioFormat("voice", track.rate, 2), None, False)
     references = ours.sources(0, ours.length)
     # What museval's authors made their published scores from: noise, the voice's drawn first.
     random = np.random.RandomState(0)

@@ -1,4 +1,5 @@
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from randsearch.base.errors import UserError
 from randsearch.plots import (
     PLOTS,
     NotEnoughDataError,
+    best_so_far,
     bump_chart,
     claim3,
     effects,
@@ -199,7 +201,9 @@ def test_saving_gives_the_same_bytes_twice_and_tells_what_it_skipped(tmp_path):
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     assert first[0].read_bytes().startswith(b"\x89PNG")
     assert "claim3 needs the measure fixed_encoder, which the table does not hold." in skipped
-    assert [reason.split()[0] for reason in skipped] == ["regret_recall", "claim3", "segments", "seeds", "effects"]
+    assert [reason.split()[0] for reason in skipped] == [
+        *("regret_recall", "best_so_far", "claim3", "segments", "seeds", "effects"),
+    ]
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(path.name for path in first)
 
 
@@ -234,6 +238,21 @@ def test_regret_recall_draws_the_curve_its_band_and_chance():
     assert figure.axes[0].collections[0].get_datalim(figure.axes[0].transData).y1 == own["regret_db_high"].max()
 
 
+def test_best_so_far_draws_both_lines_and_says_where_random_search_has_none():
+    table = make_table(6)
+    lines = make_data(table)["best_so_far"]
+    (axes,) = best_so_far(table, result := agreement(table, resamples=50), lines).axes
+    random, own, _ = (line.get_ydata() for line in axes.lines)
+    np.testing.assert_array_equal(random, lines.loc[lines["line"] == "random", "best"])
+    np.testing.assert_array_equal(own, lines.loc[lines["line"] == "search", "best"])
+    assert axes.get_xlabel() == "minutes of compute"
+    alone = best_so_far(table, result, lines[lines["line"] == "search"])
+    assert len(alone.axes[0].lines) == 2
+    assert "no line of random search: not all architectures of a random sample" in " ".join(
+        " ".join(texts(alone)).split()
+    )
+
+
 def test_learning_curves_show_every_measurement_and_the_median():
     table = make_table(5, failed=[(1, "fixed_encoder")])
     first, _, third = learning_curves(table).axes
@@ -241,6 +260,18 @@ def test_learning_curves_show_every_measurement_and_the_median():
     assert len(ends) == 6
     assert f"median at the end {np.median(ends):.1f} dB" in first.get_title()
     assert sum(len(line.get_xdata()) == 4 for line in third.lines) == 5
+
+
+def test_a_proxy_s_curve_is_compared_with_what_trained_at_the_same_rates():
+    table = make_table(5)
+    lasts = {}
+    for schedule in ("constant", "cosine"):
+        under = table.assign(schedule=np.where(table["measure"] == "trained", schedule, "constant"))
+        dotted = learning_curves(under).axes[1].lines[-2]
+        lasts[schedule] = dotted.get_ydata()[-1]
+    for schedule, measure in (("constant", "trained"), ("cosine", "early")):
+        curves = [dict(json.loads(cell)) for cell in table[table["measure"] == measure]["curve"]]
+        assert lasts[schedule] == pytest.approx(np.median([curve[100] for curve in curves]))
 
 
 def test_seeds_tells_their_spread_from_that_of_architectures():

@@ -20,6 +20,8 @@ OTHER = {
     "data": "synthetic:1",
     "data_digest": "beef",
     "task": "multi",
+    "sources": ("piano", "violin"),
+    "missing_stems": "silence",
     "sample_rate": 8000,
     "channels": 2,
     "upmix_mono": True,
@@ -69,7 +71,7 @@ def test_another_value_is_refused_by_name(name):
         assert f"{OTHER[name]!r} here" in str(refusal.value)
 
 
-@pytest.mark.parametrize("name", ["data", "task", "sample_rate", "channels", "upmix_mono"])
+@pytest.mark.parametrize("name", ["data", "task", "sources", "sample_rate", "channels", "upmix_mono"])
 def test_an_option_that_changes_the_digest_is_named_itself(name):
     with pytest.raises(UserError, match=f"another {name} "):
         config(data_digest="cafe").continued_by(config(**{name: OTHER[name]}, data_digest="beef"))
@@ -114,6 +116,14 @@ def test_saved_and_read_it_is_the_same(tmp_path):
         ({"trials": 0}, "trials"),
         ({"trials": "many"}, "'many'"),
         ({"task": "drums"}, "task"),
+        ({"sources": ["vocals"]}, "2 to 16 sources can be separated, and 1 are named"),
+        ({"sources": [f"s{number}" for number in range(17)]}, "and 17 are named"),
+        ({"sources": "piano, ../up"}, r"a source cannot be called '../up': use up to 40 letters"),
+        ({"sources": "piano,x=a/b,-c"}, "a source cannot be called '-c'"),
+        ({"sources": "piano,Piano"}, "two sources are called piano, capitals aside"),
+        ({"sources": "piano,Mixture"}, "no source can be called Mixture, as the sum of all sources is"),
+        ({"sources": "piano,keys=organ+piano"}, "the stem piano is named twice, and the sources would not add up"),
+        ({"sources": "piano,keys="}, "the source keys lacks the name of a stem: write keys=STEM+STEM"),
         ({"channels": 3}, "channels"),
         ({"sample_rate": 10}, "sample_rate"),
         ({"sampler": "best"}, "sampler"),
@@ -199,3 +209,30 @@ def test_files_that_are_no_configuration(tmp_path, content, named):
 def test_a_missing_configuration(tmp_path):
     with pytest.raises(UserError, match=r"gone\.yaml"):
         load_options(tmp_path / "gone.yaml", StudyConfig)
+
+
+def test_what_is_done_to_crops_depends_on_the_task_unless_it_is_said():
+    assert config().augment == ("gains",)
+    assert config(task="denoise").augment == ()
+    assert config(augment=["none"]).augment == ()
+    assert config(task="denoise", augment=["signs"]).augment == ("signs",)
+    assert config(channels=2, augment=["swap", "remix", "swap"]).augment == ("swap", "remix")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"task": "denoise", "augment": ["remix", "signs"]}, "remix would change how loud the noise is"),
+        ({"augment": ["swap"]}, "swap exchanges the channels of stereo, and this is mono"),
+        ({"augment": ["echo"]}, "'gains', 'remix', 'swap' or 'signs'"),
+        ({"augment": ["none", "gains"]}, "'gains', 'remix', 'swap' or 'signs'"),
+        ({"schedule": "jnet"}, "'constant' or 'cosine'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(options, said):
+    with pytest.raises(UserError, match=said):
+        config(**options)
+
+
+def test_a_study_of_the_first_rules_had_gains_whatever_its_task():
+    assert config(task="denoise", augment=["gains"], rules=1).augment == ("gains",)
