@@ -41,7 +41,7 @@ class Halving:
         if measure == self.plan.lowest:
             self._scores[measurement.key] = measurement.score
         if measure == "trained":
-            self._trainings[name, seed] = Training(measurement.curve, failed=measurement.state == "failed")
+            self._trainings[name, seed] = self.plan.training(measurement.state, measurement.score, measurement.curve)
             if measurement.state == "pruned":
                 self._stopped[name, seed] = measurement
 

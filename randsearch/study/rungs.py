@@ -9,6 +9,7 @@ are values and functions of them; `randsearch.running.halving` hands out the job
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -48,7 +49,8 @@ class Training:
 
     def score_at(self, step: int) -> float | None:
         """The best of its curve up to a step, as the score of a whole training is; None if it never got there."""
-        return max(score for at, score in self.curve if at <= step) if self.reached(step) else None
+        so_far = (score for at, score in self.curve if at <= step)
+        return max(so_far, default=None) if self.reached(step) else None
 
 
 Trainings = Mapping[tuple[str, int], Training]
@@ -80,6 +82,11 @@ class Plan:
             scored: how many of the rung have a score.
         """
         return max(1, scored // self.reduction)
+
+    def training(self, state: str, score: float | None, curve: Curve) -> Training:
+        """The training that a measurement is of; one that is complete reached its end, whatever its curve tells."""
+        end = [] if state != "complete" or score is None else [(self.budgets[-1], score)]
+        return Training((*curve, *end), failed=state == "failed")
 
 
 def plan_of(config: StudyConfig) -> Plan:
@@ -201,12 +208,16 @@ def open_rung(plan: Plan, lowest: Mapping[str, float], trainings: Trainings) -> 
     return Rung(len(plan.budgets), tuple(members), ())
 
 
-def trainings_of(table: pd.DataFrame) -> dict[tuple[str, int], Training]:
-    """The trainings of a table of measurements, however far they are."""
+def trainings_of(plan: Plan, table: pd.DataFrame) -> dict[tuple[str, int], Training]:
+    """The trainings of a table of measurements, however far they are.
+
+    Args:
+        plan: of the study.
+        table: its measurements.
+    """
     rows = table[table["measure"] == "trained"]
+    cells = zip(*(rows[column].tolist() for column in ("architecture", "seed", "state", "score", "curve")), strict=True)
     return {
-        (str(name), int(seed)): Training(json.loads(curve or "[]"), failed=state == "failed")
-        for name, seed, curve, state in zip(
-            rows["architecture"], rows["seed"], rows["curve"], rows["state"], strict=True
-        )
+        (str(name), seed): plan.training(state, None if math.isnan(score) else score, json.loads(curve or "[]"))
+        for name, seed, state, score, curve in cells
     }

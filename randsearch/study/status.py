@@ -154,7 +154,7 @@ def _missing_of_halving(config: StudyConfig, table: pd.DataFrame | None) -> int:
     keys = zip(rows["architecture"].astype(str), rows["measure"].astype(str), rows["seed"].tolist(), strict=True)
     scores = (None if math.isnan(score) else float(score) for score in rows["score"])
     lowest = lowest_scores(plan, dict(zip(keys, scores, strict=True)), rows["architecture"].astype(str).unique())
-    trainings = trainings_of(table)
+    trainings = trainings_of(plan, table)
     missing = len(open_rung(plan, lowest, trainings).missing)
     if len(rows) < config.trials * len(plan.lowest_seeds):
         # The lowest rung itself is open: at least so many will begin.

@@ -369,6 +369,12 @@ def test_a_training_that_fails_after_a_pause_keeps_what_it_was_chosen_by():
     assert failed == replace(paused, state="failed", reason="diverged")
 
 
+def test_a_training_that_is_complete_reached_every_rung_also_where_its_curve_is_unknown():
+    known = THREE.training("complete", 1.5, ())
+    assert known.reached(18)
+    assert (known.score_at(2), known.score_at(18)) == (None, 1.5)
+
+
 def test_the_mean_over_training_seeds_decides():
     plan = replace(THREE, budgets=(2, 6), seeds=(0, 1))
     names = [network.hash for network in NETWORKS[:9]]
