@@ -138,8 +138,9 @@ def _settle_measures(asked: dict[str, Any]) -> Mapping[str, bytes]:
         measures = asked["measures"]
         each = _listed(measures) if isinstance(measures, str) else [measures] if callable(measures) else measures
         asked["measures"] = [named(measure) for measure in each]
-    if "proxy" in asked:
-        asked["proxy"] = named(asked["proxy"])
+    for name in ("proxy", "rung"):
+        if name in asked:
+            asked[name] = named(asked[name])
     return packed(functions)
 
 

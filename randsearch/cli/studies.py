@@ -76,10 +76,12 @@ def status(name: Study, storage: Storage = None, results: Results = RESULTS) -> 
     )
     view = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     view.add_column("measure")
-    for heading in ("complete", "failed", "missing"):
+    stopped = any(done.pruned for done in found.measures)
+    for heading in ("complete", "failed", *(["stopped"] if stopped else []), "missing"):
         view.add_column(heading, justify="right")
     for done in found.measures:
-        view.add_row(done.measure, str(done.complete), str(done.failed), str(done.missing))
+        counts = (done.complete, done.failed, *([done.pruned] if stopped else []), done.missing)
+        view.add_row(done.measure, *map(str, counts))
     console.print(view, markup=False)
     if found.finishes:
         trained_on = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))

@@ -35,11 +35,19 @@ _LONGEST_TRACE = 100_000  # characters of a traceback that are kept
 
 @dataclass(frozen=True)
 class Job:
-    """One measurement to make."""
+    """One measurement to make.
+
+    Attributes:
+        architecture: of what.
+        measure: by which measure.
+        seed: at which seed.
+        until: the step at which a training is to pause; None for its end.
+    """
 
     architecture: Architecture
     measure: str
     seed: int
+    until: int | None = None
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -53,7 +61,7 @@ class Job:
 
 
 def measure(setting: Setting, job: Job) -> Measurement:
-    """Makes one measurement; what goes wrong in it becomes its reason.
+    """Makes one measurement; what goes wrong in it becomes its reason, and a training that pauses is pruned so far.
 
     Args:
         setting: the study.
@@ -68,7 +76,7 @@ def measure(setting: Setting, job: Job) -> Measurement:
     _limit_threads(setting.threads, len(sys.modules))
     keep_freed_memory()
     try:
-        return _attempt(setting, job)
+        return _attempt(replace(setting, until=job.until) if job.until is not None else setting, job)
     except OverdueError:
         raise
     except OSError as error:
@@ -129,8 +137,11 @@ def _attempt(setting: Setting, job: Job) -> Measurement:
         text = "".join(traceback.format_exception(error))[:_LONGEST_TRACE]
         setting.place.write(home / ERROR_FILE, text.encode(errors="backslashreplace"))
         return job.failed(setting, told(error))
-    where: dict[str, Any] = {"threads": setting.threads, "device": setting.device}
-    return Measurement(job.architecture, job.measure, job.seed, "complete", **asdict(outcome), **where)
+    found: dict[str, Any] = {**asdict(outcome), "threads": setting.threads, "device": setting.device}
+    if job.until is not None and outcome.steps < setting.steps:
+        found |= {"score": None, "reason": f"stopped at step {outcome.steps} of {setting.steps}"}
+        return Measurement(job.architecture, job.measure, job.seed, "pruned", **found)
+    return Measurement(job.architecture, job.measure, job.seed, "complete", **found)
 
 
 def _is_ours(error: BaseException, *, own: bool) -> bool:

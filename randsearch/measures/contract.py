@@ -49,6 +49,7 @@ class Setting:
         schedule: of `trained`.
         proxy_schedule: of all other measures that train.
         functions: those of them that were given as functions, by name, as they travel (`measures.given`).
+        until: the step at which `trained` pauses, in the measurement at hand; None for its end.
     """
 
     dataset: Dataset
@@ -68,6 +69,7 @@ class Setting:
     schedule: ScheduleName = "constant"
     proxy_schedule: ScheduleName = "constant"
     functions: Mapping[str, bytes] = field(default_factory=dict)
+    until: int | None = None
 
     def schedule_of(self, measure: str) -> ScheduleName:
         """The schedule under which a measure trains."""

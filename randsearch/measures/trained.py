@@ -34,9 +34,17 @@ from randsearch.training.schedules import schedule
 
 
 def run_training(
-    measure: str, half: Half, steps: int, setting: Setting, architecture: Architecture, seed: int
+    measure: str,
+    half: Half,
+    steps: int,
+    setting: Setting,
+    architecture: Architecture,
+    seed: int,
+    until: int | None = None,
 ) -> Outcome:
     """Trains a network with a half fixed, and keeps its best weights and what it makes of a few excerpts.
+
+    A training that pauses leaves its checkpoint, and nothing else.
 
     Args:
         measure: in whose name; it decides the random streams.
@@ -45,6 +53,7 @@ def run_training(
         setting: the study.
         architecture: the network.
         seed: of the measurement.
+        until: the step at which it pauses; None for its end.
     """
     data, device, name = setting.dataset, torch.device(setting.device), setting.schedule_of(measure)
     network = build(architecture, setting.signal, derive("weights", architecture.hash, measure, seed))
@@ -69,19 +78,22 @@ def run_training(
         schedule=schedule(name, steps),
         steps=steps,
         device=device,
+        until=until,
         checkpoint=_checkpoint(setting, architecture, measure, seed, steps),
     )
-    network.load_state_dict(trained.best_weights)
-    # A best validation from before this run went on from its checkpoint is made again; a GPU may round it differently.
-    found = trained.score if trained.score in best else validate(network).score
-    _keep(network, setting, architecture, home)
-    write_segments(setting.place, home, data.source_names, best[found])
+    if until is None or trained.steps == steps:
+        network.load_state_dict(trained.best_weights)
+        # A best validation from before this run went on from its checkpoint is made again; a GPU may round it
+        # differently.
+        found = trained.score if trained.score in best else validate(network).score
+        _keep(network, setting, architecture, home)
+        write_segments(setting.place, home, data.source_names, best[found])
     return Outcome(
         score=trained.score,
         baseline=setting.baseline,
         seconds=trained.seconds,
-        steps=steps,
-        multiply_adds=float(steps * step_cost(setting, architecture, half)),
+        steps=trained.steps,
+        multiply_adds=float(trained.steps * step_cost(setting, architecture, half)),
         validation_seconds=trained.validation_seconds,
         data_seconds=trained.data_seconds,
         schedule=name,
@@ -141,7 +153,7 @@ def _keep(network: WaveUNet, setting: Setting, architecture: Architecture, home:
 
 def trained(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
     """Validation SDR after normal training: the truth that proxies are compared with."""
-    return run_training("trained", "none", setting.steps, setting, architecture, seed)
+    return run_training("trained", "none", setting.steps, setting, architecture, seed, setting.until)
 
 
 def fixed_decoder(setting: Setting, architecture: Architecture, seed: int) -> Outcome:

@@ -144,13 +144,14 @@ def _answers(said: Verdict) -> list[tuple[str, str]]:
 
 def _counts(table: pd.DataFrame) -> list[tuple[str, str]]:
     """What the study comes to, in numbers."""
-    failed = int((table["state"] == "failed").sum())
+    failed, stopped = (int((table["state"] == state).sum()) for state in ("failed", "pruned"))
     hours = float(table["seconds"].sum()) / 3600
     return [
         ("architectures", str(table["architecture"].nunique())),
         ("measures", str(len(measure_names(table)))),
         ("measurements", str(len(table))),
         ("failed", str(failed)),
+        *([("stopped on the way", str(stopped))] if stopped else []),
         ("scoring", f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} min"),
     ]
 

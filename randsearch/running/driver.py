@@ -8,25 +8,24 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain
 
 import numpy as np
-import optuna
-from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
-from optuna.trial import TrialState
 
 from randsearch.base import stopping
 from randsearch.base.errors import UserError
 from randsearch.base.layout import StudyFolder
-from randsearch.base.seeds import derive
 from randsearch.measures import Job, Setting, find
 from randsearch.measures.own import is_own
 from randsearch.models import sizing
 from randsearch.models.architecture import Architecture
 from randsearch.running.executors import Executor
+from randsearch.running.halving import Asha, Halving
 from randsearch.running.progress import SearchProgress
 from randsearch.running.retention import Retention
-from randsearch.space import BoundSpace, Invalid
+from randsearch.running.samplers import Proposals
+from randsearch.space import BoundSpace
 from randsearch.study.candidates import planned_candidates
 from randsearch.study.config import StudyConfig
-from randsearch.study.studies import Candidate, Studies, attributes_of
+from randsearch.study.rungs import expected, plan_of
+from randsearch.study.studies import Candidate, Studies
 from randsearch.study.tabulate import tabulate
 from randsearch.table.measurement import Key, Measurement
 from randsearch.table.tidy import write_measurements
@@ -83,6 +82,8 @@ class Driver:
         self._tabulated = studies.tabulated
         self._failures: Counter[tuple[str, str]] = Counter()
         self._candidates = {candidate.architecture.hash: candidate for candidate in studies.candidates()}
+        kind = {"halving": Halving, "asha": Asha}.get(config.train)
+        self._halving = kind(plan_of(config), self._candidates) if kind is not None else None
         self._known: dict[Key, Measurement] = {}
         for measurement in studies.measurements(self._candidates.values()):
             self._note(measurement)
@@ -110,6 +111,8 @@ class Driver:
     def _complete(self) -> None:
         for candidate in self._candidates.values():
             self._tell_primary(candidate)
+        if self._halving is not None:
+            self._halving.resume(self._retention.begun())
         if self._config.adaptive:
             self._optimise()
         measures, known = self._config.all_measures, list(self._candidates)
@@ -118,9 +121,42 @@ class Driver:
             jobs = chain(jobs, self._jobs(measures, self._sampled()))
             fresh = max(0, self._config.trials - len(known))
             missing += fresh * sum(len(self._seeds(measure)) for measure in measures)
-        self._measure(jobs, missing)
+        if isinstance(self._halving, Asha):
+            self._promote(self._halving, jobs, missing)
+        else:
+            self._measure(jobs, missing)
+            self._train()
+        self._retention.finish()
+
+    def _train(self) -> None:
+        if self._halving is not None:
+            self._climb(self._halving)
+            return
         chosen = self._to_train()
         self._measure(self._jobs(("trained",), chosen), self._missing(("trained",), chosen))
+
+    def _climb(self, halving: Halving) -> None:
+        """Trains rung by rung; what does not go on from one is recorded before the next begins."""
+        while True:
+            jobs = halving.rung()
+            self._give_up(halving)
+            if not jobs:
+                return
+            whole = [find(job.measure).cost(self._setting, job.architecture) for job in jobs]
+            self._measure(iter(jobs), len(jobs), later=halving.later(jobs) * sum(whole) / len(whole))
+
+    def _promote(self, asha: Asha, measures: Iterator[Job], missing: int) -> None:
+        """Measures, and trains at once whatever is among the best so far."""
+        planned = sum(expected(asha.plan, self._config.trials)) * len(asha.plan.seeds)
+        self._measure(asha.jobs(measures), missing + planned)
+        if not asha.finished:
+            raise stopping.StoppedError
+        self._give_up(asha)
+
+    def _give_up(self, halving: Halving) -> None:
+        for measurement in halving.lost():
+            self._record(measurement)
+            self._on_measured(measurement)
 
     def _sampled(self) -> Iterator[str]:
         """Draws the candidates that are missing, each when it is asked for."""
@@ -136,26 +172,32 @@ class Driver:
         seeds = [(measure, seed) for measure in measures for seed in self._seeds(measure)]
         for name in hashes:
             for measure, seed in seeds:
-                if (name, measure, seed) not in self._known:
+                if not self._is_measured((name, measure, seed)):
                     yield Job(self._candidates[name].architecture, measure, seed)
 
     def _missing(self, measures: Iterable[str], hashes: Iterable[str]) -> int:
         """How many `_jobs` are."""
         seeds = [(measure, seed) for measure in measures for seed in self._seeds(measure)]
-        return sum((name, measure, seed) not in self._known for name in hashes for measure, seed in seeds)
+        return sum(not self._is_measured((name, measure, seed)) for name in hashes for measure, seed in seeds)
+
+    def _is_measured(self, key: Key) -> bool:
+        """Whether that is done with; a training that was stopped on the way is not, where all are to be trained."""
+        return key in self._known and self._known[key].state != "pruned"
 
     def _seeds(self, measure: str) -> tuple[int, ...]:
         return self._config.seeds_of(measure, seeded=find(measure).seeded)
 
     def _cost(self, job: Job) -> float:
-        return find(job.measure).cost(self._setting, job.architecture)
+        whole = find(job.measure).cost(self._setting, job.architecture)
+        return whole if self._halving is None or job.measure != "trained" else whole * self._halving.share(job)
 
-    def _measure(self, jobs: Iterator[Job], planned: int) -> None:
+    def _measure(self, jobs: Iterator[Job | None], planned: int, later: float = 0.0) -> None:
         """Runs jobs, always as many at once as the executor has room for, and records each as it is done.
 
         Args:
-            jobs: each is made when there is room for it.
-            planned: how many they are.
+            jobs: each is made when there is room for it; None where there is none until another is finished.
+            planned: how many they are, about.
+            later: multiply-adds of what follows on them.
         """
         self._progress.expect(planned)
         running: dict[Key, tuple[Job, float]] = {}
@@ -168,39 +210,51 @@ class Driver:
                 except (StopIteration, UserError) as end:  # UserError: the space is used up.
                     ending = end
                 else:
+                    if job is None:
+                        break
                     running[job.key] = job, self._cost(job)
                     submitted, cost = submitted + 1, cost + running[job.key][1]
                     left += running[job.key][1]
                     self._executor.submit(job)
             if not running:
                 break
-            self._progress.set_left(left + (planned - submitted) * cost / submitted)
+            self._progress.set_left(left + max(0, planned - submitted) * cost / submitted + later)
             # What a user's own measure costs is not known.
             if any(work or is_own(job.measure) for job, work in running.values()):
                 self._studies.storage.flush()  # What comes next may take its time.
             began = time.monotonic()
-            finished = self._executor.finished()
+            finished, recorded = self._executor.finished(), list[Measurement]()
             instant = time.monotonic() - began < INSTANT_SECONDS
             for measurement in finished:
                 _, work = running.pop(measurement.key)
                 left -= work
-                self._record(measurement)
+                recorded += self._take(measurement)
                 now = [job for job, _ in running.values()][: self._executor.capacity]
                 self._progress.advance(measurement, work, now)
             if not instant or self._on_measured is not _ignore:
                 self._studies.storage.flush()
             self._write_table()
-            for measurement in finished:
+            for measurement in recorded:
                 self._on_measured(measurement)
         if isinstance(ending, UserError):
             raise ending
-        if submitted < planned:
+        if ending is None and submitted < planned:
             raise stopping.StoppedError
 
     def _note(self, measurement: Measurement) -> None:
         self._known[measurement.key] = measurement
+        if self._halving is not None:
+            self._halving.note(measurement)
         if measurement.state == "failed":
             self._failures[measurement.measure, measurement.reason] += 1
+
+    def _take(self, measurement: Measurement) -> list[Measurement]:
+        """Records what was finished; nothing of a training that is paused, for its fate is open."""
+        outcome = measurement if self._halving is None else self._halving.outcome(measurement)
+        if outcome is None:
+            return []
+        self._record(outcome)
+        return [outcome]
 
     def _record(self, measurement: Measurement) -> None:
         candidate = self._candidates[measurement.architecture.hash]
@@ -238,67 +292,35 @@ class Driver:
         keys = {(name, self._config.proxy, seed) for seed in self._seeds(self._config.proxy)}
         if candidate.told or not keys <= self._known.keys():
             return
-        score = self._primary(name)
-        self._studies.tell(candidate, None if score is None else self._objectives(candidate.architecture, score))
+        self._studies.tell(candidate, self._values(candidate.architecture))
         self._candidates[name] = Candidate(
             candidate.number, candidate.architecture, candidate.params, candidate.distributions, told=True
         )
 
-    def _objectives(self, architecture: Architecture, score: float) -> list[float]:
-        if self._config.sampler != "nsga2":
-            return [score]
+    def _values(self, architecture: Architecture) -> list[float] | None:
+        """What Optuna is told of an architecture; None if the primary proxy failed."""
+        score = self._primary(architecture.hash)
+        if score is None or self._config.sampler != "nsga2":
+            return None if score is None else [score]
         data, setting = self._setting.dataset, self._setting
         cost = sizing.multiply_adds_per_second(architecture, setting.signal, setting.recipe.segment, data.sample_rate)
         return [score, cost]
 
     def _optimise(self) -> None:
         """Lets an adaptive sampler propose architectures, each after the scores of those before."""
-        study = self._studies.main
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING)):
-            if "options" not in trial.user_attrs:
-                study.tell(trial.number, state=TrialState.FAIL)
+        proposals = Proposals(self._config, self._studies.main, self._space, self._candidates, self._values)
+        proposals.forget()
         self._measure_primary(list(self._candidates))
-        asked = len(study.get_trials(deepcopy=False))
-        study.sampler = self._sampler(asked)
-        limit = asked + 20 * self._config.trials
-        while len(self._candidates) < self._config.trials and asked < limit:
+        proposals.begin()
+        limit = proposals.asked + 20 * self._config.trials
+        while len(self._candidates) < self._config.trials and proposals.asked < limit:
             batch = min(self._executor.capacity, self._config.trials - len(self._candidates))
-            fresh = [name for name in (self._ask(study) for _ in range(batch)) if name]
-            asked += batch
+            fresh = [self._admit(each) for each in (proposals.ask() for _ in range(batch)) if each is not None]
             self._measure_primary(fresh)
 
     def _measure_primary(self, hashes: Collection[str]) -> None:
         primary = (self._config.proxy,)
         self._measure(self._jobs(primary, hashes), self._missing(primary, hashes))
-
-    def _sampler(self, asked: int) -> BaseSampler:
-        seed = derive("sampler", self._config.seed, asked) % 2**32
-        if self._config.sampler == "nsga2":
-            return NSGAIISampler(population_size=max(4, min(50, self._config.trials // 4)), seed=seed)
-        return TPESampler(seed=seed)
-
-    def _ask(self, study: optuna.Study) -> str | None:
-        """One proposal; None if it is invalid or known already, which the sampler is told at once."""
-        trial = study.ask()
-        proposed = self._space.suggest(trial)
-        if isinstance(proposed, Invalid):
-            trial.set_user_attr("invalid", proposed.reason)
-            # TPE learns from pruned trials and not from failed ones; several objectives know no pruning.
-            study.tell(trial, state=TrialState.PRUNED if self._config.sampler == "tpe" else TrialState.FAIL)
-            return None
-        known = self._candidates.get(proposed.hash)
-        if known is not None:
-            trial.set_user_attr("repeats", proposed.hash)
-            score = self._primary(proposed.hash)
-            if score is None:
-                study.tell(trial, state=TrialState.FAIL)
-            else:
-                study.tell(trial, self._objectives(proposed, score))
-            return None
-        for name, value in attributes_of(proposed).items():
-            trial.set_user_attr(name, value)
-        self._admit(Candidate(trial.number, proposed, trial.params, trial.distributions, told=False))
-        return proposed.hash
 
     def _to_train(self) -> Collection[str]:
         if self._config.train == "none":

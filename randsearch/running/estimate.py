@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from itertools import pairwise
 
 import torch
 
@@ -20,6 +21,7 @@ from randsearch.running.machine import Machine
 from randsearch.running.session import make_setting, scored_on
 from randsearch.study.candidates import bind_space, check_room
 from randsearch.study.config import StudyConfig
+from randsearch.study.rungs import expected, plan_of
 from randsearch.training.loop import squared_error
 
 SAMPLE = 50
@@ -47,22 +49,26 @@ def estimate(config: StudyConfig, dataset: Dataset, machine: Machine) -> list[st
     seed = derive("sampling", config.seed)
     sample = [space.draw(seed, index).architecture for index in range(min(config.trials, SAMPLE))]
     rate = sum(_rate(setting, architecture) for architecture in sample[:TIMED]) / len(sample[:TIMED])
-    runs = _runs(config)
+    runs, stopped = _runs(config), _stopped(config)
+    # Those that are stopped cost what they trained for, and leave neither weights nor audio.
+    paid = runs - Counter({"trained": sum(stopped.values())})
+    parts = {**paid, "trained": paid["trained"] + sum(count * step for step, count in stopped.items()) / config.steps}
     work = sum(
         count * sum(find(measure).cost(setting, architecture) for architecture in sample) / len(sample)
-        for measure, count in runs.items()
+        for measure, count in parts.items()
     )
-    size = _bytes_per_training(setting, sample) * sum(count for name, count in runs.items() if find(name).trains)
+    size = _bytes_per_training(setting, sample) * sum(count for name, count in paid.items() if find(name).trains)
     workers = machine.jobs(config.device)
     hours = work / rate / workers / 3600
     planned = ", ".join(f"{count} x {name}" for name, count in runs.items())
+    stops = ", ".join(f"{count} at step {step}" for step, count in stopped.items())
     tracks = f"{len(dataset.train)} training and {len(dataset.validation)} validation tracks"
     return [
         f"study {config.study}: {config.trials} architectures by {config.sampler} from {space.count()} valid ones",
         f"data {config.data}: {tracks}, {dataset.sample_rate} Hz, {config.audio.aim}",
         f"networks are scored on {sum(track.length for track in validation) / dataset.sample_rate:.0f} s of "
         f"{len(validation)} validation tracks ({config.validation if config.validation == 'whole' else 'excerpts'})",
-        f"measurements: {planned}",
+        f"measurements: {planned}" + (f" (stopped: {stops} of {config.steps})" if stops else ""),
         f"about {hours:.2g} hours of training on {workers} worker(s) of {config.threads} thread(s), "
         f"{config.device}; validation comes on top",
         f"about {size / 1e6:.3g} MB of weights and audio in {machine.results / config.study}",
@@ -74,9 +80,21 @@ def _runs(config: StudyConfig) -> Counter[str]:
     seeds = {name: len(config.seeds_of(name, seeded=find(name).seeded)) for name in (*config.all_measures, "trained")}
     runs = Counter({name: config.trials * seeds[name] for name in config.all_measures})
     trained = {"all": config.trials, "none": 0}.get(config.train, min(config.top or 0, config.trials))
+    if config.halved:
+        trained = expected(plan_of(config), config.trials)[0]
     if trained:
         runs["trained"] = trained * seeds["trained"]
     return runs
+
+
+def _stopped(config: StudyConfig) -> dict[int, int]:
+    """How many trainings are stopped at which step, if none fails."""
+    if not config.halved:
+        return {}
+    plan = plan_of(config)
+    counts = expected(plan, config.trials)
+    leaving = (here - further for here, further in pairwise(counts))
+    return {step: count * len(plan.seeds) for step, count in zip(plan.budgets, leaving, strict=False) if count}
 
 
 def _rate(setting: Setting, architecture: Architecture) -> float:

@@ -81,7 +81,7 @@ class SearchProgress:
         """
         self._finished += 1
         self._done += cost
-        if measurement.score is None:
+        if measurement.state == "failed":
             self._failed += 1
             self._console.print(
                 f"failed: {measurement.architecture.hash} {measurement.measure} seed {measurement.seed}: "
@@ -90,7 +90,7 @@ class SearchProgress:
                 highlight=False,
                 markup=False,
             )
-        elif measurement.measure in (self._proxy, "trained"):
+        elif measurement.score is not None and measurement.measure in (self._proxy, "trained"):
             best = self._best.get(measurement.measure)
             if best is None or best.score is None or measurement.score > best.score:
                 self._best[measurement.measure] = measurement

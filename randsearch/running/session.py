@@ -125,7 +125,8 @@ def _by_these_rules(asked: StudyConfig, machine: Machine) -> StudyConfig:
 
 def _agree(options: dict[str, Any], asked: StudyConfig, folder: Path) -> None:
     """Remembers which database and which code the user named; what the study says of itself is not that."""
-    measures = (*([asked.proxy] if "proxy" in options else []), *(asked.measures if "measures" in options else []))
+    each = [getattr(asked, name) for name in ("proxy", "rung") if options.get(name) is not None]
+    measures = (*each, *(asked.measures if "measures" in options else []))
     trust.agree(folder, asked.study, storage=asked.storage if "storage" in options else None, measures=measures)
 
 

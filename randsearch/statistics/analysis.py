@@ -175,6 +175,7 @@ def analyse(
     chosen, budgets = curves.make_curves(board)
     further = min(resamples, FURTHER_RESAMPLES)
     given = table.drop_duplicates("architecture")[parameters(table)].reset_index(drop=True)
+    whole = table[table["state"] != "pruned"]
     return Analysis(
         rows,
         chosen,
@@ -186,7 +187,7 @@ def analyse(
             effect for proxy in board.proxies.values() for effect in effects(proxy, board.truth, given, further, seed)
         ),
         board.ceiling,
-        {str(name): int(steps) for name, steps in table.groupby("measure", sort=False)["steps"].median().items()},
+        {str(name): int(steps) for name, steps in whole.groupby("measure", sort=False)["steps"].median().items()},
     )
 
 

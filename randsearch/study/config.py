@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import operator
 import re
 from pathlib import Path
@@ -53,7 +52,13 @@ def _top(train: str) -> int | None:
 
 
 def _more_training(before: str, asked: str) -> str:
-    return max(before, asked, key=lambda train: {"none": 0.0, "all": math.inf}.get(train, float(_top(train) or 0)))
+    """The one that trains more architectures; of halving and asha, which go on with each other, the one asked for."""
+    order = {"none": (0, 0), "halving": (2, 0), "asha": (2, 0), "all": (3, 0)}
+    return max(asked, before, key=lambda train: order.get(train, (1, _top(train) or 0)))
+
+
+def _latest(before: Any, asked: Any) -> Any:
+    return asked
 
 
 class StudyConfig(BaseModel):
@@ -101,7 +106,18 @@ class StudyConfig(BaseModel):
     )
     proxy: str = Field("fixed_decoder", description="The primary proxy.")
     train: Annotated[str, Option(joined=_more_training)] = Field(
-        "all", pattern=r"^(all|none|top:[1-9][0-9]*)$", description="Which architectures to train: all, top:K or none."
+        "all",
+        pattern=r"^(all|none|halving|asha|top:[1-9][0-9]*)$",
+        description="Which architectures to train: all, top:K, halving, asha (repeats with one worker only) or none.",
+    )
+    rung: Annotated[str | None, Option(joined=_latest, since=2, default="the primary proxy")] = Field(
+        None, description="The measure that is the lowest rung of halving and asha."
+    )
+    reduction: Annotated[int, Option(joined=_latest, since=2, before=3)] = Field(
+        3,
+        ge=2,
+        le=1000,
+        description="Of each rung of halving and asha, one of so many goes on.",
     )
     steps: int = Field(1000, ge=1, description="Training steps of `trained`.")
     proxy_steps: int = Field(100, ge=1, description="Training steps of proxies that train.")
@@ -204,6 +220,8 @@ class StudyConfig(BaseModel):
     def _budgets(self) -> Self:
         if self.proxy == "trained":
             raise ValueError("proxy must be something cheaper than trained itself")
+        if self.rung == "trained":
+            raise ValueError("rung must be something cheaper than trained itself")
         reason = refused(self.augment, TASKS[self.task], self.channels)
         # Studies of the first rules had gains whatever their task, and can be read.
         if reason is not None and self.rules > 1:
@@ -219,6 +237,16 @@ class StudyConfig(BaseModel):
     def top(self) -> int | None:
         """K of `top:K`, else None."""
         return _top(self.train)
+
+    @property
+    def halved(self) -> bool:
+        """Whether trainings are stopped on the way, all but the best."""
+        return self.train in ("halving", "asha")
+
+    @property
+    def lowest_rung(self) -> str:
+        """The measure that decides which trainings of successive halving begin."""
+        return self.rung or self.proxy
 
     @property
     def audio(self) -> AudioFormat:
@@ -241,7 +269,7 @@ class StudyConfig(BaseModel):
     def all_measures(self) -> tuple[str, ...]:
         """What every architecture is measured by: the primary proxy first, then its control, then what was asked."""
         asked = (name for name in self.measures if name != "trained")
-        return tuple(dict.fromkeys((self.proxy, "early", *asked)))
+        return tuple(dict.fromkeys((self.proxy, "early", *asked, self.lowest_rung)))
 
     @property
     def batch_name(self) -> str:
@@ -265,6 +293,11 @@ class StudyConfig(BaseModel):
             return (
                 f"only the best {self.top} by {self.proxy} were trained, which narrows the range of scores; "
                 "use --train all to measure agreement"
+            )
+        if self.halved:
+            return (
+                f"only the best of each rung of successive halving, the lowest being {self.lowest_rung}, were trained "
+                "further, which narrows the range of scores; use --train all to measure agreement"
             )
         return None
 

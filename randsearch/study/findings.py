@@ -11,15 +11,25 @@ import pandas as pd
 from randsearch.base.errors import NotAgreedError, UserError
 from randsearch.base.files import Place
 from randsearch.base.layout import StudyFolder
-from randsearch.statistics import Analysis, agreement, analyse, effects_frame, verdict, write_agreement, write_effects
+from randsearch.statistics import (
+    Analysis,
+    agreement,
+    analyse,
+    effects_frame,
+    settings,
+    verdict,
+    write_agreement,
+    write_effects,
+)
 from randsearch.statistics.budgets import at_budgets, base
 from randsearch.statistics.ensembles import Ensemble, ensemble, with_ensemble, write_ensemble
 from randsearch.statistics.output import without_nan
 from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
 from randsearch.study.rebuild import open_studies
+from randsearch.study.rungs import plan_of
 from randsearch.table.segments import read_segments
-from randsearch.table.tidy import means, measure_names, read_measurements
+from randsearch.table.tidy import STATES, means, measure_names, read_measurements
 
 
 @dataclass(frozen=True)
@@ -54,10 +64,36 @@ def examine(folder: Path, *, resamples: int = 2000) -> Findings:
     config = load_config(folder)
     table = read_measurements(StudyFolder(folder).table)
     combined = ensemble(table, seed=config.seed)
+    bias = bias_of(config, table)
     table = with_ensemble(table, combined)
-    chooser = None if config.train == "all" else config.proxy
-    found = analyse(table, resamples=resamples, seed=config.seed, bias=config.bias, chooser=chooser)
+    chooser = None if config.train == "all" else config.lowest_rung if config.halved else config.proxy
+    found = analyse(table, resamples=resamples, seed=config.seed, bias=bias, chooser=chooser)
     return Findings(config, table, found, combined)
+
+
+def bias_of(config: StudyConfig, table: pd.DataFrame) -> str | None:
+    """Why agreement computed from a study would be biased, with what was not trained to the end; None if it is not.
+
+    Args:
+        config: the study's configuration.
+        table: its measurements.
+    """
+    if config.bias is None or not config.halved or config.adaptive:
+        return config.bias
+    plan = plan_of(config)
+    rows, names = table[table["measure"] == "trained"], table["architecture"].unique()
+    states = {state: set(rows.loc[rows["state"] == state, "architecture"]) for state in STATES}
+    stopped = states["pruned"] - states["complete"]
+    failed = states["failed"] - states["complete"] - stopped
+    scored = table[(table["measure"] == plan.lowest) & (table["state"] == "complete")]["architecture"].nunique()
+    counts = [
+        f"{len(states['complete'])} of {len(names)} architectures were trained to the end",
+        f"{len(stopped)} stopped on the way",
+        *([f"{len(failed)} failed"] if failed else []),
+        f"{len(names) - rows['architecture'].nunique()} never begun",
+        *([f"{len(names) - scored} of them without a score by {plan.lowest}"] if scored < len(names) else []),
+    ]
+    return f"{config.bias}; {', '.join(counts)}"
 
 
 def analyse_study(folder: Path, *, resamples: int = 2000, storage: str | None = None) -> Findings:
@@ -96,7 +132,8 @@ def analyse_budgets(folder: Path, *, resamples: int = 2000) -> pd.DataFrame:
         UserError: nothing was trained, or no run was validated before its end.
     """
     config = load_config(folder)
-    table = at_budgets(read_measurements(StudyFolder(folder).table))
+    found = read_measurements(StudyFolder(folder).table)
+    table = at_budgets(found)
     curved = dict.fromkeys(base(measure) for measure in measure_names(table) if base(measure) != measure)
     if not curved:
         raise UserError(
@@ -104,7 +141,7 @@ def analyse_budgets(folder: Path, *, resamples: int = 2000) -> pd.DataFrame:
             f"{config.validate_every} of {config.proxy_steps} steps (--validate-every)."
         )
     chosen = table[[base(measure) in {*curved, "trained"} for measure in table["measure"].astype(str)]]
-    result = agreement(chosen, resamples=resamples, seed=config.seed, bias=config.bias)
+    result = agreement(chosen, resamples=resamples, seed=config.seed, bias=bias_of(config, found))
     place = {measure: number for number, measure in enumerate(curved)}
     result = result.assign(place=[place[base(proxy)] for proxy in result["proxy"].astype(str)])
     result = result.sort_values(["place", "relative_cost"], kind="stable", ignore_index=True).drop(columns="place")
@@ -159,7 +196,8 @@ def _attributes(config: StudyConfig, found: Analysis) -> dict[str, Any]:
     left_out = ("curves", "best_so_far", "effects")
     others = {f"agreement:{name}": value for name, value in found.to_dict().items() if name not in left_out}
     attributes |= {**others, "agreement:verdict": asdict(verdict(found, config.proxy))}
-    if config.bias:
-        attributes["agreement:bias"] = config.bias
+    bias = settings(found.rows).bias
+    if bias:
+        attributes["agreement:bias"] = bias
     plain: dict[str, Any] = without_nan(attributes)
     return plain

@@ -152,6 +152,9 @@ def _check_batches(configs: Sequence[StudyConfig], places: Sequence[str], merged
 
 def _least_biased_truth(configs: Sequence[StudyConfig]) -> str:
     """What says of the training of all: if some trained only their best, so did the whole."""
+    halved = [config.train for config in configs if config.halved]
+    if halved:
+        return halved[0]
     tops = [config.top for config in configs if config.top is not None]
     if tops:
         return f"top:{max(tops)}"
@@ -219,7 +222,9 @@ def _build(sources: Sequence[_Source], config: StudyConfig, folder: Path) -> Mer
         fresh.append(len(candidates) - before)
         for measurement in source.measurements:
             first, _ = kept.setdefault(measurement.key, (measurement, source))
-            if first is not measurement:
+            if measurement.replaces(first):
+                kept[measurement.key] = measurement, source
+            elif first is not measurement and not first.replaces(measurement):
                 if (first.state, first.score) == (measurement.state, measurement.score):
                     identical += 1
                 else:

@@ -100,9 +100,12 @@ def rebuild(studies: Studies, space: BoundSpace, table: Path, drawn: Iterable[Dr
     rows = read_measurements(table)
     keys = list(zip(rows["architecture"], rows["measure"], rows["seed"].tolist(), strict=True))
     candidates = {candidate.architecture.hash: candidate for candidate in studies.candidates()}
-    measured = {measurement.key: measurement.score for measurement in studies.measurements(candidates.values())}
-    lacking = rows[[key not in measured for key in keys]]
-    known = dict(zip(keys, map(_number, rows["score"]), strict=True))
+    measured = {
+        found.key: (found.score, found.state, found.steps) for found in studies.measurements(candidates.values())
+    }
+    told = zip(map(_number, rows["score"]), rows["state"].astype(str), rows["steps"].tolist(), strict=True)
+    known = dict(zip(keys, told, strict=True))
+    lacking = rows[[_says_more(known[key], measured.get(key)) for key in keys]]
     studies.tabulated = is_marked(table) and known == measured
     if not lacking.empty:
         with studies.storage.late():
@@ -151,6 +154,17 @@ def _add(
 def _records(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
     for record in rows.to_dict(orient="records"):
         yield {str(name): value for name, value in record.items()}
+
+
+_Told = tuple[float | None, str, int]
+"""Score, state and steps of a measurement."""
+
+
+def _says_more(told: _Told, known: _Told | None) -> bool:
+    """Whether a row of the table is to be added: its measurement is not known, or its training was stopped before."""
+    if known is None:
+        return True
+    return known[1] == "pruned" and (told[1] != "pruned" or told[2] > known[2])
 
 
 def _number(value: float) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from randsearch.study.finish_words import where
 from randsearch.study.finishes import Finished, read_finished
 from randsearch.study.folders import load_config
 from randsearch.study.rules import remark
-from randsearch.table.tidy import read_measurements
+from randsearch.study.rungs import expected, lowest_scores, open_rung, plan_of, trainings_of
+from randsearch.table.tidy import STATES, read_measurements
 
 State = Literal["running", "unfinished", "complete"]
 
@@ -33,17 +35,16 @@ class MeasureStatus:
         planned: measurements that the configuration asks for.
         complete: those with a score.
         failed: those with a reason instead.
+        pruned: trainings that were stopped on the way.
+        missing: measurements still to be made.
     """
 
     measure: str
     planned: int
     complete: int
     failed: int
-
-    @property
-    def missing(self) -> int:
-        """Measurements still to be made."""
-        return max(0, self.planned - self.complete - self.failed)
+    pruned: int
+    missing: int
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class StudyStatus:
     @property
     def measurements(self) -> int:
         """All that were made."""
-        return sum(done.complete + done.failed for done in self.measures)
+        return sum(done.complete + done.failed + done.pruned for done in self.measures)
 
     @property
     def failed(self) -> int:
@@ -130,8 +131,13 @@ def _done(config: StudyConfig, table: pd.DataFrame | None) -> Iterator[MeasureSt
         states.update(zip(table["measure"].astype(str), table["state"].astype(str), strict=True))
     extra = dict.fromkeys(measure for measure, _ in states)
     for measure in dict.fromkeys((*config.all_measures, "trained", *extra)):
-        complete, failed = states[measure, "complete"], states[measure, "failed"]
-        yield MeasureStatus(measure, _planned(config, measure, table), complete, failed)
+        complete, failed, pruned = (states[measure, state] for state in STATES)
+        planned = _planned(config, measure, table)
+        missing = max(0, planned - complete - failed)
+        if measure == "trained" and config.halved:
+            missing = _missing_of_halving(config, table)
+            planned = complete + failed + pruned + missing
+        yield MeasureStatus(measure, planned, complete, failed, pruned, missing)
 
 
 def _planned(config: StudyConfig, measure: str, table: pd.DataFrame | None) -> int:
@@ -141,6 +147,23 @@ def _planned(config: StudyConfig, measure: str, table: pd.DataFrame | None) -> i
     if measure != "trained" or config.train == "all":
         return config.trials * seeds
     return min(config.top or 0, _scored(config, table)) * seeds
+
+
+def _missing_of_halving(config: StudyConfig, table: pd.DataFrame | None) -> int:
+    """Trainings of the lowest rung that is open; who trains after it is not known."""
+    plan = plan_of(config)
+    if table is None:
+        return expected(plan, config.trials)[0] * len(plan.seeds)
+    rows = table[table["measure"] == plan.lowest]
+    keys = zip(rows["architecture"].astype(str), rows["measure"].astype(str), rows["seed"].tolist(), strict=True)
+    scores = (None if math.isnan(score) else float(score) for score in rows["score"])
+    lowest = lowest_scores(plan, dict(zip(keys, scores, strict=True)), rows["architecture"].astype(str).unique())
+    trainings = trainings_of(plan, table)
+    missing = len(open_rung(plan, lowest, trainings).missing)
+    if len(rows) < config.trials * len(plan.lowest_seeds):
+        # The lowest rung itself is open: at least so many will begin.
+        return max(missing, expected(plan, config.trials)[0] * len(plan.seeds) - len(trainings))
+    return missing
 
 
 def _scored(config: StudyConfig, table: pd.DataFrame | None) -> int:

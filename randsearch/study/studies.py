@@ -1,8 +1,8 @@
 """A study in its storage: linked Optuna studies, of which one process at a time is the writer.
 
 `NAME` has one trial an architecture, told the primary proxy; `NAME/MEASURE` one trial a measurement, its value the
-score and its intermediate values the curve; `NAME/agreement` is derived from the two. Finished trials
-are immutable in Optuna, and measures join a study later, hence several studies.
+score and its intermediate values the curve, pruned if it is a training that was stopped on the way; `NAME/agreement` is
+derived from the two. Finished trials are immutable in Optuna, and measures join a study later, hence several studies.
 """
 
 from __future__ import annotations
@@ -28,11 +28,19 @@ from randsearch.study.config import StudyConfig
 from randsearch.study.config_file import as_copy, from_copy
 from randsearch.study.database import database_url
 from randsearch.study.storage import PatientStorage, open_storage
-from randsearch.table.measurement import Key, Measurement, finite
+from randsearch.table.measurement import Key, Measurement, State, finite
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 # Metric names have been called experimental since Optuna 3.2; the dashboard shows them.
 warnings.filterwarnings("ignore", message=".*set_metric_names.*", category=optuna.exceptions.ExperimentalWarning)
+
+
+_STATES: Mapping[State, TrialState] = {
+    "complete": TrialState.COMPLETE,
+    "failed": TrialState.FAIL,
+    "pruned": TrialState.PRUNED,
+}
+_NAMES = {told: state for state, told in _STATES.items()}
 
 
 @dataclass(frozen=True)
@@ -191,11 +199,15 @@ class Studies:
                 self.main.tell(candidate.number, values)
 
     def record(self, measurement: Measurement, candidate: Candidate) -> None:
-        """Adds a measurement, which is in the study wholly or not at all."""
-        name, complete = f"{self._config.study}/{measurement.measure}", measurement.state == "complete"
-        state = TrialState.COMPLETE if complete else TrialState.FAIL
+        """Adds a measurement, which is in the study wholly or not at all.
+
+        A training that was stopped and went on later has two trials, for the first is immutable; the last counts.
+        """
+        name, state = f"{self._config.study}/{measurement.measure}", _STATES[measurement.state]
         trial = _trial(state, candidate.params, candidate.distributions, measurement.to_attributes())
-        trial.value = measurement.score if complete else None
+        # As Optuna tells a pruned trial: its value is the last of its curve.
+        pruned = measurement.curve[-1][1] if measurement.state == "pruned" and measurement.curve else None
+        trial.value = measurement.score if measurement.state == "complete" else pruned
         trial.intermediate_values = dict(measurement.curve)
         with self._storage.undamaged():
             self._add(trial, name, ["maximize"])
@@ -313,7 +325,7 @@ def _measurement(trial: FrozenTrial, measure: str, architecture: Architecture) -
         trial.user_attrs,
         architecture,
         measure=measure,
-        state="complete" if complete else "failed",
+        state=_NAMES.get(trial.state, "failed"),
         score=finite(trial.value) if complete else None,
         curve=tuple((int(step), finite(score)) for step, score in sorted(trial.intermediate_values.items())),
     )

@@ -21,6 +21,9 @@ from randsearch.models.architecture import Architecture
 from randsearch.table.tidy import COLUMNS, checked, completed, ordered, read_measurements, typed
 
 LONG = ("architecture", "measure", "score")
+LOST = ("failed", "pruned")
+"""States without a score."""
+
 MISSING = frozenset({"", "-", "na", "n/a", "nan", "none", "null", "failed"})
 NO_SCORE = "no score in the file"
 
@@ -136,12 +139,13 @@ def _long(sheet: _Sheet) -> pd.DataFrame:
     cells: dict[str, Any] = {name: list(column) for name, column in sheet.columns.items()}
     scores = [_score(sheet, "score", row) for row in range(len(cells["score"]))]
     states = cells.get("state") or ["complete"] * len(scores)
-    failed = [math.isnan(score) or state == "failed" for score, state in zip(scores, states, strict=True)]
+    lost = [math.isnan(score) or state in LOST for score, state in zip(scores, states, strict=True)]
     reasons = cells.get("reason") or [""] * len(scores)
     table = pd.DataFrame({name: typed(sheet.path, name, column) for name, column in cells.items() if name != "score"})
-    table["score"] = [math.nan if lost else score for lost, score in zip(failed, scores, strict=True)]
-    table["state"] = ["failed" if lost else "complete" for lost in failed]
-    table["reason"] = [why or NO_SCORE if lost else why for lost, why in zip(failed, reasons, strict=True)]
+    table["score"] = [math.nan if gone else score for gone, score in zip(lost, scores, strict=True)]
+    kinds = [state if state in LOST else "failed" for state in states]
+    table["state"] = [kind if gone else "complete" for gone, kind in zip(lost, kinds, strict=True)]
+    table["reason"] = [why or NO_SCORE if gone else why for gone, why in zip(lost, reasons, strict=True)]
     return checked(ordered(completed(table)), str(sheet.path))
 
 

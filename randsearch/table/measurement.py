@@ -20,6 +20,8 @@ from randsearch.models.architecture import Architecture
 Key = tuple[str, str, int]
 """What no study holds twice: (hash, measure, seed)."""
 
+State = Literal["complete", "failed", "pruned"]
+
 Kind = Literal["text", "whole", "score", "cost", "curve"]
 """What a column holds: text, a whole number, any number, a number that is not negative, or (step, score) pairs."""
 
@@ -118,9 +120,10 @@ class Measurement(Effort):
         architecture: what was measured.
         measure: by which measure.
         seed: at which seed.
-        state: `complete`, or `failed` with a reason.
-        score: higher is predicted better; None if it failed.
-        reason: why it failed; empty otherwise.
+        state: `complete`; `failed` with a reason; or `pruned`, a training that was stopped on the way, whose curve,
+            steps and costs are those up to there.
+        score: higher is predicted better; None unless it is complete.
+        reason: why it failed, or where it was stopped; empty otherwise.
         threads: it was computed with.
         device: it was computed on.
     """
@@ -128,7 +131,7 @@ class Measurement(Effort):
     architecture: Architecture = field(metadata=declared("text", 1))
     measure: str = field(metadata=declared("text", 2, attribute="never"))
     seed: int = field(metadata=declared("whole", 3))
-    state: Literal["complete", "failed"] = field(metadata=declared("text", 8, attribute="never"))
+    state: State = field(metadata=declared("text", 8, attribute="never"))
     score: float | None = field(default=None, metadata=declared("score", 4, attribute="never"))
     reason: str = field(default="", kw_only=True, metadata=declared("text", 9, attribute="given"))
     threads: int = field(default=1, kw_only=True, metadata=declared("whole", 104))
@@ -138,6 +141,14 @@ class Measurement(Effort):
     def key(self) -> Key:
         """What no study holds twice."""
         return self.architecture.hash, self.measure, self.seed
+
+    def replaces(self, other: Measurement) -> bool:
+        """Whether it says more than another of the same key: a training that was stopped may go on later.
+
+        Args:
+            other: measurement.
+        """
+        return other.state == "pruned" and (self.state != "pruned" or self.steps > other.steps)
 
     def to_row(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The measurement as a row of `measurements.csv`.

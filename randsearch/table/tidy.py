@@ -10,7 +10,7 @@ import io
 import re
 from collections.abc import Callable, Container, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -19,14 +19,14 @@ from randsearch.base.errors import UserError, quoted
 from randsearch.base.files import Place
 from randsearch.base.layout import StudyFolder
 from randsearch.base.seeds import check_seed
-from randsearch.table.measurement import SCHEMA
+from randsearch.table.measurement import SCHEMA, State
 
 LEADING = tuple(column.name for column in SCHEMA if column.leads)
 TRAILING = tuple(column.name for column in SCHEMA if not column.leads)
 COLUMNS = LEADING + TRAILING
 """The columns that every table has; any other column is a parameter of the architecture."""
 
-STATES = ("complete", "failed")
+STATES = get_args(State)
 
 ENSEMBLE = "ensemble_"
 """How the names of measures begin that the analysis fits on the others; see `randsearch.statistics.ensembles`."""
@@ -245,9 +245,12 @@ def checked(table: pd.DataFrame, name: str) -> pd.DataFrame:
     complete = (table["state"] == "complete").to_numpy()
     scored = np.isfinite(table["score"].to_numpy(dtype=float))
     problems: Iterable[tuple[np.ndarray[Any, Any], str]] = (
-        (~table["state"].isin(STATES).to_numpy(), f"the state should be {' or '.join(STATES)}"),
+        (~table["state"].isin(STATES).to_numpy(), f"the state should be {', '.join(STATES[:-1])} or {STATES[-1]}"),
         (complete & ~scored, "a complete measurement needs a finite score"),
-        (~complete & table["score"].notna().to_numpy(), "a failed measurement has no score; leave it empty"),
+        (
+            ~complete & table["score"].notna().to_numpy(),
+            "a measurement that failed or was pruned has no score; leave it empty",
+        ),
         (
             table.duplicated(_KEY).to_numpy(),
             "this architecture, measure and seed came before; keep one of them",

@@ -94,7 +94,9 @@ def test_less_takes_nothing_away():
     assert before.continued_by(config(trials=4, measures=["macs"], seeds=[1], train="none")) == before
 
 
-@pytest.mark.parametrize(("less", "more"), [("none", "top:1"), ("top:2", "top:10"), ("top:1000", "all")])
+@pytest.mark.parametrize(
+    ("less", "more"), [("none", "top:1"), ("top:2", "top:10"), ("top:1000", "halving"), ("asha", "all")]
+)
 def test_training_grows_in_both_directions_to_the_larger(less, more):
     assert config(train=less).continued_by(config(train=more)).train == more
     assert config(train=more).continued_by(config(train=less)).train == more
@@ -164,10 +166,21 @@ def test_the_primary_proxy_and_its_control_are_always_measured():
 
 @pytest.mark.parametrize(
     ("options", "named"),
-    [({"sampler": "tpe"}, "tpe"), ({"sampler": "nsga2"}, "nsga2"), ({"train": "top:4"}, "best 4 by fixed_decoder")],
+    [
+        ({"sampler": "tpe"}, "tpe"),
+        ({"sampler": "nsga2"}, "nsga2"),
+        ({"train": "top:4"}, "best 4 by fixed_decoder"),
+        ({"train": "halving", "rung": "macs"}, "the lowest being macs"),
+    ],
 )
 def test_what_narrows_the_range_of_scores_is_a_bias(options, named):
     assert named in config(**options).bias
+
+
+@pytest.mark.parametrize(("before", "asked"), [("halving", "asha"), ("asha", "halving")])
+def test_halving_and_asha_go_on_with_each_other_as_they_are_asked_for(before, asked):
+    found = config(train=before, rung="macs").continued_by(config(train=asked, rung="params", reduction=4))
+    assert (found.train, found.rung, found.reduction) == (asked, "params", 4)
 
 
 @pytest.mark.parametrize("train", ["all", "none"])

@@ -173,7 +173,14 @@ def test_batches_that_derive_from_different_names_are_no_one_measure():
 
 @pytest.mark.parametrize(
     ("trained", "said"),
-    [(("none", "none"), "none"), (("none", "all"), "all"), (("top:2", "all"), "top:2"), (("top:2", "top:5"), "top:5")],
+    [
+        (("none", "none"), "none"),
+        (("none", "all"), "all"),
+        (("top:2", "all"), "top:2"),
+        (("top:2", "top:5"), "top:5"),
+        (("top:2", "asha"), "asha"),
+        (("all", "halving"), "halving"),
+    ],
 )
 def test_a_biased_choice_stays_marked(trained, said):
     assert merged_config([config(train=train) for train in trained], ["one", "two"], "both").train == said

@@ -106,7 +106,7 @@ def edited(table: Path, old: str, new: str) -> None:
     ("old", "new", "named"),
     [
         ("\n", "\nnonsense\n", "row 1: 1 cells"),
-        (",complete,", ",finished,", "the state should be complete or failed"),
+        (",complete,", ",finished,", "the state should be complete, failed or pruned"),
         ("measure,", "measures,", "the column measure is missing"),
         (",fixed_decoder,0,", ",fixed_decoder,one,", "seed should be a whole number"),
     ],

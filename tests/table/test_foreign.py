@@ -68,10 +68,12 @@ def test_a_long_table_needs_no_more_than_three_columns(tmp_path):
 
 def test_our_own_table_is_read_as_it_is(tmp_path):
     table = make_table(4, seeds=(0, 1), failed=[(1, "early")])
+    table.loc[table["state"] == "failed", "state"] = ["failed", "pruned"]
     write_measurements(table, tmp_path / "measurements.csv")
     found = read_foreign(tmp_path / "measurements.csv", "trained")
     np.testing.assert_allclose(means(found), means(table))
     assert parameters(found) == parameters(table)
+    assert found["state"].tolist() == table["state"].tolist()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import pandas as pd
 import pytest
@@ -25,6 +25,7 @@ COMPLETE = Measurement(
     curve=((2, 0.25), (4, 0.3)),
 )
 FAILED = Measurement(ARCHITECTURE, "early", 3, "failed", reason="diverged", threads=2, device="cuda:0")
+PRUNED = replace(COMPLETE, measure="trained", state="pruned", score=None, reason="stopped at step 4 of 9")
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,20 @@ def test_what_a_measure_returns_is_part_of_a_measurement():
     assert {each.name for each in fields(Outcome)} - {"score"} == {column.name for column in columns_of(Effort)}
 
 
-@pytest.mark.parametrize("measurement", [COMPLETE, FAILED], ids=["complete", "failed"])
+@pytest.mark.parametrize("measurement", [COMPLETE, FAILED, PRUNED], ids=["complete", "failed", "pruned"])
 def test_a_measurement_is_the_same_after_it_was_a_row_or_a_trial(tmp_path, measurement):
     write_measurements(pd.DataFrame([measurement.to_row(ARCHITECTURE.to_row())]), tmp_path / "measurements.csv")
     (row,) = read_measurements(tmp_path / "measurements.csv").to_dict(orient="records")
     assert Measurement.from_row(row, ARCHITECTURE) == measurement
     others = {name: getattr(measurement, name) for name in ("measure", "state", "score", "curve")}
     assert Measurement.from_attributes(measurement.to_attributes(), ARCHITECTURE, **others) == measurement
+
+
+def test_a_training_that_was_stopped_gives_way_to_one_that_went_further_and_to_nothing_else():
+    further = replace(PRUNED, steps=6)
+    failed, whole = replace(PRUNED, state="failed"), replace(PRUNED, state="complete", score=1.0)
+    assert [each.replaces(PRUNED) for each in (PRUNED, further, failed, whole)] == [False, True, True, True]
+    assert not any(PRUNED.replaces(each) for each in (further, failed, whole))
 
 
 def test_a_field_more_is_a_column_and_an_attribute_more():

@@ -84,10 +84,10 @@ def test_columns_are_put_in_the_order_of_the_file(tmp_path):
         ("seed", "-1", "row 2: seed should be a whole number from 0 to 2^63 - 1, not '-1'"),
         ("seed", str(2**63), "row 2: seed should be a whole number from 0 to 2^63 - 1, not '9223372036854775808'"),
         ("threads", "9" * 5000, "row 2: threads should be a whole number from 0 to 2^63 - 1, not '999"),
-        ("state", "done", "the state should be complete or failed"),
+        ("state", "done", "the state should be complete, failed or pruned"),
         ("score", "", "a complete measurement needs a finite score"),
         ("score", "inf", "a complete measurement needs a finite score"),
-        ("state", "failed", "a failed measurement has no score"),
+        ("state", "failed", "a measurement that failed or was pruned has no score"),
     ],
 )
 def test_a_wrong_cell_is_named(tmp_path, column, cell, sentence):
