@@ -78,8 +78,7 @@ def run_training(
         schedule=schedule(name, steps),
         steps=steps,
         device=device,
-        until=until,
-        checkpoint=_checkpoint(setting, architecture, measure, seed, steps),
+        checkpoint=_checkpoint(setting, architecture, measure, seed, steps, until),
     )
     if until is None or trained.steps == steps:
         network.load_state_dict(trained.best_weights)
@@ -116,7 +115,9 @@ def _crops(measure: str, setting: Setting, architecture: Architecture, seed: int
     )
 
 
-def _checkpoint(setting: Setting, architecture: Architecture, measure: str, seed: int, steps: int) -> Checkpoint:
+def _checkpoint(
+    setting: Setting, architecture: Architecture, measure: str, seed: int, steps: int, until: int | None = None
+) -> Checkpoint:
     """The checkpoint of a measurement, with all that decides its numbers."""
     run = {
         "architecture": architecture.hash,
@@ -130,7 +131,8 @@ def _checkpoint(setting: Setting, architecture: Architecture, measure: str, seed
         "threads": setting.threads,
         "device": torch.device(setting.device).type,
     }
-    return Checkpoint(setting.place, setting.home(architecture, measure, seed) / CHECKPOINT_FILE, run)
+    home = setting.home(architecture, measure, seed)
+    return Checkpoint(setting.place, home / CHECKPOINT_FILE, run, until=until)
 
 
 def _keep(network: WaveUNet, setting: Setting, architecture: Architecture, home: Path) -> None:

@@ -64,9 +64,19 @@ class Checkpoint:
         path: of its file.
         run: whatever decides the training's numbers; a checkpoint of another run is passed over.
         every: seconds between two checkpoints.
+        until: the step at which the training pauses, one that is validated anyway; it is saved there, and a later
+            `until` or none goes on as if there had been no pause. None leaves no checkpoint of the training's end.
     """
 
-    def __init__(self, place: Place, path: Path, run: dict[str, Any], every: float = CHECKPOINT_SECONDS) -> None:
+    def __init__(
+        self,
+        place: Place,
+        path: Path,
+        run: dict[str, Any],
+        every: float = CHECKPOINT_SECONDS,
+        until: int | None = None,
+    ) -> None:
+        self.until = until
         self._place = place
         self._path = path
         self._run = json.dumps({**run, "torch": torch.__version__}, sort_keys=True, default=str)

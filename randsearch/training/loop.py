@@ -206,7 +206,6 @@ def train(
     schedule: Schedule,
     steps: int,
     device: torch.device,
-    until: int | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> Trained:
     """Trains what is trainable in a network by Adam on the squared error averaged over sources.
@@ -219,14 +218,13 @@ def train(
         schedule: of the learning rate and the batch.
         steps: how many steps to take at most.
         device: where to compute.
-        until: the step at which to pause, one that is validated anyway; a later call goes on from the checkpoint as if
-            there had been no pause. None leaves no checkpoint of the end.
-        checkpoint: to go on from, and to save now and then, when the search is to stop and at a pause; None for none.
+        checkpoint: to go on from, to save now and then and when the search is to stop, and to pause at; None for none.
 
     Raises:
         DivergedError: the loss or the score is no longer finite, or the loss has risen far.
         StoppedError: the search is to stop; the checkpoint holds all that was done.
     """
+    until = None if checkpoint is None else checkpoint.until
     end = steps if until is None else min(until, steps)
     if end % recipe.validate_every and end != steps:
         raise ValueError(f"a training pauses at a multiple of {recipe.validate_every} steps and not at {until}")
@@ -246,7 +244,7 @@ def train(
                     training.validate()
                 if checkpoint is not None:
                     over = done.step == end or schedule.ended(done.validation_losses)
-                    _save(checkpoint, done, network, optimiser, last=over, pauses=until is not None)
+                    _save(checkpoint, done, network, optimiser, last=over)
     return Trained(
         tuple(done.curve),
         tuple(done.losses),
@@ -361,11 +359,10 @@ def _save(
     optimiser: torch.optim.Optimizer,
     *,
     last: bool,
-    pauses: bool,
 ) -> None:
     """Saves a checkpoint if one is due, at a pause, and before the training is left because the search is to stop."""
     if last:
-        if pauses:
+        if checkpoint.until is not None:
             checkpoint.save(done, network, optimiser)
         return
     stop = stopping.requested()

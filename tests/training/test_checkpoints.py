@@ -56,7 +56,6 @@ def run(
     crops: Crops,
     checkpoint: Checkpoint | None,
     validate: Callable[[WaveUNet], Validation] = loudness,
-    until: int | None = None,
 ) -> tuple[Trained, dict[str, torch.Tensor]]:
     torch.set_num_threads(1)
     network = build(ARCHITECTURE, Signal(), 1)
@@ -69,7 +68,6 @@ def run(
         schedule=schedule("cosine", STEPS),
         steps=STEPS,
         device=cpu,
-        until=until,
         checkpoint=checkpoint,
     )
     return trained, network.state_dict()
@@ -143,7 +141,7 @@ def test_that_of_another_run_is_passed_over(crops, whole, tmp_path):
 
 def test_paused_and_gone_on_it_is_the_one_that_never_paused(crops, whole, tmp_path):
     def paused(until: int) -> Trained:
-        return run(crops, Checkpoint(Place(tmp_path), tmp_path / "c.safetensors", {"run": 1}), until=until)[0]
+        return run(crops, Checkpoint(Place(tmp_path), tmp_path / "c.safetensors", {"run": 1}, until=until))[0]
 
     first = paused(4)
     assert (first.steps, first.curve) == (4, whole[0].curve[:1])
@@ -152,6 +150,6 @@ def test_paused_and_gone_on_it_is_the_one_that_never_paused(crops, whole, tmp_pa
     assert_same(run(crops, Checkpoint(Place(tmp_path), tmp_path / "c.safetensors", {"run": 1})), whole)
 
 
-def test_a_pause_between_validations_is_refused(crops):
+def test_a_pause_between_validations_is_refused(crops, tmp_path):
     with pytest.raises(ValueError, match="a multiple of 4 steps and not at 6"):
-        run(crops, None, until=6)
+        run(crops, Checkpoint(Place(tmp_path), tmp_path / "c.safetensors", {"run": 1}, until=6))
