@@ -1,23 +1,19 @@
-"""Curves as TensorBoard reads them: a file of records, each a scalar at a step.
+"""Curves as TensorBoard reads them: a file of events, each with the scalars of one step.
 
-The format is TensorFlow's (`record_writer.h`, `event.proto`): records of a length, its check, the data and their check,
-the data being a message `Event` of protocol buffers. The package that writes it has its own way with files and brings a
-server along; what is needed of it are the few lines below.
-
-The bytes follow from the points alone. A training that goes on adds to the file, whatever of it was there when it was
-killed, and a TensorBoard that has it open reads on.
+TensorBoard's own package makes the records. Its writers open files by themselves, so that only its encoding is used:
+what a study holds is written through `Place`. The bytes follow from the points alone. A training that goes on adds to
+the file, whatever of it was there when it was killed, and a TensorBoard that has it open reads on.
 """
 
 from __future__ import annotations
 
-import struct
+import importlib.util
+import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from randsearch.base.files import Place
-
-_POLYNOMIAL = 0x82F63B78  # of CRC-32C, its bits in reverse order
 
 
 @dataclass(frozen=True)
@@ -35,9 +31,25 @@ class Point:
     values: Mapping[str, float]
 
 
+def available() -> bool:
+    """Whether TensorBoard's package is installed."""
+    return importlib.util.find_spec("tensorboard") is not None
+
+
 def encode(points: Iterable[Point]) -> bytes:
     """The file that holds these points."""
-    return _record(_double(1, 0.0) + _bytes(3, b"brain.Event:2")) + b"".join(map(_point, points))
+    from tensorboard.compat.proto.event_pb2 import Event
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    content = io.BytesIO()
+    writer = RecordWriter(content)
+    writer.write(Event(wall_time=0.0, file_version="brain.Event:2").SerializeToString())
+    for point in points:
+        scalars = [Summary.Value(tag=name, simple_value=value) for name, value in point.values.items()]
+        event = Event(wall_time=point.time, step=point.step, summary=Summary(value=scalars))
+        writer.write(event.SerializeToString())
+    return content.getvalue()
 
 
 def keep_up(place: Place, path: Path, points: Iterable[Point]) -> None:
@@ -60,59 +72,3 @@ def keep_up(place: Place, path: Path, points: Iterable[Point]) -> None:
         place.write(path, content)
     elif len(there) < len(content):
         place.append(path, content[len(there) :])
-
-
-def _point(point: Point) -> bytes:
-    summary = b"".join(
-        _bytes(1, _bytes(1, name.encode()) + _key(2, 5) + struct.pack("<f", value))
-        for name, value in point.values.items()
-    )
-    return _record(_double(1, point.time) + _key(2, 0) + _varint(point.step) + _bytes(5, summary))
-
-
-def _record(data: bytes) -> bytes:
-    length = struct.pack("<Q", len(data))
-    return length + struct.pack("<I", _masked(length)) + data + struct.pack("<I", _masked(data))
-
-
-def _double(field: int, value: float) -> bytes:
-    return _key(field, 1) + struct.pack("<d", value)
-
-
-def _bytes(field: int, content: bytes) -> bytes:
-    return _key(field, 2) + _varint(len(content)) + content
-
-
-def _key(field: int, kind: int) -> bytes:
-    return _varint(field << 3 | kind)
-
-
-def _varint(number: int) -> bytes:
-    found = bytearray()
-    while number > 0x7F:
-        found.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*found, number])
-
-
-def _masked(data: bytes) -> int:
-    """The check of a record: turned and shifted, for it may lie within what is checked itself."""
-    check = crc32c(data)
-    return ((check >> 15 | check << 17) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-def crc32c(data: bytes) -> int:
-    """The cyclic redundancy check of Castagnoli, which `zlib` has not."""
-    check = 0xFFFFFFFF
-    for byte in data:
-        check = _TABLE[(check ^ byte) & 0xFF] ^ check >> 8
-    return check ^ 0xFFFFFFFF
-
-
-def _entry(number: int) -> int:
-    for _ in range(8):
-        number = number >> 1 ^ (_POLYNOMIAL if number & 1 else 0)
-    return number
-
-
-_TABLE = tuple(map(_entry, range(256)))

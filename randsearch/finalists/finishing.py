@@ -17,6 +17,7 @@ from randsearch.base.memory import keep_freed_memory
 from randsearch.base.seeds import derive
 from randsearch.data import TASKS, Crops, Dataset, Track, open_dataset
 from randsearch.data.augmentation import refused
+from randsearch.finalists import events
 from randsearch.finalists.loading import has_weights, load_network
 from randsearch.finalists.training import Setup, train_part
 from randsearch.finalists.winner import Finalist, best_searched, find_searched
@@ -168,6 +169,10 @@ def _prepare(
     precision.check(setup.recipe, setup.device)
     # Refuses tracks shorter than a segment.
     Crops(tracks, settled.batch, settled.segment, settled.segment, seed=0, pads=data.task.pads)
+    if not events.available():
+        setup.say(
+            'TensorBoard is not installed (pip install "randsearch[tensorboard]"): curves are in curve.csv alone'
+        )
     if stored is not None and settled.parts != stored.parts:
         setup.say(
             f"finish {name}: {settled.steps:,} steps instead of {stored.steps:,}; what is added is a part with a "

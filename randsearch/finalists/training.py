@@ -130,7 +130,6 @@ class _Followed(Checkpoint):
         known = read_curve(setup.place, self._home)
         self._before = tuple(row for row in known if row.part < part)
         self._times = {row.step: row.time for row in known if row.part == part}
-        self._own: list[Validated] = []
         self._written: float | None = None
         self._step = begins
         self._best = max((row.score for row in known), default=-math.inf)
@@ -170,35 +169,34 @@ class _Followed(Checkpoint):
         Raises:
             PlaceError: one cannot be written.
         """
-        place = self._setup.place
-        self._own += self._new_rows(progress)
-        best = best_of(self._own)
+        own, place = self._rows(progress), self._setup.place
+        best = best_of(own)
         if best is not None and best.score != self._written and all(best.score > row.score for row in self._before):
             _write_weights(place, self._home, progress.best_weights, self._architecture.model_dump_json())
             self._written = best.score
-        curve = (*self._before, *self._own)
+        curve = (*self._before, *own)
         write_curve(place, self._home, curve)
-        events.keep_up(place, self._home / EVENTS_FILE, map(_point, curve))
+        if events.available():
+            events.keep_up(place, self._home / EVENTS_FILE, map(_point, curve))
 
-    def _new_rows(self, progress: Progress | Trained) -> list[Validated]:
-        """The validations that are not written yet; what a schedule does takes looking at all losses before."""
+    def _rows(self, progress: Progress | Trained) -> list[Validated]:
+        """All validations of this part."""
         losses, options = progress.validation_losses, self._setup.options
-        rows = []
-        for number in range(len(self._own), len(losses)):
-            (step, score), before = progress.curve[number], losses[:number]
-            at = self._begins + step
-            row = Validated(
+        course = self._schedule.course(losses)[:-1]
+        found = zip(progress.curve, losses, progress.losses, course, strict=True)
+        return [
+            Validated(
                 part=self._part,
-                step=at,
+                step=self._begins + step,
                 score=score,
-                validation_loss=losses[number][1],
-                loss=progress.losses[number],
-                learning_rate=options.learning_rate * self._schedule.rate(step - 1, before),
-                batch=options.batch * self._schedule.batch(before),
-                time=self._times.setdefault(at, time.time()),
+                validation_loss=validation_loss,
+                loss=loss,
+                learning_rate=options.learning_rate * self._schedule.rate(step - 1, over),
+                batch=options.batch * self._schedule.batch(over),
+                time=self._times.setdefault(self._begins + step, time.time()),
             )
-            rows.append(row)
-        return rows
+            for (step, score), (_, validation_loss), loss, over in found
+        ]
 
 
 def train_part(setup: Setup, finalist: Finalist, network: WaveUNet, part: int, begins: int) -> Trained:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from randsearch.base.errors import shortened
-from randsearch.base.layout import StudyFolder
+from randsearch.base.layout import CURVE_FILE, EVENTS_FILE, StudyFolder
 from randsearch.statistics.interval import FEWEST_FOR_INTERVAL, Interval
 from randsearch.study.finishes import Finished
 
@@ -66,9 +66,10 @@ def closing(folder: Path, networks: Sequence[Finished]) -> Iterator[str]:
         if said:
             yield f"  {certainty(network)}"
         yield f"  {course(network)}"
-    name, results = folder.name, where(folder)
-    finishes = StudyFolder(folder).finishes
-    yield f"files: {finishes / networks[0].finish}; curves: tensorboard --logdir {shlex.quote(str(finishes))}"
+    name, results, study = folder.name, where(folder), StudyFolder(folder)
+    events = any(study.place.has(network.home / EVENTS_FILE) for network in networks)
+    curves = f"tensorboard --logdir {shlex.quote(str(study.finishes))}" if events else CURVE_FILE
+    yield f"files: {study.finishes / networks[0].finish}; curves: {curves}"
     yield (
         f"next: randsearch evaluate {name} --finish {networks[0].finish}{results}; "
         f"randsearch separate {name} SONG --finish {networks[0].finish}{results}"

@@ -235,16 +235,16 @@ def train(
         training = _Training(network, optimiser, recipe, schedule, validate, done, device)
         if recipe.compiled:
             warm_up(training.estimate, network, crops.shape, device)
-        while done.step < end and not schedule.ended(done.validation_losses):
+        while done.step < end and not training.ended:
             due = min((done.step // recipe.validate_every + 1) * recipe.validate_every, steps)
-            drawn = replace(crops, batch=crops.batch * schedule.batch(done.validation_losses))
+            drawn = replace(crops, batch=crops.batch * training.batch)
             for mixture, sources in _timed(batches(drawn, range(done.step, due), device), done):
                 training.step(mixture, sources)
                 if done.step == due:
                     training.validate()
                 if checkpoint is not None:
-                    over = done.step == end or schedule.ended(done.validation_losses)
-                    _save(checkpoint, done, network, optimiser, last=over)
+                    last = done.step == end or training.ended
+                    _save(checkpoint, done, network, optimiser, last=last)
     return Trained(
         tuple(done.curve),
         tuple(done.losses),
@@ -276,14 +276,25 @@ class _Training:
         self._schedule = schedule
         self._validated = validate
         self._done = done
+        self._over = schedule.course(done.validation_losses)[-1]
         self._average = Average(network, recipe.ema, done.average) if recipe.ema else None
         self._parts = 1
         self.estimate = forward(recipe, device)
 
+    @property
+    def ended(self) -> bool:
+        """Whether patience ran out for the last time."""
+        return self._schedule.ended(self._over)
+
+    @property
+    def batch(self) -> int:
+        """What the batch is multiplied by now."""
+        return self._schedule.batch(self._over)
+
     def step(self, mixture: Tensor, sources: Tensor) -> None:
         """Takes a step, and adds it and its seconds to what is done."""
         began, done = time.perf_counter(), self._done
-        rate = self._recipe.learning_rate * self._schedule.rate(done.step, done.validation_losses)
+        rate = self._recipe.learning_rate * self._schedule.rate(done.step, self._over)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
         loss, self._parts = take_step(
@@ -312,7 +323,8 @@ class _Training:
         _check_loss(done)
         with nullcontext() if self._average is None else self._average.in_place():
             self._judge()
-        if self._schedule.restarts_at(done.validation_losses):
+        before, self._over = self._over, self._schedule.course(done.validation_losses)[-1]
+        if self._schedule.restarts and before < self._over and not self.ended:
             self._network.load_state_dict(done.best_weights)
         done.validation_seconds += time.perf_counter() - read
 

@@ -47,10 +47,9 @@ class Schedule:
         patience: validations without a better validation loss after which a stage is over, and the training with the
             last; None for any number.
         restarts: whether a new stage begins from the best weights.
-        begins: the step at which it takes effect; what lies before was trained under another.
 
     Example:
-        >>> schedule("cosine", 100).rate(0, []), schedule("cosine", 100).rate(5, [])
+        >>> schedule("cosine", 100).rate(0), schedule("cosine", 100).rate(5)
         (0.2, 1.0)
     """
 
@@ -58,43 +57,36 @@ class Schedule:
     decay: int | None = None
     patience: int | None = None
     restarts: bool = False
-    begins: int = 0
 
-    def rate(self, step: int, losses: Losses) -> float:
+    def course(self, losses: Losses) -> list[int]:
+        """How many stages were over before the first of these validations, and after each; each has a best loss."""
+        over, best, waited, found = 0, math.inf, 0, [0]
+        for _, loss in losses:
+            best, waited = (loss, 0) if loss < best else (best, waited + 1)
+            if waited == self.patience:
+                over, best, waited = over + 1, math.inf, 0
+            found.append(over)
+        return found
+
+    def rate(self, step: int, over: int = 0) -> float:
         """What the learning rate is multiplied by at a step.
 
         Args:
             step: its number, from 0.
-            losses: of the validations before it.
+            over: how many stages are.
         """
-        return self._stage(losses).rate * self._decayed(step - self.begins)
+        return self._stage(over).rate * self._decayed(step)
 
-    def batch(self, losses: Losses) -> int:
-        """What the batch is multiplied by after these validations."""
-        return self._stage(losses).batch
+    def batch(self, over: int = 0) -> int:
+        """What the batch is multiplied by once so many stages are over."""
+        return self._stage(over).batch
 
-    def ended(self, losses: Losses) -> bool:
-        """Whether the training is over after these validations."""
-        return self._stages_over(losses) >= len(self.stages)
+    def ended(self, over: int) -> bool:
+        """Whether the training is, once so many stages are."""
+        return over >= len(self.stages)
 
-    def restarts_at(self, losses: Losses) -> bool:
-        """Whether the last of these validations began a stage that starts from the best weights."""
-        over = self._stages_over(losses)
-        return self.restarts and over < len(self.stages) and over > self._stages_over(losses[:-1])
-
-    def _stage(self, losses: Losses) -> Stage:
-        return self.stages[min(self._stages_over(losses), len(self.stages) - 1)]
-
-    def _stages_over(self, losses: Losses) -> int:
-        """How often patience ran out; each stage has a best loss of its own."""
-        over, best, waited = 0, math.inf, 0
-        for step, loss in losses if self.patience is not None else ():
-            if step <= self.begins:
-                continue
-            best, waited = (loss, 0) if loss < best else (best, waited + 1)
-            if waited == self.patience:
-                over, best, waited = over + 1, math.inf, 0
-        return over
+    def _stage(self, over: int) -> Stage:
+        return self.stages[min(over, len(self.stages) - 1)]
 
     def _decayed(self, step: int) -> float:
         if self.decay is None:
@@ -105,7 +97,7 @@ class Schedule:
         return 0.5 + 0.5 * math.cos(math.pi * (step - warm) / max(1, self.decay - warm))
 
 
-def schedule(name: FinishName, steps: int, *, patience: int | None = None, begins: int = 0) -> Schedule:
+def schedule(name: FinishName, steps: int, *, patience: int | None = None) -> Schedule:
     """A schedule by name.
 
     `constant` and `cosine` are those of a search; `plateau` cuts the learning rate to three tenths whenever patience
@@ -114,18 +106,18 @@ def schedule(name: FinishName, steps: int, *, patience: int | None = None, begin
 
     Args:
         name: of the schedule.
-        steps: that it is made for, counted from where it begins.
+        steps: that it is made for.
         patience: see `Schedule`.
-        begins: see `Schedule`.
 
     Example:
-        >>> schedule("plateau", 100, patience=1).rate(30, [(10, 1.0), (20, 2.0)])
-        0.3
+        >>> made = schedule("plateau", 100, patience=1)
+        >>> made.course([(10, 1.0), (20, 2.0)]), made.rate(30, over=1)
+        ([0, 0, 1], 0.3)
     """
     if name == "plateau":
         stages = tuple(Stage(rate) for rate in (1.0, 0.3, 0.09, 0.027))
-        return Schedule(stages, patience=patience, begins=begins)
+        return Schedule(stages, patience=patience)
     if name == "jnet":
         stages = (Stage(), Stage(0.1, 2), Stage(0.01, 2))
-        return Schedule(stages, patience=patience, restarts=True, begins=begins)
-    return Schedule(decay=steps if name == "cosine" else None, patience=patience, begins=begins)
+        return Schedule(stages, patience=patience, restarts=True)
+    return Schedule(decay=steps if name == "cosine" else None, patience=patience)

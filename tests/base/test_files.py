@@ -290,7 +290,7 @@ ALLOWED = {
     ("data/cache.py", "replace"): "the cache is the user's own",
     ("data/cache.py", "unlink"): "the cache is the user's own",
     ("data/cache.py", "file_lock"): "the cache is the user's own",
-    ("data/layouts.py", "SoundFile"): "reads",
+    ("data/audio_files.py", "SoundFile"): "reads",
     ("measures/own.py", "open"): "nothing but /dev/null",
     ("base/locks.py", "FileLock"): "is handed a path by those that are looked at here",
     ("study/trust.py", "mkdir"): "the state folder is the user's own",

@@ -9,6 +9,7 @@ import pytest
 
 from randsearch.base.errors import UserError
 from randsearch.base.files import Place
+from randsearch.base.layout import EVENTS_FILE
 from randsearch.statistics.interval import Interval
 from randsearch.study.config import StudyConfig
 from randsearch.study.finish_config import FinishConfig
@@ -99,7 +100,11 @@ def finished(tmp_path, **changed: object) -> Finished:
 
 
 def test_what_is_said_begins_with_the_figure_and_then_says_how_sure(tmp_path):
-    lines = list(closing(tmp_path / "results" / "first", [finished(tmp_path)]))
+    home = tmp_path / "results" / "first" / "finishes" / "long" / "0123456789ab-0"
+    assert list(closing(tmp_path / "results" / "first", [finished(home)]))[3].endswith("; curves: curve.csv")
+    (home / EVENTS_FILE).parent.mkdir(parents=True)
+    (home / EVENTS_FILE).touch()
+    lines = list(closing(tmp_path / "results" / "first", [finished(home)]))
     assert lines[0] == (
         "0123456789ab-0: 0.67 dB on the study's validation excerpts: 0.25 dB [0.12, 0.38] above the searched network "
         "(0.50 dB) and 0.50 dB below the best constant gain"

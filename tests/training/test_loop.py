@@ -194,7 +194,7 @@ def test_the_rate_of_each_step_is_the_schedule_s(crops, monkeypatch):
     monkeypatch.setattr(loop, "take_step", noted)
     cosine = schedule("cosine", 5)
     run(crops, Script(0.0, 0.0), 5, by=cosine)
-    assert rates == [[5e-3 * cosine.rate(step, [])] * 2 for step in range(5)]
+    assert rates == [[5e-3 * cosine.rate(step)] * 2 for step in range(5)]
 
 
 def test_patience_ends_a_training_and_stages_change_the_batch_and_take_up_the_best(crops, monkeypatch):
