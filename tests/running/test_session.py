@@ -15,7 +15,7 @@ from randsearch.study.config import StudyConfig
 @pytest.fixture
 def asked(monkeypatch, tiny_options, tmp_path):
     """The configuration that a search of a study on some device asks for; no device of this machine matters."""
-    monkeypatch.setattr(session, "_check_device", lambda _: None)
+    monkeypatch.setattr(session, "check_device", lambda _: None)
 
     def run(stored: str | None, **options: object) -> StudyConfig:
         machine = Machine(tmp_path, devices=("cuda:0", "cuda:1"))
