@@ -299,8 +299,8 @@ def readme_s_example() -> str:
 
 
 def test_the_example_of_the_readme_runs(readme_s_example, tiny_options, no_workers, tmp_path, monkeypatch):
-    """As it stands, but for how long the search takes and on what."""
-    whole, tiny = rs.search, {**tiny_options, **OPTIONS}
+    """As it stands, but for how long the search and the finish take, and on what."""
+    whole, on, tiny = rs.search, rs.Study.finish, {**tiny_options, **OPTIONS}
 
     @functools.wraps(whole)
     def search(space, **options):
@@ -308,6 +308,7 @@ def test_the_example_of_the_readme_runs(readme_s_example, tiny_options, no_worke
         return whole(**{**options, **tiny, "study": options["study"], "measures": options["measures"], "workers": 1})
 
     monkeypatch.setattr(rs, "search", search)
+    monkeypatch.setattr(rs.Study, "finish", lambda study, **options: on(study, **{**options, "steps": 4}))
     monkeypatch.chdir(tmp_path)
     write_song(tmp_path / "song.wav")
     exec(compile(readme_s_example, "README.md", "exec"), {"__name__": "test_api"})

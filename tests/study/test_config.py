@@ -40,7 +40,7 @@ OTHER = {
     "threads": 7,
     "storage": "sqlite:///other.db",
     "batches_of": "other",
-    "schedule": "constant",
+    "schedule": "cosine",
     "proxy_schedule": "cosine",
     "weight_decay": 0.07,
     "clip": 7.0,
