@@ -170,9 +170,7 @@ def _prepare(
     # Refuses tracks shorter than a segment.
     Crops(tracks, settled.batch, settled.segment, settled.segment, seed=0, pads=data.task.pads)
     if not events.available():
-        setup.say(
-            'TensorBoard is not installed (pip install "randsearch[tensorboard]"): curves are in curve.csv alone'
-        )
+        setup.say('TensorBoard is not installed (pip install "randsearch[tensorboard]"): curves are in curve.csv alone')
     if stored is not None and settled.parts != stored.parts:
         setup.say(
             f"finish {name}: {settled.steps:,} steps instead of {stored.steps:,}; what is added is a part with a "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from torch import Tensor, nn
@@ -38,6 +38,15 @@ class Average:
                 self._kept[name].lerp_(tensor.detach(), share)
             else:
                 self._kept[name].copy_(tensor)
+
+    def restart(self, weights: Mapping[str, Tensor]) -> None:
+        """Begins anew from these weights.
+
+        Args:
+            weights: all of the network's state.
+        """
+        for name, tensor in weights.items():
+            self._kept[name].copy_(tensor)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

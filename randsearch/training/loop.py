@@ -326,6 +326,8 @@ class _Training:
         before, self._over = self._over, self._schedule.course(done.validation_losses)[-1]
         if self._schedule.restarts and before < self._over and not self.ended:
             self._network.load_state_dict(done.best_weights)
+            if self._average is not None:
+                self._average.restart(done.best_weights)
         done.validation_seconds += time.perf_counter() - read
 
     def _judge(self) -> None:

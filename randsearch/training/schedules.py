@@ -46,7 +46,7 @@ class Schedule:
         decay: steps of a linear warm-up and a cosine decay to zero; None for a constant rate.
         patience: validations without a better validation loss after which a stage is over, and the training with the
             last; None for any number.
-        restarts: whether a new stage begins from the best weights.
+        restarts: whether a new stage begins from the best weights; the optimiser's moments stay as they are.
 
     Example:
         >>> schedule("cosine", 100).rate(0), schedule("cosine", 100).rate(5)

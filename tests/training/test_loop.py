@@ -216,6 +216,29 @@ def test_patience_ends_a_training_and_stages_change_the_batch_and_take_up_the_be
     assert standing.steps == 9
 
 
+def test_a_stage_that_begins_from_the_best_weights_averages_from_there_on(crops):
+    script = Script(1.0, 0.5, 0.7, 0.6)
+    still = replace(RECIPE, ema=0.9, learning_rate=1e-30)
+    with pytest.MonkeyPatch.context() as patch:
+        made = network()
+
+        # The first validation finds the network as made, the second one weights that are worse.
+        def doubled(*arguments, **options):
+            answer = take_step(*arguments, **options)
+            if len(script.seen) == 1:
+                with torch.no_grad():
+                    for weight in made.parameters():
+                        weight.mul_(2)
+            return answer
+
+        patch.setattr(loop, "take_step", doubled)
+        by = schedule("jnet", 300, patience=1)
+        train(made, crops, script, recipe=replace(still, validate_every=1), schedule=by, steps=3, device=CPU)
+    assert not equal(script.seen[1], script.seen[0])
+    for name, first in script.seen[0].items():
+        torch.testing.assert_close(script.seen[2][name], first)
+
+
 def test_a_clipped_gradient_has_that_norm_and_decay_takes_kernels_alone(crops):
     made, before = network().train(), network().state_dict()
     mixture, sources = (torch.from_numpy(array) for array in crops.batch_at(0))
