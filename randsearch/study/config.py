@@ -149,7 +149,7 @@ class StudyConfig(BaseModel):
         None, gt=0, description="Largest norm of the gradient; none by default."
     )
     ema: Annotated[float, Option(since=2, before=0.0)] = Field(
-        0.0, ge=0, lt=1, description="Decay of a moving average of the weights, which is scored; 0 for none."
+        0.99, ge=0, lt=1, description="Decay of a moving average of the weights, which is scored; 0 for none."
     )
     augment: Annotated[
         tuple[Augmentation, ...], Option(since=2, before=("gains",), default="gains; none for denoise")

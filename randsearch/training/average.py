@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor, nn
 
 
@@ -21,10 +22,14 @@ class Average:
     def __init__(self, network: nn.Module, decay: float, kept: dict[str, Tensor]) -> None:
         self._network = network
         self._decay = decay
+        # Optimisers and loading change these tensors in place.
+        state = {name: tensor.detach() for name, tensor in network.state_dict().items()}
         device = next(network.parameters()).device
-        state = network.state_dict()
         kept.update({name: kept.get(name, tensor).detach().to(device, copy=True) for name, tensor in state.items()})
         self._kept = kept
+        self._real = [name for name, tensor in state.items() if tensor.is_floating_point()]
+        self._counts = [name for name in state if name not in set(self._real)]
+        self._state = state
 
     def follow(self, step: int) -> None:
         """Takes the weights in.
@@ -33,11 +38,10 @@ class Average:
             step: number of the step that made them.
         """
         share = 1.0 - min(self._decay, (1 + step) / (10 + step))
-        for name, tensor in self._network.state_dict().items():
-            if tensor.is_floating_point():
-                self._kept[name].lerp_(tensor.detach(), share)
-            else:
-                self._kept[name].copy_(tensor)
+        kept, state = self._kept, self._state
+        torch._foreach_lerp_([kept[name] for name in self._real], [state[name] for name in self._real], share)
+        for name in self._counts:
+            kept[name].copy_(state[name])
 
     def restart(self, weights: Mapping[str, Tensor]) -> None:
         """Begins anew from these weights.
