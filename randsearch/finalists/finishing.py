@@ -15,7 +15,7 @@ from randsearch.base.errors import UserError
 from randsearch.base.layout import CHECKPOINT_FILE, CHECKPOINT_PART, RESULT_FILE, StudyFolder
 from randsearch.base.memory import keep_freed_memory
 from randsearch.base.seeds import derive
-from randsearch.data import TASKS, Crops, Dataset, Track, open_dataset
+from randsearch.data import Crops, Dataset, Track, open_dataset
 from randsearch.data.augmentation import refused
 from randsearch.finalists import events
 from randsearch.finalists.loading import has_weights, load_network
@@ -145,7 +145,7 @@ def _prepare(
     found_out = {"networks": _networks(folder, stored, chosen), "parts": (1,), "data_digest": ""}
     asked = FinishConfig.create({**own, **given, **found_out}, "options")
     asked = asked.model_copy(update={"parts": (asked.steps,)})
-    reason = refused(asked.augment, TASKS[config.task], config.channels)
+    reason = refused(asked.augment, config.audio.separated, config.channels)
     if reason is not None:
         raise UserError(f"options: {reason}.")
     check_device(asked.device)
@@ -170,9 +170,7 @@ def _prepare(
     # Refuses tracks shorter than a segment.
     Crops(tracks, settled.batch, settled.segment, settled.segment, seed=0, pads=data.task.pads)
     if not events.available():
-        setup.say(
-            'TensorBoard is not installed (pip install "randsearch[tensorboard]"): curves are in curve.csv alone'
-        )
+        setup.say('TensorBoard is not installed (pip install "randsearch[tensorboard]"): curves are in curve.csv alone')
     if stored is not None and settled.parts != stored.parts:
         setup.say(
             f"finish {name}: {settled.steps:,} steps instead of {stored.steps:,}; what is added is a part with a "

@@ -182,8 +182,8 @@ class StudyConfig(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _augmented(cls, options: Any) -> Any:
-        """What is done to crops unless the user says otherwise depends on the task."""
-        task = TASKS.get(str(options.get("task", "voice")))
+        """What is done to crops unless the user says otherwise depends on the task, if no sources stand in its place."""
+        task = TASKS.get(str(options.get("task", "voice"))) if options.get("sources") is None else None
         return options if task is None or "augment" in options else {**options, "augment": defaults(task)}
 
     @field_validator("seeds", "train_seeds", "measures")
@@ -223,7 +223,7 @@ class StudyConfig(BaseModel):
             raise ValueError("proxy must be something cheaper than trained itself")
         if self.rung == "trained":
             raise ValueError("rung must be something cheaper than trained itself")
-        reason = refused(self.augment, TASKS[self.task], self.channels)
+        reason = refused(self.augment, self.audio.separated, self.channels)
         # Studies of the first rules had gains whatever their task, and can be read.
         if reason is not None and self.rules > 1:
             raise ValueError(reason)
