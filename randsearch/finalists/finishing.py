@@ -184,7 +184,11 @@ def _open(spec: str, config: StudyConfig, machine: Machine) -> Dataset:
 
 
 def _apart(other: Dataset, data: Dataset, machine: Machine) -> tuple[Track, ...]:
-    """The training tracks of a corpus, without those that the study is validated on."""
+    """The training tracks of a corpus, without those that the study is validated on.
+
+    Raises:
+        UserError: none are left.
+    """
     if other is data:
         return data.train
     known = {track.path for track in data.validation}, {track.name for track in data.validation}
@@ -196,7 +200,13 @@ def _apart(other: Dataset, data: Dataset, machine: Machine) -> tuple[Track, ...]
             highlight=False,
             markup=False,
         )
-    return tuple(track for track in other.train if track not in shared)
+    apart = tuple(track for track in other.train if track not in shared)
+    if not apart:
+        raise UserError(
+            f"{other.spec} has no other training tracks than songs that the study is validated on (the same file or "
+            "name): choose other --data."
+        )
+    return apart
 
 
 def _finish_network(setup: Setup, network: str, yardsticks: Yardsticks) -> None:
