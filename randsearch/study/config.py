@@ -136,7 +136,7 @@ class StudyConfig(BaseModel):
     learning_rate: float = Field(3e-3, gt=0, lt=1, description="Of Adam.")
     batch: int = Field(8, ge=1, description="Crops a step.")
     segment: int = Field(8192, ge=64, description="Samples a crop.")
-    # Chosen on 8 networks and a real corpus of 8 kHz, with the learning rate: the table is in training/README.md.
+    # Chosen on 8 networks and a corpus of 8 kHz, with the learning rate: the table is in randsearch/training/README.md.
     schedule: Annotated[ScheduleName, Option(since=2, before="constant")] = Field(
         "constant", description="Of the learning rate of `trained`: constant or cosine."
     )
