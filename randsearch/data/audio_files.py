@@ -78,7 +78,15 @@ def read_together(stems: Sequence[Sequence[Path]]) -> Iterator[Iterator[FloatArr
 
 
 def _added(files: Sequence[Path], frames: int) -> Iterator[FloatArray]:
-    """The sum of files; one of a single channel is the same on all channels of the others."""
+    """The sum of files; one of a single channel is the same on all channels of the others.
+
+    Raises:
+        UserError: two have several channels, and not equally many.
+    """
+    several = {channels: file for file in files if (channels := audio_header(file).channels) > 1}
+    if len(several) > 1:
+        listed = " and ".join(f"{file.name} has {channels} channels" for channels, file in several.items())
+        raise UserError(f"files in {files[0].parent} do not add up ({listed}): make them equal, or mono")
     for first, *others in zip(*(_padded(read_audio(file), frames) for file in files), strict=True):
         for other in others:
             first = first + other

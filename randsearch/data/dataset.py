@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from randsearch.base.errors import UserError
@@ -11,6 +12,7 @@ from randsearch.data import cache as store
 from randsearch.data.corpora import Corpus, find_corpora
 from randsearch.data.decoding import choose_format, fill_cache, track_key
 from randsearch.data.format import AudioFormat
+from randsearch.data.layouts import UNEQUAL_SECONDS
 from randsearch.data.split import split_tracks
 from randsearch.data.task import TASKS, Task
 from randsearch.data.track import Track
@@ -65,11 +67,11 @@ def open_dataset(
     """
     wanted = audio or AudioFormat()
     opened = _open_subset(spec, "train", wanted, cache, progress)
-    corpora, split = [corpus for corpus, _ in opened], [split_tracks(tracks) for _, tracks in opened]
+    split = [split_tracks(tracks) for _, tracks in opened]
+    _check_apart(opened, [tracks for tracks, _, _ in split], [tracks for _, tracks, _ in split])
     train = _unique([tracks for tracks, _, _ in split])
     validation = _unique([tracks for _, tracks, _ in split])
-    _check_apart(corpora, train, validation)
-    tasks = [corpus.task for corpus in corpora]
+    tasks = [corpus.task for corpus, _ in opened]
     joined = (
         tuple(track for tracks in train for track in tracks),
         tuple(track for tracks in validation for track in tracks),
@@ -140,17 +142,33 @@ def _unique(corpora: Sequence[tuple[Track, ...]]) -> list[tuple[Track, ...]]:
 
 
 def _check_apart(
-    corpora: Sequence[Corpus], train: Sequence[tuple[Track, ...]], validation: Sequence[tuple[Track, ...]]
+    opened: Sequence[tuple[Corpus, tuple[Track, ...]]],
+    train: Sequence[tuple[Track, ...]],
+    validation: Sequence[tuple[Track, ...]],
 ) -> None:
-    """Refuses a track that one corpus trains on and another scores on."""
-    learnt = {track.path: (corpus, track) for corpus, tracks in zip(corpora, train, strict=True) for track in tracks}
-    for corpus, tracks in zip(corpora, validation, strict=True):
-        for track in tracks:
-            other, same = learnt.get(track.path, (corpus, track))
-            if other is not corpus:
+    """Refuses a song that one corpus trains on and another scores on: the same samples, or the same name and length."""
+    # A part that was carved out by time does not say how long its track is.
+    lengths = {track.path: track.length for _, tracks in opened for track in tracks}
+    for ((learning, _), learnt), ((scoring, _), scored) in product(
+        zip(opened, train, strict=True), zip(opened, validation, strict=True)
+    ):
+        if learning is scoring:
+            continue
+        by_path, by_name = {track.path: track for track in learnt}, {track.name: track for track in learnt}
+        for track in scored:
+            same, namesake = by_path.get(track.path), by_name.get(track.name)
+            if same is not None:
                 raise UserError(
-                    f"track '{same.name}' of {other.spec} and track '{track.name}' of {corpus.spec} are the same, and "
-                    "one would be trained on and the other scored on: remove one of them"
+                    f"track '{same.name}' of {learning.spec} and track '{track.name}' of {scoring.spec} are the same, "
+                    "and one would be trained on and the other scored on: remove one of them"
+                )
+            if namesake is not None and (
+                abs(lengths[namesake.path] - lengths[track.path]) <= UNEQUAL_SECONDS * track.sample_rate
+            ):
+                raise UserError(
+                    f"track '{track.name}' of {learning.spec} and that of {scoring.spec} have one name and one length, "
+                    "and one would be trained on and the other scored on: remove one of them, or rename it if it is "
+                    "another song"
                 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from randsearch.data.task import TASKS, TaskName, own_task
+from randsearch.data.task import TASKS, Task, TaskName, own_task
 
 MissingStems = Literal["error", "silence"]
 
@@ -37,9 +37,14 @@ class AudioFormat:
         return self.sample_rate
 
     @property
+    def separated(self) -> Task:
+        """What is separated: the task, or the sources that stand in its place."""
+        return TASKS[self.task] if self.sources is None else own_task(self.sources)
+
+    @property
     def source_names(self) -> tuple[str, ...]:
         """Names of the sources, in the order of every array with a `sources` axis."""
-        return (TASKS[self.task] if self.sources is None else own_task(self.sources)).source_names
+        return self.separated.source_names
 
     @property
     def aim(self) -> str:

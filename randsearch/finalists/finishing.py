@@ -15,7 +15,7 @@ from randsearch.base.errors import UserError
 from randsearch.base.layout import CHECKPOINT_FILE, CHECKPOINT_PART, RESULT_FILE, StudyFolder
 from randsearch.base.memory import keep_freed_memory
 from randsearch.base.seeds import derive
-from randsearch.data import TASKS, Crops, Dataset, Track, open_dataset
+from randsearch.data import Crops, Dataset, Track, open_dataset
 from randsearch.data.augmentation import refused
 from randsearch.finalists import events
 from randsearch.finalists.loading import has_weights, load_network
@@ -145,7 +145,7 @@ def _prepare(
     found_out = {"networks": _networks(folder, stored, chosen), "parts": (1,), "data_digest": ""}
     asked = FinishConfig.create({**own, **given, **found_out}, "options")
     asked = asked.model_copy(update={"parts": (asked.steps,)})
-    reason = refused(asked.augment, TASKS[config.task], config.channels)
+    reason = refused(asked.augment, config.audio.separated, config.channels)
     if reason is not None:
         raise UserError(f"options: {reason}.")
     check_device(asked.device)
@@ -184,7 +184,11 @@ def _open(spec: str, config: StudyConfig, machine: Machine) -> Dataset:
 
 
 def _apart(other: Dataset, data: Dataset, machine: Machine) -> tuple[Track, ...]:
-    """The training tracks of a corpus, without those that the study is validated on."""
+    """The training tracks of a corpus, without those that the study is validated on.
+
+    Raises:
+        UserError: none are left.
+    """
     if other is data:
         return data.train
     known = {track.path for track in data.validation}, {track.name for track in data.validation}
@@ -196,7 +200,13 @@ def _apart(other: Dataset, data: Dataset, machine: Machine) -> tuple[Track, ...]
             highlight=False,
             markup=False,
         )
-    return tuple(track for track in other.train if track not in shared)
+    apart = tuple(track for track in other.train if track not in shared)
+    if not apart:
+        raise UserError(
+            f"{other.spec} has no other training tracks than songs that the study is validated on (the same file or "
+            "name): choose other --data."
+        )
+    return apart
 
 
 def _finish_network(setup: Setup, network: str, yardsticks: Yardsticks) -> None:

@@ -94,7 +94,17 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
         asked = asked.model_copy(update={"validation": _affordable(asked, dataset)})
     if asked.sampler == "grid":
         asked = with_grid(asked, bind_space(asked), limited=stored is not None or "trials" in options)
-    return (asked if stored is None else stored.continued_by(asked)), dataset
+    if stored is None:
+        return asked, dataset
+    joined = stored.continued_by(asked)
+    if "train" in options and joined.train != asked.train:
+        rest = "; --train all trains the rest" if joined.halved else ""
+        machine.console.print(
+            f"note: the study goes by --train {joined.train}, which trains more than {asked.train}{rest}",
+            highlight=False,
+            markup=False,
+        )
+    return joined, dataset
 
 
 def _completed(options: dict[str, Any], machine: Machine, stored: StudyConfig | None) -> dict[str, Any]:

@@ -80,13 +80,15 @@ class StudyConfig(BaseModel):
     data_digest: Annotated[str | None, Option(asked=False)] = Field(
         None, description="Of what was found there; None until the study begins."
     )
-    task: TaskName = Field("voice", description="Which sources are separated; where stems: offers others, all of them.")
+    task: TaskName = Field(
+        "voice", description="What to separate; if left out and stems: has other stems, each of them."
+    )
     sources: Annotated[tuple[str, ...] | None, Option(since=2, before=None)] = Field(
         None,
-        description="In place of the task's, with commas: STEM or NAME=STEM+STEM; the mixture is their sum.",
+        description="In place of a task: STEM or NAME=STEM+STEM, with commas; the mixture is their sum.",
     )
     missing_stems: Annotated[MissingStems, Option(since=2, before="error")] = Field(
-        "error", description="What a stem is that a track of stems: lacks."
+        "error", description="Where a track of stems: lacks a stem: an error, or silence."
     )
     sample_rate: int | None = Field(
         None, ge=1000, le=192_000, description="In Hz; the data's own up to 22,050 by default."
@@ -111,13 +113,13 @@ class StudyConfig(BaseModel):
         description="Which architectures to train: all, top:K, halving, asha (repeats with one worker only) or none.",
     )
     rung: Annotated[str | None, Option(joined=_latest, since=2, default="the primary proxy")] = Field(
-        None, description="The measure that is the lowest rung of halving and asha."
+        None, description="Measure by which halving and asha choose which trainings begin."
     )
     reduction: Annotated[int, Option(joined=_latest, since=2, before=3)] = Field(
         3,
         ge=2,
         le=1000,
-        description="Of each rung of halving and asha, one of so many goes on.",
+        description="In halving and asha, how many of a rung compete for one place on the next.",
     )
     steps: int = Field(1000, ge=1, description="Training steps of `trained`.")
     proxy_steps: int = Field(100, ge=1, description="Training steps of proxies that train.")
@@ -134,7 +136,7 @@ class StudyConfig(BaseModel):
     learning_rate: float = Field(3e-3, gt=0, lt=1, description="Of Adam.")
     batch: int = Field(8, ge=1, description="Crops a step.")
     segment: int = Field(8192, ge=64, description="Samples a crop.")
-    # Chosen on 8 networks and a real corpus of 8 kHz, with the learning rate: the table is in training/README.md.
+    # Chosen on 8 networks and a corpus of 8 kHz, with the learning rate: the table is in randsearch/training/README.md.
     schedule: Annotated[ScheduleName, Option(since=2, before="constant")] = Field(
         "constant", description="Of the learning rate of `trained`: constant or cosine."
     )
@@ -182,8 +184,8 @@ class StudyConfig(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _augmented(cls, options: Any) -> Any:
-        """What is done to crops unless the user says otherwise depends on the task."""
-        task = TASKS.get(str(options.get("task", "voice")))
+        """What is done to crops by default depends on the task, unless sources stand in its place."""
+        task = TASKS.get(str(options.get("task", "voice"))) if options.get("sources") is None else None
         return options if task is None or "augment" in options else {**options, "augment": defaults(task)}
 
     @field_validator("seeds", "train_seeds", "measures")
@@ -223,7 +225,7 @@ class StudyConfig(BaseModel):
             raise ValueError("proxy must be something cheaper than trained itself")
         if self.rung == "trained":
             raise ValueError("rung must be something cheaper than trained itself")
-        reason = refused(self.augment, TASKS[self.task], self.channels)
+        reason = refused(self.augment, self.audio.separated, self.channels)
         # Studies of the first rules had gains whatever their task, and can be read.
         if reason is not None and self.rules > 1:
             raise ValueError(reason)

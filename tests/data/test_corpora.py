@@ -219,3 +219,27 @@ def test_corpora_that_do_not_go_together(joined, tmp_path):
         UserError, match=r"are the same, and one would be trained on and the other scored on: remove one"
     ):
         open_dataset(f"musdbhq:{tmp_path / 'a+b'}+stems:{tmp_path / 'fourth'}")
+
+
+def test_a_song_is_not_learnt_in_one_corpus_and_scored_in_another_in_whichever_order_they_are_joined(tmp_path):
+    """A lone track is split in time, so that it is learnt in two corpora and scored in one."""
+    whole, lone = folders(tmp_path / "whole", "one", "two", "three", "four"), tmp_path / "lone" / "train"
+    learnt = open_dataset(f"musdbhq:{whole}").train[0].name
+    lone.mkdir(parents=True)
+    (lone / "again").symlink_to(whole / "train" / learnt)
+    for spec in (f"musdbhq:{whole}+musdbhq:{lone.parent}", f"musdbhq:{lone.parent}+musdbhq:{whole}"):
+        with pytest.raises(UserError, match="are the same, and one would be trained on and the other scored on"):
+            open_dataset(spec)
+
+
+def test_a_song_in_another_format_is_known_by_its_name_and_length(tmp_path):
+    whole = folders(tmp_path / "whole", "one", "two", "three", "four")
+    learnt = open_dataset(f"musdbhq:{whole}").train[0].name
+    copy = folders(tmp_path / "copy", learnt, seed=1)
+    specs = f"musdbhq:{whole}+musdbhq:{copy}", f"musdbhq:{copy}+musdbhq:{whole}"
+    for spec in specs:
+        with pytest.raises(UserError, match=f"'{learnt}' of musdbhq:.* have one name and one length, and one would be"):
+            open_dataset(spec)
+    for stem in STEMS:
+        write(copy / "train" / learnt / f"{stem}.wav", samples=2000 + RATE // 10 + 1)
+    assert len(open_dataset(specs[0]).train) == 4

@@ -73,6 +73,7 @@ def test_other_sources_of_the_same_tracks_decode_nothing_again(corpus, track, mo
         (("bass.wav", "drums.wav", "other.wav", "vocals.wav"), "multi", ("bass", "drums", "other", "vocals")),
         (("speech.wav", "noise.wav"), "denoise", ("noise", "speech")),
         (("vocals.wav", "accompaniment.wav"), "voice", ("accompaniment", "vocals")),
+        (("vocals.wav", "drums.wav"), "voice", ("drums", "vocals")),
         (("violin.wav", "piano.wav", "drums.wav"), "voice", ("drums", "piano", "violin")),
     ],
 )
@@ -82,6 +83,14 @@ def test_without_names_the_task_is_taken_where_its_stems_are_and_else_all_there_
     for name in "ab":
         track(name, *files)
     assert opened(corpus, task=task).source_names == expected
+
+
+def test_where_stems_may_be_missing_the_task_is_taken_if_there_are_no_others(corpus, track):
+    for name in "ab":
+        track(name, "vocals.wav", "drums.wav")
+    assert opened(corpus, missing_stems="silence").source_names == ("accompaniment", "vocals")
+    track("b", "piano.wav")
+    assert opened(corpus, missing_stems="silence").source_names == ("drums", "piano", "vocals")
 
 
 def test_what_libsndfile_reads_is_read_as_it_is(corpus, track):
@@ -112,6 +121,13 @@ def test_tracks_of_different_rates_come_to_the_lowest_and_stems_of_one_track_mus
     assert {(each.sample_rate, each.length) for each in (*data.train, *data.validation)} == {(RATE, 2000)}
     track("b", "y.wav", rate=16_000)
     with pytest.raises(UserError, match=r"track 'b' .* differ in sample rate .x 8000 Hz, y 16000 Hz.: make them equal"):
+        opened(corpus)
+
+
+def test_files_that_are_added_up_have_equally_many_channels_or_one(corpus, track):
+    stems = [track("a", "x.wav", channels=2), track("a", "y.wav", channels=1), track("a", "z.wav", channels=3)]
+    write_mixture(corpus / "train" / "a", sum(next(iter(stem.values())) for stem in stems[1:]))
+    with pytest.raises(UserError, match=r"a do not add up \(x.wav has 2 channels and z.wav has 3 channels\): make"):
         opened(corpus)
 
 

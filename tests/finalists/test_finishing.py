@@ -251,6 +251,13 @@ def test_data_of_the_same_kind_may_come_from_elsewhere(study, tmp_path, tiny_cor
         study.finish(name="more", steps=6, progress=False)
 
 
+def test_songs_that_the_study_is_validated_on_alone_are_nothing_to_train_on(study, tmp_path, tiny_corpus):
+    for track in open_dataset(f"musdbhq:{tiny_corpus}").validation:
+        shutil.copytree(tiny_corpus / "train" / track.name, tmp_path / "heard" / "train" / track.name)
+    with pytest.raises(rs.UserError, match="has no other training tracks than songs that the study is validated on"):
+        study.finish(name="heard", data=f"musdbhq:{tmp_path / 'heard'}", **OPTIONS)
+
+
 def test_without_weights_a_finish_begins_anew_and_says_so(study, capsys):
     shutil.rmtree(study.folder / "measured" / best_searched(study.folder, 1)[0].architecture.hash)
     study.finish(**{**OPTIONS, "steps": 2, "progress": True})

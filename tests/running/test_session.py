@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from randsearch.running import session
 from randsearch.running.machine import Machine
@@ -43,3 +44,25 @@ def test_devices_name_the_kind_of_a_study_that_does_not_say_it(asked, stored, op
 def test_a_study_of_another_kind_of_device_is_not_continued(asked):
     with pytest.raises(session.UserError, match=r"another device \('cpu' there, 'cuda' here\)"):
         asked("cpu")
+
+
+@pytest.mark.parametrize(
+    ("stored", "options", "said"),
+    [
+        ("halving", {"train": "top:5"}, "halving, which trains more than top:5; --train all trains the rest"),
+        ("top:3", {"train": "top:2"}, "top:3, which trains more than top:2"),
+        ("halving", {"train": "asha"}, None),
+        ("top:2", {"train": "top:3"}, None),
+        ("halving", {}, None),
+    ],
+)
+def test_less_training_than_a_study_has_changes_nothing_and_is_said(
+    tiny_options, tmp_path, capsys, stored, options, said
+):
+    machine = Machine(tmp_path, console=Console())
+    config, _ = session.resolve({**tiny_options, "train": stored}, machine)
+    (tmp_path / "tiny").mkdir()
+    config.save(tmp_path / "tiny" / "config.yaml")
+    session.resolve({"study": "tiny", **options}, machine)
+    expected = "" if said is None else f"note: the study goes by --train {said}"
+    assert " ".join(capsys.readouterr().out.split()) == expected

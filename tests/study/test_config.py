@@ -216,6 +216,8 @@ def test_what_is_done_to_crops_depends_on_the_task_unless_it_is_said():
     assert config(task="denoise").augment == ()
     assert config(augment=["none"]).augment == ()
     assert config(task="denoise", augment=["signs"]).augment == ("signs",)
+    assert config(task="denoise", sources=["piano", "violin"]).augment == ("gains",)  # which stand in its place
+    assert config(task="denoise", sources=["piano", "violin"], augment=["remix"]).augment == ("remix",)
     assert config(channels=2, augment=["swap", "remix", "swap"]).augment == ("swap", "remix")
 
 
