@@ -127,7 +127,9 @@ def _recording(folder: Path) -> Recording:
                 raise UserError(
                     f"{path} is missing, and {folder / 'data.json'} names it: add the file or move {folder} away"
                 )
-            files.setdefault(stem.stemName, []).append(path)
+            if path in files.setdefault(stem.stemName, []):
+                raise UserError(f"{folder / 'data.json'} names {path.name} twice: name it once")
+            files[stem.stemName].append(path)
     stems = tuple(stem for stem in MOISESDB_STEMS if stem in files)
     if not stems:
         raise UserError(f"{folder / 'data.json'} names no files: add them or move {folder} away")

@@ -141,6 +141,10 @@ TEST_NAMES = ["33333333"]
             r"is missing, and .*data\.json nam",
         ),
         (
+            lambda file: file.write_text(file.read_text().replace("drums-00000001", "drums-00000000")),
+            r"names drums-00000000\.wav twice: name it once",
+        ),
+        (
             lambda file: file.write_text(file.read_text().replace('"drums"', '"kazoo"')),
             "kazoo, which is none of MoisesDB",
         ),
