@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from randsearch.base.memory import keep_freed_memory
 from randsearch.base.seeds import derive
 from randsearch.data import TASKS, Crops, Dataset, Track, open_dataset
 from randsearch.data.augmentation import refused
+from randsearch.data.dataset import list_test
 from randsearch.finalists import events
 from randsearch.finalists.loading import has_weights, load_network
 from randsearch.finalists.training import Setup, train_part
@@ -32,7 +33,6 @@ from randsearch.study.config import StudyConfig
 from randsearch.study.finish_config import FinishConfig
 from randsearch.study.finish_words import closing
 from randsearch.study.finishes import (
-    Ended,
     Finished,
     Result,
     held,
@@ -45,7 +45,6 @@ from randsearch.study.finishes import (
 from randsearch.study.options import option_of
 from randsearch.study.rules import check_continues
 from randsearch.training import precision
-from randsearch.training.loop import DivergedError
 
 
 @dataclass(frozen=True)
@@ -164,15 +163,13 @@ def _prepare(
     asked = asked.model_copy(update={"data_digest": other.digest})
     settled = asked if stored is None else stored.continued_by(asked, name)
     validation = scored_on(config, data)
-    tracks = _apart(other, data, machine)
+    tracks = data.train if other is data else _apart(other, data, config, machine)
     setup = Setup(config, settled, folder, name, data, tracks, validation, machine.console)
     precision.check(setup.recipe, setup.device)
     # Refuses tracks shorter than a segment.
     Crops(tracks, settled.batch, settled.segment, settled.segment, seed=0, pads=data.task.pads)
     if not events.available():
-        setup.say(
-            'TensorBoard is not installed (pip install "randsearch[tensorboard]"): curves are in curve.csv alone'
-        )
+        setup.say('TensorBoard is not installed (pip install "randsearch[tensorboard]"): curves are in curve.csv alone')
     if stored is not None and settled.parts != stored.parts:
         setup.say(
             f"finish {name}: {settled.steps:,} steps instead of {stored.steps:,}; what is added is a part with a "
@@ -185,20 +182,33 @@ def _open(spec: str, config: StudyConfig, machine: Machine) -> Dataset:
     return open_dataset(spec, config.audio, cache=machine.cache, progress=not machine.console.quiet)
 
 
-def _apart(other: Dataset, data: Dataset, machine: Machine) -> tuple[Track, ...]:
-    """The training tracks of a corpus, without those that the study is validated on."""
-    if other is data:
-        return data.train
-    known = {track.path for track in data.validation}, {track.name for track in data.validation}
-    shared = [track for track in other.train if track.path in known[0] or track.name in known[1]]
-    if shared:
-        machine.console.print(
-            f"{other.spec}: left out of training, for the study is validated on them (the same file or name): "
-            f"{', '.join(track.name for track in shared)}",
-            highlight=False,
-            markup=False,
+def _apart(other: Dataset, data: Dataset, config: StudyConfig, machine: Machine) -> tuple[Track, ...]:
+    """The training tracks of a corpus, without those that the study is validated or tested on.
+
+    Raises:
+        UserError: none is left.
+    """
+    audio, progress = replace(config.audio, sample_rate=data.sample_rate), not machine.console.quiet
+    validation = {track.path: track.name for track in data.validation}
+    tested = list_test(data.spec, audio, cache=machine.cache, progress=progress)
+    kept = other.train
+    for how, known in (("validated", validation), ("tested", tested)):
+        names = set(known.values())
+        shared = [track for track in kept if track.path in known or track.name in names]
+        kept = tuple(track for track in kept if track not in shared)
+        if shared:
+            machine.console.print(
+                f"{other.spec}: left out of training, for the study is {how} on them (the same file or name): "
+                f"{', '.join(track.name for track in shared)}",
+                highlight=False,
+                markup=False,
+            )
+    if not kept:
+        raise UserError(
+            f"{other.spec} has no track to train on but those that the study is validated or tested on: "
+            "choose other --data."
         )
-    return tuple(track for track in other.train if track not in shared)
+    return kept
 
 
 def _finish_network(setup: Setup, network: str, yardsticks: Yardsticks) -> None:
@@ -211,7 +221,7 @@ def _finish_network(setup: Setup, network: str, yardsticks: Yardsticks) -> None:
         part, begins = (0, 0) if result is None else (result.parts, result.steps)
         for line in _plan(setup, searched, part, begins):
             setup.say(line)
-        ended, reason, seconds = _train(setup, searched, part, begins)
+        ended, reason, seconds = train_part(setup, searched, _begin(setup, searched, part), part, begins)
         taken = Result(
             parts=part + 1,
             steps=max((row.step for row in read_curve(setup.place, home)), default=begins),
@@ -250,15 +260,6 @@ def _plan(setup: Setup, searched: Finalist, part: int, begins: int) -> Iterator[
         f"{options.data}, {len(setup.tracks)} training tracks; validated as {folder.name} is, on {seconds:.0f} s of "
         f"{tracks} track{'' if tracks == 1 else 's'}"
     )
-
-
-def _train(setup: Setup, searched: Finalist, part: int, begins: int) -> tuple[Ended, str, float]:
-    """Trains a part; returns why it ended, the reason of a divergence, and the seconds of its steps."""
-    try:
-        trained = train_part(setup, searched, _begin(setup, searched, part), part, begins)
-    except DivergedError as error:
-        return "diverged", str(error), 0.0
-    return "steps" if begins + trained.steps == setup.options.parts[part] else "patience", "", trained.seconds
 
 
 def _begin(setup: Setup, searched: Finalist, part: int) -> WaveUNet:

@@ -11,14 +11,13 @@ import pandas as pd
 import pytest
 import soundfile
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tiny import RATE, write_tracks
 
 import randsearch as rs
 from randsearch.base.layout import StudyFolder
 from randsearch.data import open_dataset
 from randsearch.finalists import evaluation, export, finishing
-from randsearch.finalists.training import train_part
 from randsearch.finalists.winner import best, best_searched, find
 from randsearch.report import build
 from randsearch.study.finishes import held, read_finished
@@ -229,20 +228,28 @@ def test_a_finish_is_evaluated_under_a_name_of_its_own(finished, tmp_path, monke
     assert answer.code == 0, answer.err
     network = find(folder, None, None, "whole")
     assert f"{network.network}-whole" in answer.out
-    assert [path.name for path in (folder / "evaluation").iterdir()] == [f"{network.network}-whole-{network.step}"]
+    (scored,) = (folder / "evaluation").iterdir()
+    assert scored.name.startswith(f"{network.name}-")
+    scores["targets"][0]["frames"] = [{"metrics": {"SDR": 2.0}}]
+    weights = network.home / "weights.safetensors"
+    save_file(load_file(weights), weights, metadata={"made": "anew"})
+    run_cli(*words)
+    assert pd.read_csv(folder / "evaluation.csv")["median"].tolist() == [2.0, 1.0]
     assert set(pd.read_csv(folder / "evaluation.csv")["finish"]) == {"whole"}
 
 
-def test_data_of_the_same_kind_may_come_from_elsewhere(study, tmp_path, tiny_corpus, capsys):
-    """A song that the study is validated on is no song to train on, whatever else it lies with."""
+def test_data_of_the_same_kind_may_come_from_elsewhere(study, tmp_path, tiny_corpus, monkeypatch, capsys):
+    """A song that the study is validated or tested on is no song to train on, whatever else it lies with."""
     corpus = write_tracks(tmp_path / "more", 6)
     for number, path in enumerate(sorted((tiny_corpus / "train").iterdir())):
         shutil.rmtree(corpus / "train" / path.name)
         shutil.copytree(path, corpus / "train" / f"song {number}")
     (corpus / "train" / "track 5").rename(corpus / "train" / "song 5")
+    monkeypatch.setattr(finishing, "list_test", lambda *_, **__: {Path("of another rate"): "song 1"})
     study.finish(name="more", data=f"musdbhq:{corpus}", **{**OPTIONS, "steps": 2, "progress": True})
     said = capsys.readouterr().out
     assert "left out of training, for the study is validated on them (the same file or name): song 3\n" in said
+    assert "left out of training, for the study is tested on them (the same file or name): song 1\n" in said
     assert f"data musdbhq:{corpus}" in said
     again = study.finish(name="more", steps=4, progress=False)
     assert again.loc[0, "steps"] == 4
@@ -261,22 +268,24 @@ def test_without_weights_a_finish_begins_anew_and_says_so(study, capsys):
 
 
 def test_a_training_that_goes_wrong_is_told_and_ends_its_network_alone(study, monkeypatch, run_cli):
-    networks = [each.network for each in best_searched(study.folder, 2)]
+    """What it was until then is kept, although no checkpoint was due."""
+    losses = []
 
-    def wrong(setup, finalist, *more):
-        if finalist.network == networks[0]:
-            raise DivergedError("diverged: the training loss is nan by step 2")
-        return train_part(setup, finalist, *more)
+    def wrong(done):
+        losses.append(done.step)
+        if losses == [2, 4]:
+            raise DivergedError("diverged: the training loss is nan by step 4")
 
-    monkeypatch.setattr(finishing, "train_part", wrong)
-    found = study.finish(2, name="wild", **{**OPTIONS, "steps": 2})
-    assert found["state"].tolist() == ["finished", "finished"]
-    assert found["score"].notna().tolist() == [False, True]
+    monkeypatch.setattr(loop, "_check_loss", wrong)
+    found = study.finish(2, name="wild", **{**OPTIONS, "steps": 4})
+    assert found[["state", "steps"]].to_numpy().tolist() == [["finished", 2], ["finished", 4]]
+    assert (found.loc[0, "step"], find(study.folder, found.loc[0, "architecture"], None, "wild").step) == (2, 2)
+    assert read_finished(study.folder, "wild")[0].result.seconds > 0
     answer = run_cli("status", "tiny", "--results", study.folder.parent)
     assert "finished early: it diverged" in answer.out
     again = study.finish(2, name="wild", progress=False)
     pd.testing.assert_frame_equal(again, found)
-    assert [each.finish for each in best(study.folder, 4, "wild")] == ["wild"]
+    assert [each.finish for each in best(study.folder, 4, "wild")] == ["wild", "wild"]
 
 
 @pytest.mark.parametrize(
