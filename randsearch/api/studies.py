@@ -279,6 +279,8 @@ class Study:
             _check_positive(top=top)
         if top is not None and architecture is not None:
             raise UserError("finish takes either a number of the best architectures or one architecture.")
+        if seed is not None and architecture is None:
+            raise UserError("finish takes a seed together with one architecture alone: it names a training of that.")
         name_of = architecture.hash if isinstance(architecture, Architecture) else architecture
         where = {"results": self.folder.parent, "cache": cache, "workers": 1}
         machine = Machine.create(where, make_console(progress=progress))
