@@ -308,18 +308,22 @@ class Study:
 
         return pd.DataFrame([each.to_row() for each in read_finished(self.folder, name)])
 
-    def report(self) -> Path:
+    def report(self, *, finish: str | None = None) -> Path:
         """Writes one self-contained HTML file: verdict, tables, plots, audio, and how to repeat the study.
+
+        Args:
+            finish: whose best network is heard; whatever is best by default.
 
         Returns:
             the file, `report.html` in the study's folder.
 
         Raises:
-            UserError: the study cannot be read, or the file not be written.
+            UserError: the study cannot be read, there is no such finish, or the file not be written.
         """
+        from randsearch.finalists.winner import best_of_all
         from randsearch.report import write_report
 
-        return write_report(self.folder)
+        return write_report(self.folder, best_of_all(self.folder, finish), finish)
 
     def evaluate(
         self,

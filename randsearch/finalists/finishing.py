@@ -21,7 +21,7 @@ from randsearch.data.dataset import list_test
 from randsearch.finalists import events
 from randsearch.finalists.loading import has_weights, load_network
 from randsearch.finalists.training import Setup, train_part
-from randsearch.finalists.winner import Finalist, best_searched, find_searched
+from randsearch.finalists.winner import Finalist, Searched
 from randsearch.finalists.yardsticks import Yardsticks
 from randsearch.measures import own_threads
 from randsearch.models.build import build
@@ -82,8 +82,8 @@ def finish(
         UserError: an option is wrong, the finish exists with others, or the training cannot go on.
         StoppedError: a signal stopped it; the same command goes on.
     """
-    before = _stored(folder, name)
-    setup = _prepare(config, folder, name, chosen, options, machine)
+    before, searched = _stored(folder, name), Searched(folder)
+    setup = _prepare(config, searched, folder, name, chosen, options, machine)
     stop = threading.Event()
     with held(folder, name), stopping.heeding(stop), stopping.signals(stop) as came, own_threads():
         if _stored(folder, name) != before:
@@ -95,7 +95,8 @@ def finish(
         yardsticks = Yardsticks(setup)
         try:
             for network in setup.options.networks:
-                _finish_network(setup, network, yardsticks)
+                architecture, _, seed = network.partition("-")
+                _finish_network(setup, searched.find(architecture, int(seed)), yardsticks)
         except stopping.StoppedError:
             raise stopping.StoppedError(*came[:1]) from None
         except torch.OutOfMemoryError:
@@ -114,18 +115,24 @@ def _stored(folder: Path, name: str) -> FinishConfig | None:
     return read_finish(folder, name) if StudyFolder(folder).finish(name).config.exists() else None
 
 
-def _networks(folder: Path, stored: FinishConfig | None, chosen: Chosen) -> tuple[str, ...]:
+def _networks(searched: Searched, stored: FinishConfig | None, chosen: Chosen) -> tuple[str, ...]:
     """The networks to train: those that the finish has, and what is lacking of those that were asked for."""
     has = () if stored is None else stored.networks
     if chosen.architecture is not None:
-        return (find_searched(folder, chosen.architecture, chosen.seed).network,)
+        return (searched.find(chosen.architecture, chosen.seed).network,)
     lacking = max(0, (chosen.top or 1) - len(has))
-    best = (each.network for each in best_searched(folder, len(has) + lacking)) if lacking else ()
+    best = (each.network for each in searched.best(len(has) + lacking)) if lacking else ()
     return (*has, *[network for network in best if network not in has][:lacking])
 
 
 def _prepare(
-    config: StudyConfig, folder: Path, name: str, chosen: Chosen, options: Mapping[str, Any], machine: Machine
+    config: StudyConfig,
+    searched: Searched,
+    folder: Path,
+    name: str,
+    chosen: Chosen,
+    options: Mapping[str, Any],
+    machine: Machine,
 ) -> Setup:
     """Settles the options of a finish, and opens its data."""
     check_continues(config.study, config.rules)
@@ -141,7 +148,7 @@ def _prepare(
         own = {"threads": machine.threads(), **FinishConfig.as_study(config.model_dump(), given)}
     else:
         own = stored.model_dump()
-    found_out = {"networks": _networks(folder, stored, chosen), "parts": (1,), "data_digest": ""}
+    found_out = {"networks": _networks(searched, stored, chosen), "parts": (1,), "data_digest": ""}
     asked = FinishConfig.create({**own, **given, **found_out}, "options")
     asked = asked.model_copy(update={"parts": (asked.steps,)})
     reason = refused(asked.augment, TASKS[config.task], config.channels)
@@ -211,10 +218,8 @@ def _apart(other: Dataset, data: Dataset, config: StudyConfig, machine: Machine)
     return kept
 
 
-def _finish_network(setup: Setup, network: str, yardsticks: Yardsticks) -> None:
+def _finish_network(setup: Setup, searched: Finalist, yardsticks: Yardsticks) -> None:
     """Trains one network for what it lacks of its parts."""
-    architecture, _, seed = network.partition("-")
-    searched = find_searched(setup.folder, architecture, int(seed))
     home = setup.home(searched)
     result = read_result(setup.place, home)
     while result is None or (result.parts < len(setup.options.parts) and result.ended != "diverged"):

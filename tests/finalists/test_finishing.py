@@ -340,14 +340,28 @@ def test_a_study_of_other_rules_is_not_finished(study):
         study.finish(**OPTIONS)
 
 
-def test_the_report_says_how_far_above_and_lets_one_hear_it(finished, monkeypatch):
+def test_the_report_says_how_far_above_and_lets_one_hear_it(finished, monkeypatch, tmp_path, run_cli):
     monkeypatch.setattr(build, "examine", lambda folder: None)
     monkeypatch.setattr(build, "_found", lambda found, folder: build._nothing_trained(load_config(folder)))
-    text = rs.load_study(finished).report().read_text(encoding="utf-8")
+    folder = shutil.copytree(finished, tmp_path / "tiny")
+    study = rs.load_study(folder)
+    text = study.report().read_text(encoding="utf-8")
     section = text[text.index('id="trained-on"') :]
     assert "above the searched network" in section
     assert section.count("data:image/svg+xml") == 1
     assert "finish whole" in text
+    first, second = best_searched(folder, 2)
+    assert f"Listen to <code>{first.architecture.hash}" in text
+    monkeypatch.setattr(build, "trained_on", lambda folder: None)
+    config = shutil.copytree(folder / "finishes" / "whole", folder / "finishes" / "other") / "config.yaml"
+    config.write_text(config.read_text().replace(first.network, second.network))
+    (config.parent / first.network).rename(config.parent / second.network)
+    answer = run_cli("report", "tiny", "--finish", "other", "--results", folder.parent)
+    assert answer.code == 0, answer.err
+    text = StudyFolder(folder).report.read_text(encoding="utf-8")
+    assert f"Listen to <code>{second.architecture.hash}" in text
+    assert "finish other" in text
+    assert "finish whole" not in text
 
 
 def test_a_finish_from_elsewhere_names_no_file_outside(finished, tmp_path):
