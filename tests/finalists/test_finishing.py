@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -180,7 +182,7 @@ def test_finishes_lie_side_by_side_and_the_best_there_is_is_used(finished, tmp_p
     monkeypatch.setattr(export, "_program", lambda *_: b"")  # which takes its time, and is tested elsewhere
     folder = shutil.copytree(finished, tmp_path / "results" / "tiny")
     where = ("--results", folder.parent)
-    jnet = ("--schedule", "jnet", "--steps", 2, "--from-scratch", "--threads", 1)
+    jnet = ("--schedule", "jnet", "--steps", 2, "--from-scratch", "--threads", 1, "--clip", "none", "--no-compiled")
     answer = run_cli("finish", "tiny", "--as", "new", "--top", 2, *jnet, *where)
     assert answer.code == 0, answer.err
     assert "from new weights" in answer.out
@@ -316,6 +318,18 @@ def test_options_that_there_are_not_are_refused_and_no_finish_is_an_empty_table(
     for option in ("trails", "networks", "parts"):
         with pytest.raises(rs.UserError, match=f"a finish knows no option {option}: choose from steps"):
             study.finish(**{option: 3})
+    for wrong, said in (
+        ({"top": 2.5}, "top is a whole number from 1, and not 2.5"),
+        ({"name": 3}, "name is text, and not 3"),
+        ({"architecture": 3}, "architecture is text, and not 3"),
+        ({"data": 3}, "data is text such as musdbhq:/data/musdb18hq, or a musdb.DB, and not 3"),
+        ({"data": SimpleNamespace(root="/nowhere", is_wav=True)}, "/nowhere"),
+        ({"augment": [["x"]]}, "options: augment.0: input should be"),
+        ({"augment": 3}, "options: augment: input should be a valid tuple"),
+        ({"clip": "much"}, "options: clip: input should be a valid number"),
+    ):
+        with pytest.raises(rs.UserError, match=re.escape(said)):
+            study.finish(**wrong)
     assert study.finishes().empty
 
 

@@ -43,7 +43,11 @@ def test_what_is_not_asked_for_is_as_the_study_has_it():
     jnet = options(schedule="jnet")
     assert (jnet.learning_rate, jnet.batch, jnet.patience) == (1e-4, 16, 20)
     assert options(schedule="jnet", batch=3, patience=1).batch == 3
-    assert options(augment=["none"]).augment == ()
+    assert options(augment=["none"]).augment == options(augment="none").augment == ()
+    assert options(augment="signs, gains,signs").augment == ("signs", "gains")
+    assert (options(clip="none").clip, options(clip="0.5").clip) == (None, 0.5)
+    with pytest.raises(UserError, match="clip: input should be greater than 0"):
+        options(clip="0")
 
 
 def test_steps_and_networks_add_up_and_nothing_else_may_differ():
