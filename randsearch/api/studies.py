@@ -294,7 +294,7 @@ class Study:
         if top is not None and architecture is not None:
             raise UserError("finish takes either a number of the best architectures or one architecture.")
         if seed is not None and architecture is None:
-            raise UserError("finish takes a seed together with one architecture alone: it names a training of that.")
+            raise UserError("a seed names a training of one architecture: give that too (--architecture HASH).")
         where = {"results": self.folder.parent, "cache": cache, "workers": 1}
         machine = Machine.create(where, make_console(progress=progress))
         with interruptible():

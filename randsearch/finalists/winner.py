@@ -16,7 +16,7 @@ from randsearch.base.errors import UserError
 from randsearch.base.files import Place
 from randsearch.base.layout import WEIGHTS_FILE, StudyFolder
 from randsearch.models.architecture import Architecture
-from randsearch.study.finishes import Finished, read_finished
+from randsearch.study.finishes import Finished, Validated, read_finished
 from randsearch.table.tidy import means, parameters, read_measurements, scores
 
 _HASH = re.compile(r"[0-9a-f]{12}")
@@ -166,21 +166,21 @@ def best(folder: Path, top: int, finish: str | None = None) -> list[Finalist]:
     """
     searched = Searched(folder)
     if finish is not None:
-        return sorted(_of_finish(folder, searched, finish), key=lambda each: -each.score)[:top]
+        return sorted(_finalists(folder, searched, finish), key=lambda each: -each.score)[:top]
     searched.require()
     known: dict[str, list[Finalist]] = {}
-    finished = _finished(folder, searched)
-    for each in finished:
+    for each in _finalists(folder, searched):
         known.setdefault(each.architecture.hash, []).append(each)
+    trained_on = ((name, each.score) for name, networks in known.items() for each in networks)
     found = []
-    for name in _ranked(searched.means, finished)[:top]:
+    for name in _ranked(searched.means, trained_on)[:top]:
         networks = known.get(name, []) + ([searched.find(name)] if name in searched.means else [])
         found.append(max(networks, key=lambda each: each.score))
     return found
 
 
 def best_of_all(folder: Path, finish: str | None = None) -> str | None:
-    """The hash of the best architecture; None where nothing was trained.
+    """The hash of the best architecture, also of rules by which nothing can be built any more; None without training.
 
     Args:
         folder: the study's folder.
@@ -189,10 +189,9 @@ def best_of_all(folder: Path, finish: str | None = None) -> str | None:
     Raises:
         UserError: the finish has no weights, or a file does not make sense.
     """
-    searched = Searched(folder)
-    if finish is not None:
-        return max(_of_finish(folder, searched, finish), key=lambda each: each.score).architecture.hash
-    return next(iter(_ranked(searched.means, _finished(folder, searched))), None)
+    means = Searched(folder).means if finish is None else {}
+    ranked = _ranked(means, ((each.architecture, best.score) for each, best in _trained_on(folder, finish)))
+    return next(iter(ranked), None)
 
 
 def best_searched(folder: Path, top: int) -> list[Finalist]:
@@ -215,10 +214,9 @@ def find(folder: Path, name: str | None, seed: int | None, finish: str | None = 
     if name is None:
         name = best(folder, 1, finish)[0].architecture.hash
     searched = Searched(folder)
+    known = _finalists(folder, searched, finish)
     if finish is None:
-        known = [searched.find(name, seed), *_finished(folder, searched)]
-    else:
-        known = _of_finish(folder, searched, finish)
+        known.insert(0, searched.find(name, seed))
     fitting = [each for each in known if each.architecture.hash == name and seed in (None, each.seed)]
     if not fitting:
         which = ", ".join(each.network for each in known)
@@ -226,38 +224,40 @@ def find(folder: Path, name: str | None, seed: int | None, finish: str | None = 
     return max(fitting, key=lambda each: each.score)
 
 
-def _ranked(means: Mapping[str, float], finished: Iterable[Finalist]) -> list[str]:
+def _ranked(means: Mapping[str, float], networks: Iterable[tuple[str, float]]) -> list[str]:
     """Hashes of all architectures, the best first: by the mean of the search, or by what was trained on if more."""
     scored = dict(means)
-    for each in finished:
-        scored[each.architecture.hash] = max(scored.get(each.architecture.hash, -math.inf), each.score)
+    for name, score in networks:
+        scored[name] = max(scored.get(name, -math.inf), score)
     return sorted(scored, key=lambda name: -scored[name])
 
 
-def _finished(folder: Path, searched: Searched) -> list[Finalist]:
-    """What was trained on to the end of a part."""
-    found = (_trained_on(folder, searched, each) for each in read_finished(folder) if each.result is not None)
-    return [finalist for finalist in found if finalist is not None]
+def _finalists(folder: Path, searched: Searched, finish: str | None = None) -> list[Finalist]:
+    """What was trained on, as networks that can be used."""
+    return [
+        Finalist(
+            searched.architecture(each.architecture), each.seed, best.score, each.home, each.finish, step=best.step
+        )
+        for each, best in _trained_on(folder, finish)
+    ]
 
 
-def _of_finish(folder: Path, searched: Searched, finish: str) -> list[Finalist]:
-    """The networks of a finish, as far as they are."""
-    found = (_trained_on(folder, searched, each) for each in read_finished(folder, finish))
-    known = [finalist for finalist in found if finalist is not None]
-    if not known:
+def _trained_on(folder: Path, finish: str | None) -> list[tuple[Finished, Validated]]:
+    """What was trained on to the end of a part, or all of one finish as far as it is, each with its best validation."""
+    place = StudyFolder(folder).place
+    found = [
+        (each, each.best)
+        for each in read_finished(folder, finish)
+        if each.best is not None
+        and (finish is not None or each.result is not None)
+        and place.has(each.home / WEIGHTS_FILE)
+    ]
+    if finish is not None and not found:
         raise UserError(
             f"the finish {finish} of {folder.name} has no weights yet: `randsearch finish {folder.name} --as {finish}` "
             "goes on with it."
         )
-    return known
-
-
-def _trained_on(folder: Path, searched: Searched, network: Finished) -> Finalist | None:
-    found, home = network.best, network.home
-    if found is None or not StudyFolder(folder).place.has(home / WEIGHTS_FILE):
-        return None
-    architecture = searched.architecture(network.architecture)
-    return Finalist(architecture, network.seed, found.score, home, network.finish, found.step)
+    return found
 
 
 def _numbers(series: pd.Series[Any]) -> dict[str, float]:

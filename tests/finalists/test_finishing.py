@@ -298,7 +298,7 @@ def test_a_training_that_goes_wrong_is_told_and_ends_its_network_alone(study, mo
         (["finish", "tiny", "--as", "whole", "--schedule", "jnet"], "exists with another schedule ('cosine' there"),
         (["finish", "tiny", "--architecture", "0123456789ab"], "has no trained architecture 0123456789ab"),
         (["finish", "tiny", "--top", "1", "--architecture", "0123456789ab"], "either a number of the best"),
-        (["finish", "tiny", "--seed", "7"], "a seed together with one architecture alone"),
+        (["finish", "tiny", "--seed", "7"], "give that too (--architecture HASH)"),
         (["finish", "tiny", "--as", "y", "--learning-rate", "5"], "learning_rate: input should be less than 1"),
         (["finish", "tiny", "--as", "y", "--augment", "swap"], "swap exchanges the channels of stereo"),
         (["finish", "tiny", "--as", "y", "--segment", "100000"], "shorter than a segment"),
