@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -45,6 +46,9 @@ from randsearch.study.finishes import (
 from randsearch.study.options import option_of
 from randsearch.study.rules import check_continues
 from randsearch.training import precision
+
+
+_OF_CORPUS = re.compile(r"( \(\d+\))+$")
 
 
 @dataclass(frozen=True)
@@ -200,8 +204,8 @@ def _apart(other: Dataset, data: Dataset, config: StudyConfig, machine: Machine)
     tested = list_test(data.spec, audio, cache=machine.cache, progress=progress)
     kept = other.train
     for how, known in (("validated", validation), ("tested", tested)):
-        names = set(known.values())
-        shared = [track for track in kept if track.path in known or track.name in names]
+        names = {_song(name) for name in known.values()}
+        shared = [track for track in kept if track.path in known or _song(track.name) in names]
         kept = tuple(track for track in kept if track not in shared)
         if shared:
             machine.console.print(
@@ -212,10 +216,15 @@ def _apart(other: Dataset, data: Dataset, config: StudyConfig, machine: Machine)
             )
     if not kept:
         raise UserError(
-            f"{other.spec} has no track to train on but those that the study is validated or tested on: "
-            "choose other --data."
+            f"{other.spec} has no other training tracks than songs that the study is validated on or tested on (the "
+            "same file or name): choose other --data."
         )
     return kept
+
+
+def _song(name: str) -> str:
+    """A track's name without the number of the corpus, which tracks of joined corpora have that share a name."""
+    return _OF_CORPUS.sub("", name)
 
 
 def _finish_network(setup: Setup, searched: Finalist, yardsticks: Yardsticks) -> None:

@@ -247,7 +247,7 @@ def test_data_of_the_same_kind_may_come_from_elsewhere(study, tmp_path, tiny_cor
         shutil.rmtree(corpus / "train" / path.name)
         shutil.copytree(path, corpus / "train" / f"song {number}")
     (corpus / "train" / "track 5").rename(corpus / "train" / "song 5")
-    monkeypatch.setattr(finishing, "list_test", lambda *_, **__: {Path("of another rate"): "song 1"})
+    monkeypatch.setattr(finishing, "list_test", lambda *_, **__: {Path("of another rate"): "song 1 (2)"})
     study.finish(name="more", data=f"musdbhq:{corpus}", **{**OPTIONS, "steps": 2, "progress": True})
     said = capsys.readouterr().out
     assert "left out of training, for the study is validated on them (the same file or name): song 3\n" in said
