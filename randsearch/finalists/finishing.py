@@ -47,7 +47,6 @@ from randsearch.study.options import option_of
 from randsearch.study.rules import check_continues
 from randsearch.training import precision
 
-
 _OF_CORPUS = re.compile(r"( \(\d+\))+$")
 
 
