@@ -46,7 +46,7 @@ def test_links_and_paths_lead_somewhere(readme):
 def test_commands_and_options_are_there(readme):
     command = typer.main.get_command(app)
     parameters = [parameter for each in command.commands.values() for parameter in each.params]
-    options = {"--help", *(name for parameter in parameters for name in parameter.opts)}
+    options = {"--help", *(name for each in parameters for name in (*each.opts, *each.secondary_opts))}
     code = code_of(readme.read_text())
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", code)) <= options
     assert set(re.findall(r"\brandsearch ([a-z][a-z-]*)", code)) <= set(command.commands)

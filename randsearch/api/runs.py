@@ -79,7 +79,7 @@ def run(
             hint = f"did you mean {' or '.join(close)}?" if close else f"choose from {', '.join(sorted(known))}."
             raise UserError(f"rs.search knows no option {name}: {hint}")
     asked = {name: value for name, value in options.items() if name not in MACHINE_OPTIONS and value is not None}
-    _settle_data(asked)
+    settle_data(asked)
     functions = with_those_before(_settle_measures(asked))
     _settle_space(asked)
     place = {name: value for name, value in options.items() if name in MACHINE_OPTIONS and value is not None}
@@ -144,8 +144,15 @@ def _settle_measures(asked: dict[str, Any]) -> Mapping[str, bytes]:
     return packed(functions)
 
 
-def _settle_data(asked: dict[str, Any]) -> None:
-    """Replaces a `musdb.DB` by its root, so that the command line can continue the study."""
+def settle_data(asked: dict[str, Any]) -> None:
+    """Replaces a `musdb.DB` by its root, so that the command line can continue the study.
+
+    Args:
+        asked: options, of which `data` is changed.
+
+    Raises:
+        UserError: it is neither text nor a `musdb.DB`.
+    """
     data = asked.get("data")
     if data is None or isinstance(data, str):
         return

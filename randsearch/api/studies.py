@@ -9,8 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from randsearch.api.agreements import Agreement
-from randsearch.api.runs import MACHINE_OPTIONS, STUDY_OPTIONS, CallbackError, interruptible, make_console, run
-from randsearch.base.errors import UserError
+from randsearch.api.runs import (
+    MACHINE_OPTIONS,
+    STUDY_OPTIONS,
+    CallbackError,
+    interruptible,
+    make_console,
+    run,
+    settle_data,
+)
+from randsearch.base.errors import UserError, quoted
 from randsearch.base.layout import StudyFolder
 from randsearch.models.architecture import Architecture
 from randsearch.running.machine import Machine
@@ -261,7 +269,8 @@ class Study:
             cache: of decoded audio; the user's own by default.
             progress: whether to print how far it is.
             options: of `randsearch finish`, with underscores: `steps`, `schedule`, `patience`, `learning_rate`,
-                `batch`, `augment`, `data`, `from_scratch`, `device` and others; what is left out is the study's.
+                `batch`, `augment`, `data` (also a `musdb.DB`), `from_scratch`, `device` and others; what is left out is
+                the study's.
 
         Returns:
             what `finishes` says of it.
@@ -275,11 +284,17 @@ class Study:
         """
         from randsearch.finalists.finishing import Chosen, finish
 
+        name_of = architecture.hash if isinstance(architecture, Architecture) else architecture
         if top is not None:
             _check_positive(top=top)
+        for what, text in (("name", name), ("architecture", "" if name_of is None else name_of)):
+            if not isinstance(text, str):
+                raise UserError(f"{what} is text, and not {quoted(text)}.")
+        settle_data(options)
         if top is not None and architecture is not None:
             raise UserError("finish takes either a number of the best architectures or one architecture.")
-        name_of = architecture.hash if isinstance(architecture, Architecture) else architecture
+        if seed is not None and architecture is None:
+            raise UserError("a seed names a training of one architecture: give that too (--architecture HASH).")
         where = {"results": self.folder.parent, "cache": cache, "workers": 1}
         machine = Machine.create(where, make_console(progress=progress))
         with interruptible():
@@ -306,18 +321,22 @@ class Study:
 
         return pd.DataFrame([each.to_row() for each in read_finished(self.folder, name)])
 
-    def report(self) -> Path:
+    def report(self, *, finish: str | None = None) -> Path:
         """Writes one self-contained HTML file: verdict, tables, plots, audio, and how to repeat the study.
+
+        Args:
+            finish: whose best network is heard; whatever is best by default.
 
         Returns:
             the file, `report.html` in the study's folder.
 
         Raises:
-            UserError: the study cannot be read, or the file not be written.
+            UserError: the study cannot be read, there is no such finish, or the file not be written.
         """
+        from randsearch.finalists.winner import best_of_all
         from randsearch.report import write_report
 
-        return write_report(self.folder)
+        return write_report(self.folder, best_of_all(self.folder, finish), finish)
 
     def evaluate(
         self,
@@ -430,8 +449,8 @@ class Study:
 
 def _check_positive(**numbers: int) -> None:
     for name, number in numbers.items():
-        if number < 1:
-            raise UserError(f"{name} is a whole number from 1, and not {number}.")
+        if not isinstance(number, int) or number < 1:
+            raise UserError(f"{name} is a whole number from 1, and not {quoted(number)}.")
 
 
 @lru_cache(maxsize=8)

@@ -11,7 +11,7 @@ import typer
 from randsearch.base.errors import printable
 from randsearch.base.layout import StudyFolder
 from randsearch.cli.declared import listed
-from randsearch.cli.options import RESULTS, Results, Storage, Study, make_console
+from randsearch.cli.options import RESULTS, Finish, Results, Storage, Study, make_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -183,9 +183,9 @@ def plot(
 
 
 @analysis.command()
-def report(name: Study, results: Results = RESULTS) -> None:
+def report(name: Study, finish: Finish = None, results: Results = RESULTS) -> None:
     """Writes one self-contained HTML file on a study: verdict, tables, plots, audio, and how to repeat it."""
     from randsearch.api import load_study
 
-    path = load_study(name, results=results).report()
+    path = load_study(name, results=results).report(finish=finish)
     make_console().print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)", highlight=False, markup=False)

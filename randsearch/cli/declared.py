@@ -110,16 +110,19 @@ def _parameters(kind: Declaring) -> list[inspect.Parameter]:
 def _option(name: str, field: FieldInfo, bounds: dict[str, float], shown: Sequence[str] = ()) -> OptionInfo:
     help_text = (field.description or "") + (f"  [{'; '.join(shown)}]" if shown else "")
     metavar = "DIR" if Path in _alternatives(field) else None
-    # One name: what a flag does not switch on is off.
-    found: OptionInfo = typer.Option(
-        f"--{name.replace('_', '-')}", help=help_text, metavar=metavar, min=bounds.get("ge"), max=bounds.get("le")
-    )
+    flag = f"--{name.replace('_', '-')}"
+    # One name: what a flag does not switch on is off, unless it would be as something else has it.
+    if field.annotation is bool and field.is_required():
+        flag = f"{flag}/{flag.replace('--', '--no-', 1)}"
+    found: OptionInfo = typer.Option(flag, help=help_text, metavar=metavar, min=bounds.get("ge"), max=bounds.get("le"))
     return found
 
 
 def _typed(field: FieldInfo) -> Any:
     """The type of an option on the command line: a number, a path, a flag, one of several words, or text."""
     kind, *others = _alternatives(field)
+    if option_of(field).unset:
+        return str
     if get_origin(kind) is Literal and not others:
         return kind if isinstance(get_args(kind)[0], str) else type(get_args(kind)[0])
     return kind if kind in (int, float, bool, Path) and not others else str

@@ -10,16 +10,13 @@ from typing import Annotated
 import typer
 
 from randsearch.cli.declared import Given, takes
-from randsearch.cli.options import RESULTS, Cache, Results, Storage, Study, Workers, make_console
+from randsearch.cli.options import RESULTS, Cache, Finish, Results, Storage, Study, Workers, make_console
 from randsearch.study.finish_config import DEFAULT_NAME, FinishConfig
 
 finalists = typer.Typer()
 
 Hash = Annotated[str | None, typer.Option("--architecture", metavar="HASH", help="Default: the best trained.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of its training; default: its best.")]
-Finish = Annotated[
-    str | None, typer.Option("--finish", metavar="FINISH", help="Networks of this finish; default: whatever is best.")
-]
 Output = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Where to write.")]
 
 

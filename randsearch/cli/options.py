@@ -25,6 +25,9 @@ Storage = Annotated[
     str | None,
     typer.Option("--storage", metavar="URL", help="The database that the study lies in, if you trust it."),
 ]
+Finish = Annotated[
+    str | None, typer.Option("--finish", metavar="FINISH", help="Networks of this finish; default: whatever is best.")
+]
 Study = Annotated[str, typer.Argument(metavar="NAME", help="Name of the study.")]
 RESULTS = Machine.results
 WIDTH = 120

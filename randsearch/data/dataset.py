@@ -12,7 +12,7 @@ from randsearch.data import cache as store
 from randsearch.data.corpora import Corpus, find_corpora
 from randsearch.data.decoding import choose_format, fill_cache, track_key
 from randsearch.data.format import AudioFormat
-from randsearch.data.layouts import UNEQUAL_SECONDS
+from randsearch.data.layouts import UNEQUAL_SECONDS, NoSubsetError
 from randsearch.data.split import split_tracks
 from randsearch.data.task import TASKS, Task
 from randsearch.data.track import Track
@@ -100,6 +100,31 @@ def open_test(
     """
     opened = _open_subset(spec, "test", audio or AudioFormat(), cache, progress)
     return tuple(track for tracks in _unique([tracks for _, tracks in opened]) for track in tracks)
+
+
+def list_test(spec: str, audio: AudioFormat, *, cache: Path | None = None, progress: bool = False) -> dict[Path, str]:
+    """Lists the `test` subset of a corpus, so that nobody trains on it: nothing is decoded.
+
+    Args:
+        spec: as for `open_dataset`.
+        audio: with the sample rate of what was opened.
+        cache: cache folder.
+        progress: whether to show a bar if files have to be read.
+
+    Returns:
+        the names of the tracks by where they lie in the cache once they are decoded; none where there is no such
+        subset.
+
+    Raises:
+        UserError: anything is wrong with that subset.
+    """
+    folder = store.cache_folder(cache)
+    try:
+        corpora = find_corpora(spec, "test", audio, folder, progress=progress)
+    except NoSubsetError:
+        return {}
+    sources = [source for corpus in corpora for source in corpus.sources]
+    return {store.track_path(folder, track_key(source, audio)): source.recording.name for source in sources}
 
 
 def _open_subset(

@@ -22,7 +22,7 @@ import torch
 
 from randsearch.base.errors import UserError
 from randsearch.base.files import Place
-from randsearch.base.layout import StudyFolder
+from randsearch.base.layout import WEIGHTS_FILE, StudyFolder
 from randsearch.base.processes import Spawning
 from randsearch.data import Track, open_test
 from randsearch.finalists.bsseval import read_scores, require_museval, score_track, write_scores
@@ -88,7 +88,7 @@ def evaluate_finalists(
     require_museval()
     tracks = open_test(config.data, config.audio, cache=cache, progress=True)
     study = StudyFolder(folder)
-    place, homes = study.place, {finalist.name: study.evaluated(finalist.name) for finalist in finalists}
+    place, homes = study.place, {finalist.name: _home(study, finalist) for finalist in finalists}
     work = [
         Work(folder, finalist, names, track, homes[finalist.name] / f"{file_name(track.name)}.json")
         for finalist in finalists
@@ -103,6 +103,14 @@ def evaluate_finalists(
     table = pd.DataFrame(rows)
     place.write(study.evaluation, table.to_csv(index=False, lineterminator="\n"))
     return table
+
+
+def _home(study: StudyFolder, finalist: Finalist) -> Path:
+    """Folder of a network's scores: what is trained on may be removed and made anew, with its best at the same step."""
+    if finalist.finish is None:
+        return study.evaluated(finalist.name)
+    digest = hashlib.sha256(study.place.read(finalist.home / WEIGHTS_FILE)).hexdigest()
+    return study.evaluated(f"{finalist.name}-{digest[:12]}")
 
 
 def file_name(track: str) -> str:

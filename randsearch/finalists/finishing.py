@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from randsearch.base.memory import keep_freed_memory
 from randsearch.base.seeds import derive
 from randsearch.data import Crops, Dataset, Track, open_dataset
 from randsearch.data.augmentation import refused
+from randsearch.data.dataset import list_test
 from randsearch.finalists import events
 from randsearch.finalists.loading import has_weights, load_network
 from randsearch.finalists.training import Setup, train_part
-from randsearch.finalists.winner import Finalist, best_searched, find_searched
+from randsearch.finalists.winner import Finalist, Searched
 from randsearch.finalists.yardsticks import Yardsticks
 from randsearch.measures import own_threads
 from randsearch.models.build import build
@@ -32,7 +34,6 @@ from randsearch.study.config import StudyConfig
 from randsearch.study.finish_config import FinishConfig
 from randsearch.study.finish_words import closing
 from randsearch.study.finishes import (
-    Ended,
     Finished,
     Result,
     held,
@@ -45,7 +46,8 @@ from randsearch.study.finishes import (
 from randsearch.study.options import option_of
 from randsearch.study.rules import check_continues
 from randsearch.training import precision
-from randsearch.training.loop import DivergedError
+
+_OF_CORPUS = re.compile(r"( \(\d+\))+$")
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,8 @@ def finish(
         UserError: an option is wrong, the finish exists with others, or the training cannot go on.
         StoppedError: a signal stopped it; the same command goes on.
     """
-    before = _stored(folder, name)
-    setup = _prepare(config, folder, name, chosen, options, machine)
+    before, searched = _stored(folder, name), Searched(folder)
+    setup = _prepare(config, searched, folder, name, chosen, options, machine)
     stop = threading.Event()
     with held(folder, name), stopping.heeding(stop), stopping.signals(stop) as came, own_threads():
         if _stored(folder, name) != before:
@@ -96,7 +98,8 @@ def finish(
         yardsticks = Yardsticks(setup)
         try:
             for network in setup.options.networks:
-                _finish_network(setup, network, yardsticks)
+                architecture, _, seed = network.partition("-")
+                _finish_network(setup, searched.find(architecture, int(seed)), yardsticks)
         except stopping.StoppedError:
             raise stopping.StoppedError(*came[:1]) from None
         except torch.OutOfMemoryError:
@@ -115,18 +118,24 @@ def _stored(folder: Path, name: str) -> FinishConfig | None:
     return read_finish(folder, name) if StudyFolder(folder).finish(name).config.exists() else None
 
 
-def _networks(folder: Path, stored: FinishConfig | None, chosen: Chosen) -> tuple[str, ...]:
+def _networks(searched: Searched, stored: FinishConfig | None, chosen: Chosen) -> tuple[str, ...]:
     """The networks to train: those that the finish has, and what is lacking of those that were asked for."""
     has = () if stored is None else stored.networks
     if chosen.architecture is not None:
-        return (find_searched(folder, chosen.architecture, chosen.seed).network,)
+        return (searched.find(chosen.architecture, chosen.seed).network,)
     lacking = max(0, (chosen.top or 1) - len(has))
-    best = (each.network for each in best_searched(folder, len(has) + lacking)) if lacking else ()
+    best = (each.network for each in searched.best(len(has) + lacking)) if lacking else ()
     return (*has, *[network for network in best if network not in has][:lacking])
 
 
 def _prepare(
-    config: StudyConfig, folder: Path, name: str, chosen: Chosen, options: Mapping[str, Any], machine: Machine
+    config: StudyConfig,
+    searched: Searched,
+    folder: Path,
+    name: str,
+    chosen: Chosen,
+    options: Mapping[str, Any],
+    machine: Machine,
 ) -> Setup:
     """Settles the options of a finish, and opens its data."""
     check_continues(config.study, config.rules)
@@ -142,7 +151,7 @@ def _prepare(
         own = {"threads": machine.threads(), **FinishConfig.as_study(config.model_dump(), given)}
     else:
         own = stored.model_dump()
-    found_out = {"networks": _networks(folder, stored, chosen), "parts": (1,), "data_digest": ""}
+    found_out = {"networks": _networks(searched, stored, chosen), "parts": (1,), "data_digest": ""}
     asked = FinishConfig.create({**own, **given, **found_out}, "options")
     asked = asked.model_copy(update={"parts": (asked.steps,)})
     reason = refused(asked.augment, config.audio.separated, config.channels)
@@ -164,7 +173,7 @@ def _prepare(
     asked = asked.model_copy(update={"data_digest": other.digest})
     settled = asked if stored is None else stored.continued_by(asked, name)
     validation = scored_on(config, data)
-    tracks = _apart(other, data, machine)
+    tracks = data.train if other is data else _apart(other, data, config, machine)
     setup = Setup(config, settled, folder, name, data, tracks, validation, machine.console)
     precision.check(setup.recipe, setup.device)
     # Refuses tracks shorter than a segment.
@@ -183,43 +192,49 @@ def _open(spec: str, config: StudyConfig, machine: Machine) -> Dataset:
     return open_dataset(spec, config.audio, cache=machine.cache, progress=not machine.console.quiet)
 
 
-def _apart(other: Dataset, data: Dataset, machine: Machine) -> tuple[Track, ...]:
-    """The training tracks of a corpus, without those that the study is validated on.
+def _apart(other: Dataset, data: Dataset, config: StudyConfig, machine: Machine) -> tuple[Track, ...]:
+    """The training tracks of a corpus, without those that the study is validated or tested on.
 
     Raises:
-        UserError: none are left.
+        UserError: none is left.
     """
-    if other is data:
-        return data.train
-    known = {track.path for track in data.validation}, {track.name for track in data.validation}
-    shared = [track for track in other.train if track.path in known[0] or track.name in known[1]]
-    if shared:
-        machine.console.print(
-            f"{other.spec}: left out of training, for the study is validated on them (the same file or name): "
-            f"{', '.join(track.name for track in shared)}",
-            highlight=False,
-            markup=False,
-        )
-    apart = tuple(track for track in other.train if track not in shared)
-    if not apart:
+    audio, progress = replace(config.audio, sample_rate=data.sample_rate), not machine.console.quiet
+    validation = {track.path: track.name for track in data.validation}
+    tested = list_test(data.spec, audio, cache=machine.cache, progress=progress)
+    kept = other.train
+    for how, known in (("validated", validation), ("tested", tested)):
+        names = {_song(name) for name in known.values()}
+        shared = [track for track in kept if track.path in known or _song(track.name) in names]
+        kept = tuple(track for track in kept if track not in shared)
+        if shared:
+            machine.console.print(
+                f"{other.spec}: left out of training, for the study is {how} on them (the same file or name): "
+                f"{', '.join(track.name for track in shared)}",
+                highlight=False,
+                markup=False,
+            )
+    if not kept:
         raise UserError(
-            f"{other.spec} has no other training tracks than songs that the study is validated on (the same file or "
-            "name): choose other --data."
+            f"{other.spec} has no other training tracks than songs that the study is validated on or tested on (the "
+            "same file or name): choose other --data."
         )
-    return apart
+    return kept
 
 
-def _finish_network(setup: Setup, network: str, yardsticks: Yardsticks) -> None:
+def _song(name: str) -> str:
+    """A track's name without the number of the corpus, which tracks of joined corpora have that share a name."""
+    return _OF_CORPUS.sub("", name)
+
+
+def _finish_network(setup: Setup, searched: Finalist, yardsticks: Yardsticks) -> None:
     """Trains one network for what it lacks of its parts."""
-    architecture, _, seed = network.partition("-")
-    searched = find_searched(setup.folder, architecture, int(seed))
     home = setup.home(searched)
     result = read_result(setup.place, home)
     while result is None or (result.parts < len(setup.options.parts) and result.ended != "diverged"):
         part, begins = (0, 0) if result is None else (result.parts, result.steps)
         for line in _plan(setup, searched, part, begins):
             setup.say(line)
-        ended, reason, seconds = _train(setup, searched, part, begins)
+        ended, reason, seconds = train_part(setup, searched, _begin(setup, searched, part), part, begins)
         taken = Result(
             parts=part + 1,
             steps=max((row.step for row in read_curve(setup.place, home)), default=begins),
@@ -258,15 +273,6 @@ def _plan(setup: Setup, searched: Finalist, part: int, begins: int) -> Iterator[
         f"{options.data}, {len(setup.tracks)} training tracks; validated as {folder.name} is, on {seconds:.0f} s of "
         f"{tracks} track{'' if tracks == 1 else 's'}"
     )
-
-
-def _train(setup: Setup, searched: Finalist, part: int, begins: int) -> tuple[Ended, str, float]:
-    """Trains a part; returns why it ended, the reason of a divergence, and the seconds of its steps."""
-    try:
-        trained = train_part(setup, searched, _begin(setup, searched, part), part, begins)
-    except DivergedError as error:
-        return "diverged", str(error), 0.0
-    return "steps" if begins + trained.steps == setup.options.parts[part] else "patience", "", trained.seconds
 
 
 def _begin(setup: Setup, searched: Finalist, part: int) -> WaveUNet:

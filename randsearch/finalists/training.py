@@ -14,8 +14,9 @@ from rich.console import Console
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from randsearch.base.errors import UserError
 from randsearch.base.files import Place
-from randsearch.base.layout import CHECKPOINT_FILE, EVENTS_FILE, WEIGHTS_FILE, StudyFolder
+from randsearch.base.layout import CHECKPOINT_FILE, CURVE_FILE, EVENTS_FILE, WEIGHTS_FILE, StudyFolder
 from randsearch.base.seeds import derive
 from randsearch.data import Crops, Dataset, Track
 from randsearch.finalists import events
@@ -25,9 +26,9 @@ from randsearch.models.sizing import lengths
 from randsearch.models.wave_unet import WaveUNet
 from randsearch.study.config import StudyConfig
 from randsearch.study.finish_config import FinishConfig
-from randsearch.study.finishes import Validated, best_of, read_curve, write_curve
+from randsearch.study.finishes import Ended, Validated, best_of, read_curve, write_curve
 from randsearch.training.checkpoints import Checkpoint, Progress
-from randsearch.training.loop import Trained, Validation, evaluate, train
+from randsearch.training.loop import DivergedError, Trained, Validation, evaluate, train
 from randsearch.training.recipe import Recipe
 from randsearch.training.schedules import Schedule, schedule
 
@@ -84,10 +85,17 @@ class Setup:
 
         Args:
             searched: the same as the search left it.
+
+        Raises:
+            UserError: its curve is lost.
         """
         home = self.home(searched)
         best = best_of(read_curve(self.place, home))
-        assert best is not None  # there are weights, which are written at a validation
+        if best is None:
+            raise UserError(
+                f"{home / CURVE_FILE} is missing or empty, so that nobody knows how good the weights beside it are: "
+                f"put it back from a copy, or remove {home} to train that network anew."
+            )
         return replace(searched, score=best.score, home=home, finish=self.name, step=best.step)
 
     def say(self, line: str) -> None:
@@ -118,6 +126,9 @@ class _Followed(Checkpoint):
         begins: steps of the parts before.
         schedule: of this part.
         progress: where it is shown.
+
+    Attributes:
+        done: how far the training is; `train` keeps it up to date.
     """
 
     def __init__(
@@ -133,10 +144,11 @@ class _Followed(Checkpoint):
         self._written: float | None = None
         self._step = begins
         self._best = max((row.score for row in known), default=-math.inf)
+        self.done = Progress()
         super().__init__(setup.place, self._home / CHECKPOINT_FILE, _run(setup, finalist, part))
 
-    def load(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> Progress | None:
-        """Puts the training where it was left."""
+    def load(self, network: nn.Module, optimiser: torch.optim.Optimizer) -> Progress:
+        """Puts the training where it was left, or at its beginning."""
         found = super().load(network, optimiser)
         if found is None and self._times:
             self._setup.say(
@@ -147,7 +159,8 @@ class _Followed(Checkpoint):
         if found is not None:
             self._setup.say(f"it goes on at step {self._step:,}")
         self._progress.begin(self._step)
-        return found
+        self.done = found or Progress()
+        return self.done
 
     def save(self, progress: Progress, network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
         """Writes the checkpoint, and then what follows from it."""
@@ -183,7 +196,8 @@ class _Followed(Checkpoint):
         """All validations of this part."""
         losses, options = progress.validation_losses, self._setup.options
         course = self._schedule.course(losses)[:-1]
-        found = zip(progress.curve, losses, progress.losses, course, strict=True)
+        # The loss that a training diverged at has no validation.
+        found = zip(progress.curve, losses, progress.losses[: len(losses)], course, strict=True)
         return [
             Validated(
                 part=self._part,
@@ -199,7 +213,7 @@ class _Followed(Checkpoint):
         ]
 
 
-def train_part(setup: Setup, finalist: Finalist, network: WaveUNet, part: int, begins: int) -> Trained:
+def train_part(setup: Setup, finalist: Finalist, network: WaveUNet, part: int, begins: int) -> tuple[Ended, str, float]:
     """Trains a network for one part of a finish, from its checkpoint if there is one.
 
     Args:
@@ -209,8 +223,10 @@ def train_part(setup: Setup, finalist: Finalist, network: WaveUNet, part: int, b
         part: which.
         begins: steps that the parts before took.
 
+    Returns:
+        why it ended, the reason of a divergence (all that it was until then is kept), and the seconds of its steps.
+
     Raises:
-        DivergedError: the training went wrong; what it was until then is kept.
         StoppedError: it is to stop; the checkpoint holds all that was done.
     """
     options = setup.options
@@ -224,18 +240,22 @@ def train_part(setup: Setup, finalist: Finalist, network: WaveUNet, part: int, b
             followed.validated(found)
             return found
 
-        trained = train(
-            network,
-            setup.crops(finalist, part),
-            validate,
-            recipe=setup.recipe,
-            schedule=own,
-            steps=steps,
-            device=setup.device,
-            checkpoint=followed,
-        )
+        try:
+            trained = train(
+                network,
+                setup.crops(finalist, part),
+                validate,
+                recipe=setup.recipe,
+                schedule=own,
+                steps=steps,
+                device=setup.device,
+                checkpoint=followed,
+            )
+        except DivergedError as error:
+            followed.follow(followed.done)
+            return "diverged", str(error), followed.done.seconds
     followed.follow(trained)
-    return trained
+    return "steps" if trained.steps == steps else "patience", "", trained.seconds
 
 
 def _run(setup: Setup, finalist: Finalist, part: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from randsearch.base.errors import UserError
 from randsearch.base.files import Place
 from randsearch.base.layout import WEIGHTS_FILE, StudyFolder
 from randsearch.models.architecture import Architecture
-from randsearch.study.finishes import Finished, read_finished
+from randsearch.study.finishes import Finished, Validated, read_finished
 from randsearch.table.tidy import means, parameters, read_measurements, scores
 
 _HASH = re.compile(r"[0-9a-f]{12}")
@@ -57,6 +58,99 @@ class Finalist:
         return Place(self.home.parents[2])
 
 
+class Searched:
+    """What the search trained, read from the table once.
+
+    Args:
+        folder: the study's folder.
+
+    Attributes:
+        means: scores of the trained architectures, the best first.
+
+    Raises:
+        UserError: the table does not make sense.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        table = read_measurements(StudyFolder(folder).table)
+        self._folder = folder
+        trained = means(table).get("trained", pd.Series(dtype=float)).dropna()
+        self.means = _numbers(trained.sort_values(ascending=False, kind="stable"))
+        self._scores = {str(name): _numbers(row.dropna()) for name, row in scores(table, "trained").iterrows()}
+        # As text, as the file has it: a column in which all subsets have one element is read as one of numbers.
+        described = table.drop_duplicates("architecture").set_index("architecture")[parameters(table)]
+        self._options = {
+            str(row.Index): dict(zip(described.columns, map(str, row[1:]), strict=True))
+            for row in described.itertuples()
+        }
+
+    def require(self) -> None:
+        """Refuses a study that trained nothing.
+
+        Raises:
+            UserError: it did not.
+        """
+        name = self._folder.name
+        if not self.means:
+            raise UserError(f"nothing was trained in {name}: `randsearch train {name} --top 5` trains some.")
+
+    def best(self, top: int) -> list[Finalist]:
+        """The best architectures by the mean over seeds, each at its best seed.
+
+        Args:
+            top: how many; fewer if fewer were trained.
+
+        Raises:
+            UserError: nothing was trained.
+        """
+        self.require()
+        return [self.find(name) for name in list(self.means)[:top]]
+
+    def find(self, name: str, seed: int | None = None) -> Finalist:
+        """A network as the search left it.
+
+        Args:
+            name: hash of its architecture.
+            seed: of its training; None is its best.
+
+        Raises:
+            UserError: it was not trained, or the name is not that of an architecture.
+        """
+        folder = self._folder
+        if not _HASH.fullmatch(name):
+            raise UserError(f"{name!r} does not name an architecture: twelve of the characters 0 to 9 and a to f do.")
+        by_seed = {int(at): score for at, score in self._scores.get(name, {}).items()}
+        if not by_seed:
+            raise UserError(
+                f"{folder.name} has no trained architecture {name}: `measurements.csv` lists those that it has."
+            )
+        chosen = max(by_seed, key=by_seed.__getitem__) if seed is None else seed
+        if chosen not in by_seed:
+            known = ", ".join(str(each) for each in by_seed)
+            raise UserError(
+                f"architecture {name} of {folder.name} was not trained at seed {chosen}: choose from {known}."
+            )
+        home = StudyFolder(folder).home(name, "trained", chosen)
+        return Finalist(self.architecture(name), chosen, by_seed[chosen], _checked(folder, home))
+
+    def architecture(self, name: str) -> Architecture:
+        """The architecture of a hash.
+
+        Args:
+            name: the hash.
+
+        Raises:
+            UserError: the study has no such architecture, or its options are another's.
+        """
+        folder = self._folder
+        if name not in self._options:
+            raise UserError(f"{folder.name} has no architecture {name}: `measurements.csv` lists those that it has.")
+        architecture = Architecture.create(self._options[name], f"{folder.name}, architecture {name}")
+        if architecture.hash != name:
+            raise UserError(f"{folder.name}: the options of architecture {name} belong to {architecture.hash}.")
+        return architecture
+
+
 def best(folder: Path, top: int, finish: str | None = None) -> list[Finalist]:
     """The best architectures by their validation scores, each as its best network.
 
@@ -70,42 +164,39 @@ def best(folder: Path, top: int, finish: str | None = None) -> list[Finalist]:
     Raises:
         UserError: nothing was trained, or the table does not make sense.
     """
+    searched = Searched(folder)
     if finish is not None:
-        return sorted(_of_finish(folder, finish), key=lambda each: -each.score)[:top]
-    table = _table(folder)
-    scored, finished = _trained(folder, table), _finished(folder, table)
-    for each in finished:
-        scored[each.architecture.hash] = max(scored.get(each.architecture.hash, -math.inf), each.score)
-    ranked = sorted(scored, key=lambda name: -scored[name])
-    return [_best_network(folder, table, name, finished) for name in ranked[:top]]
+        return sorted(_finalists(folder, searched, finish), key=lambda each: -each.score)[:top]
+    searched.require()
+    known: dict[str, list[Finalist]] = {}
+    for each in _finalists(folder, searched):
+        known.setdefault(each.architecture.hash, []).append(each)
+    trained_on = ((name, each.score) for name, networks in known.items() for each in networks)
+    found = []
+    for name in _ranked(searched.means, trained_on)[:top]:
+        networks = known.get(name, []) + ([searched.find(name)] if name in searched.means else [])
+        found.append(max(networks, key=lambda each: each.score))
+    return found
+
+
+def best_of_all(folder: Path, finish: str | None = None) -> str | None:
+    """The hash of the best architecture, also of rules by which nothing can be built any more; None without training.
+
+    Args:
+        folder: the study's folder.
+        finish: whose networks alone count; None is whatever is best.
+
+    Raises:
+        UserError: the finish has no weights, or a file does not make sense.
+    """
+    means = Searched(folder).means if finish is None else {}
+    ranked = _ranked(means, ((each.architecture, best.score) for each, best in _trained_on(folder, finish)))
+    return next(iter(ranked), None)
 
 
 def best_searched(folder: Path, top: int) -> list[Finalist]:
-    """The best trained architectures of the search by the mean over seeds, each at its best seed.
-
-    Args:
-        folder: the study's folder.
-        top: how many; fewer if fewer were trained.
-
-    Raises:
-        UserError: nothing was trained, or the table does not make sense.
-    """
-    table = _table(folder)
-    return [_searched(folder, table, name) for name in list(_trained(folder, table))[:top]]
-
-
-def find_searched(folder: Path, name: str, seed: int | None = None) -> Finalist:
-    """A network as the search left it.
-
-    Args:
-        folder: the study's folder.
-        name: hash of its architecture.
-        seed: of its training; None is its best.
-
-    Raises:
-        UserError: it was not trained, or the name is not that of an architecture.
-    """
-    return _searched(folder, _table(folder), name, seed)
+    """The best networks of the search alone; see `Searched.best`."""
+    return Searched(folder).best(top)
 
 
 def find(folder: Path, name: str | None, seed: int | None, finish: str | None = None) -> Finalist:
@@ -122,11 +213,10 @@ def find(folder: Path, name: str | None, seed: int | None, finish: str | None = 
     """
     if name is None:
         name = best(folder, 1, finish)[0].architecture.hash
-    table = _table(folder)
+    searched = Searched(folder)
+    known = _finalists(folder, searched, finish)
     if finish is None:
-        known = [_searched(folder, table, name, seed), *_finished(folder, table)]
-    else:
-        known = _of_finish(folder, finish)
+        known.insert(0, searched.find(name, seed))
     fitting = [each for each in known if each.architecture.hash == name and seed in (None, each.seed)]
     if not fitting:
         which = ", ".join(each.network for each in known)
@@ -134,81 +224,44 @@ def find(folder: Path, name: str | None, seed: int | None, finish: str | None = 
     return max(fitting, key=lambda each: each.score)
 
 
-def _searched(folder: Path, table: pd.DataFrame, name: str, seed: int | None = None) -> Finalist:
-    if not _HASH.fullmatch(name):
-        raise UserError(f"{name!r} does not name an architecture: twelve of the characters 0 to 9 and a to f do.")
-    row = scores(table, "trained").to_dict(orient="index").get(name, {})
-    by_seed = {int(str(at)): float(score) for at, score in row.items() if not math.isnan(score)}
-    if not by_seed:
-        raise UserError(
-            f"{folder.name} has no trained architecture {name}: `measurements.csv` lists those that it has."
+def _ranked(means: Mapping[str, float], networks: Iterable[tuple[str, float]]) -> list[str]:
+    """Hashes of all architectures, the best first: by the mean of the search, or by what was trained on if more."""
+    scored = dict(means)
+    for name, score in networks:
+        scored[name] = max(scored.get(name, -math.inf), score)
+    return sorted(scored, key=lambda name: -scored[name])
+
+
+def _finalists(folder: Path, searched: Searched, finish: str | None = None) -> list[Finalist]:
+    """What was trained on, as networks that can be used."""
+    return [
+        Finalist(
+            searched.architecture(each.architecture), each.seed, best.score, each.home, each.finish, step=best.step
         )
-    chosen = max(by_seed, key=by_seed.__getitem__) if seed is None else seed
-    if chosen not in by_seed:
-        known = ", ".join(str(each) for each in by_seed)
-        raise UserError(f"architecture {name} of {folder.name} was not trained at seed {chosen}: choose from {known}.")
-    home = StudyFolder(folder).home(name, "trained", chosen)
-    return Finalist(_architecture(folder, table, name), chosen, by_seed[chosen], _checked(folder, home))
+        for each, best in _trained_on(folder, finish)
+    ]
 
 
-def _best_network(folder: Path, table: pd.DataFrame, name: str, finished: list[Finalist]) -> Finalist:
-    """The network of an architecture with the highest score of its own."""
-    own = [each for each in finished if each.architecture.hash == name]
-    if name in scores(table, "trained").dropna(how="all").index:
-        own.append(_searched(folder, table, name))
-    return max(own, key=lambda each: each.score)
-
-
-def _table(folder: Path) -> pd.DataFrame:
-    return read_measurements(StudyFolder(folder).table)
-
-
-def _trained(folder: Path, table: pd.DataFrame) -> dict[str, float]:
-    """Mean scores of what was trained, the best first."""
-    trained = means(table).get("trained", pd.Series(dtype=float)).dropna().sort_values(ascending=False, kind="stable")
-    if trained.empty:
-        raise UserError(f"nothing was trained in {folder.name}: `randsearch train {folder.name} --top 5` trains some.")
-    return {str(name): float(score) for name, score in trained.items()}
-
-
-def _finished(folder: Path, table: pd.DataFrame) -> list[Finalist]:
-    """What was trained on to the end of a part."""
-    found = (_trained_on(folder, table, each) for each in read_finished(folder) if each.result is not None)
-    return [finalist for finalist in found if finalist is not None]
-
-
-def _of_finish(folder: Path, finish: str) -> list[Finalist]:
-    """The networks of a finish, as far as they are."""
-    table = _table(folder)
-    found = (_trained_on(folder, table, each) for each in read_finished(folder, finish))
-    known = [finalist for finalist in found if finalist is not None]
-    if not known:
+def _trained_on(folder: Path, finish: str | None) -> list[tuple[Finished, Validated]]:
+    """What was trained on to the end of a part, or all of one finish as far as it is, each with its best validation."""
+    place = StudyFolder(folder).place
+    found = [
+        (each, each.best)
+        for each in read_finished(folder, finish)
+        if each.best is not None
+        and (finish is not None or each.result is not None)
+        and place.has(each.home / WEIGHTS_FILE)
+    ]
+    if finish is not None and not found:
         raise UserError(
             f"the finish {finish} of {folder.name} has no weights yet: `randsearch finish {folder.name} --as {finish}` "
             "goes on with it."
         )
-    return known
+    return found
 
 
-def _trained_on(folder: Path, table: pd.DataFrame, network: Finished) -> Finalist | None:
-    found, home = network.best, network.home
-    if found is None or not StudyFolder(folder).place.has(home / WEIGHTS_FILE):
-        return None
-    architecture = _architecture(folder, table, network.architecture)
-    return Finalist(architecture, network.seed, found.score, home, network.finish, found.step)
-
-
-def _architecture(folder: Path, table: pd.DataFrame, name: str) -> Architecture:
-    rows = table.loc[table["architecture"] == name]
-    if rows.empty:
-        raise UserError(f"{folder.name} has no architecture {name}: `measurements.csv` lists those that it has.")
-    described = rows.iloc[0]
-    # As text, as the file has it: a column in which all subsets have one element is read as one of numbers.
-    options: dict[str, Any] = {column: str(described[column]) for column in parameters(table)}
-    architecture = Architecture.create(options, f"{folder.name}, architecture {name}")
-    if architecture.hash != name:
-        raise UserError(f"{folder.name}: the options of architecture {name} belong to {architecture.hash}.")
-    return architecture
+def _numbers(series: pd.Series[Any]) -> dict[str, float]:
+    return {str(name): float(value) for name, value in series.items()}
 
 
 def _checked(folder: Path, home: Path) -> Path:

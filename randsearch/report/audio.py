@@ -48,18 +48,21 @@ class Listening:
     left_out: int
 
 
-def listen(folder: Path, architecture: str, *, most_bytes: int = MOST_BYTES) -> Listening:
+def listen(folder: Path, architecture: str, finish: str | None = None, *, most_bytes: int = MOST_BYTES) -> Listening:
     """Collects what can be heard of an architecture.
 
     Args:
         folder: the study's folder.
         architecture: hash.
+        finish: alone; None takes all.
         most_bytes: bound on all audio files together; whole excerpts are left out beyond it.
     """
     study = StudyFolder(folder)
     place, homes = study.place, [(label(measure), _home(study.homes(architecture), measure)) for measure in MEASURES]
     homes += [
-        (f"finish {each.finish}", each.home) for each in read_finished(folder) if each.architecture == architecture
+        (f"finish {each.finish}", each.home)
+        for each in read_finished(folder, finish)
+        if each.architecture == architecture
     ]
     shelves = [(name, _files(home, place)) for name, home in homes if home is not None]
     reference = _files(study.references, place)

@@ -63,11 +63,13 @@ class _Winner:
     yaml: str
 
 
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, heard: str | None = None, finish: str | None = None) -> Path:
     """Writes `report.html` into the folder of a study.
 
     Args:
         folder: the study's folder.
+        heard: hash of the architecture to listen to; None is the first by what architectures are chosen by.
+        finish: whose networks alone are heard beside those of the search; None takes all.
 
     Returns:
         the file.
@@ -77,7 +79,7 @@ def write_report(folder: Path) -> Path:
     """
     config, table = load_config(folder), read_measurements(StudyFolder(folder).table)
     path = StudyFolder(folder).report
-    Place(folder).write(path, _template().render(**_context(config, table, folder)))
+    Place(folder).write(path, _template().render(**_context(config, table, folder, heard, finish)))
     return path
 
 
@@ -91,7 +93,9 @@ def _part(name: str) -> str:
     return files("randsearch.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _context(config: StudyConfig, table: pd.DataFrame, folder: Path) -> dict[str, Any]:
+def _context(
+    config: StudyConfig, table: pd.DataFrame, folder: Path, heard: str | None, finish: str | None
+) -> dict[str, Any]:
     """Everything that the template names."""
     trained = bool(means(table).get(TARGET, pd.Series(dtype=float)).notna().any())
     chooser = TARGET if trained else config.proxy
@@ -105,7 +109,7 @@ def _context(config: StudyConfig, table: pd.DataFrame, folder: Path) -> dict[str
         "chooser": label(chooser),
         "winners": [_winner(table, name, chooser, config.proxy) for name in best],
         "trained_on": trained_on(folder),
-        "listening": listen(folder, best[0]) if best else None,
+        "listening": listen(folder, heard or best[0], finish) if best else None,
         "scores": score_grid(table, chooser),
         "failures": failure_grid(table),
         "yaml": study_text(config),

@@ -20,12 +20,24 @@ from pydantic import (
 
 from randsearch.base.errors import UserError, explain, quoted
 from randsearch.base.seeds import check_seed
-from randsearch.data.augmentation import Augmentation, defaults, refused
+from randsearch.data.augmentation import defaults, refused
 from randsearch.data.format import AudioFormat, MissingStems
 from randsearch.data.task import TASKS, TaskName, canonical_sources
 from randsearch.study.options import Option, extendable
 from randsearch.study.rules import RULES, check_continues
-from randsearch.training.recipe import Precision
+from randsearch.study.shared_options import (
+    Augment,
+    Batch,
+    Clip,
+    Compiled,
+    Device,
+    Ema,
+    LearningRate,
+    Precision,
+    Segment,
+    ValidateEvery,
+    WeightDecay,
+)
 from randsearch.training.schedules import ScheduleName
 
 if TYPE_CHECKING:
@@ -133,9 +145,9 @@ class StudyConfig(BaseModel):
     # Chosen on 5 networks of small.yaml and a real corpus of 8 kHz (160 steps of 8 x 8192; mean score in dB, normal
     # training / decoder fixed): 1e-3 4.36 / 3.90, 3e-3 5.01 / 4.70, 1e-2 5.03 / 5.24 but 1 dB worse on the widest
     # network. J-Net's 1e-4 is slower still on so short a budget. Half the segment costs half and loses 0.2 dB.
-    learning_rate: float = Field(3e-3, gt=0, lt=1, description="Of Adam.")
-    batch: int = Field(8, ge=1, description="Crops a step.")
-    segment: int = Field(8192, ge=64, description="Samples a crop.")
+    learning_rate: LearningRate = Field(3e-3)
+    batch: Batch = Field(8)
+    segment: Segment = Field(8192)
     # Chosen on 8 networks and a corpus of 8 kHz, with the learning rate: the table is in randsearch/training/README.md.
     schedule: Annotated[ScheduleName, Option(since=2, before="constant")] = Field(
         "constant", description="Of the learning rate of `trained`: constant or cosine."
@@ -144,33 +156,23 @@ class StudyConfig(BaseModel):
     proxy_schedule: Annotated[ScheduleName, Option(since=2, before="constant")] = Field(
         "constant", description="Of proxies that train."
     )
-    weight_decay: Annotated[float, Option(since=2, before=0.0)] = Field(
-        0.0, ge=0, lt=1, description="Of kernels, apart from the gradient."
+    weight_decay: Annotated[WeightDecay, Option(since=2, before=0.0)] = Field(0.0)
+    clip: Annotated[Clip, Option(since=2, before=None, default="none", unset=True)] = Field(None)
+    ema: Annotated[Ema, Option(since=2, before=0.0)] = Field(0.99)
+    augment: Annotated[Augment, Option(since=2, before=("gains",), default="gains; none for denoise")] = Field(
+        ("gains",)
     )
-    clip: Annotated[float | None, Option(since=2, before=None)] = Field(
-        None, gt=0, description="Largest norm of the gradient; none by default."
-    )
-    ema: Annotated[float, Option(since=2, before=0.0)] = Field(
-        0.99, ge=0, lt=1, description="Decay of a moving average of the weights, which is scored; 0 for none."
-    )
-    augment: Annotated[
-        tuple[Augmentation, ...], Option(since=2, before=("gains",), default="gains; none for denoise")
-    ] = Field(("gains",), description="Of gains, remix, swap, signs; with commas, or none.")
-    precision: Annotated[Precision, Option(since=2, before="float32")] = Field(
-        "float32", description="Of training steps: float32, tf32 or bf16."
-    )
-    compiled: Annotated[bool, Option(since=2, before=False)] = Field(
-        False, description="Compile training steps with torch.compile."
-    )
+    precision: Annotated[Precision, Option(since=2, before="float32")] = Field("float32")
+    compiled: Annotated[Compiled, Option(since=2, before=False)] = Field(False)
     # At least 2: kernels compare crops with each other.
     proxy_batch: int = Field(16, ge=2, description="Crops a batch of proxies that score on batches.")
-    validate_every: int = Field(50, ge=1, description="Steps between validations.")
+    validate_every: ValidateEvery = Field(50)
     # The default is what studies had before one could choose; `running.session.resolve` gives new ones what they can
     # afford.
     validation: Annotated[
         Annotated[int, Field(ge=1)] | Literal["whole"], Option(default="less than a tenth of a proxy's time")
     ] = Field("whole", description="Seconds of audio to score on, or whole.")
-    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="auto, cpu or cuda:N.")
+    device: Device = Field("cpu")
     threads: Annotated[int, Option(default="cores / workers")] = Field(1, ge=1, description="Threads of each worker.")
     # The password is known to this object alone: it is neither saved nor compared nor shown. Another may bring it.
     storage: str | None = Field(None, repr=False, description="Optuna storage URL instead of the study's own file.")
@@ -192,11 +194,6 @@ class StudyConfig(BaseModel):
     @classmethod
     def _once_each(cls, values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
         return None if values is None else tuple(dict.fromkeys(values))
-
-    @field_validator("augment", mode="before")
-    @classmethod
-    def _nothing(cls, names: Any) -> Any:
-        return () if list(names) == ["none"] else tuple(dict.fromkeys(names))
 
     @field_validator("sources", mode="before")
     @classmethod

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from randsearch.base.errors import UserError, explain, quoted
-from randsearch.data.augmentation import Augmentation
 from randsearch.study.options import Option, extendable
-from randsearch.training.recipe import Precision
+from randsearch.study.shared_options import (
+    Augment,
+    Batch,
+    Clip,
+    Compiled,
+    Device,
+    Ema,
+    LearningRate,
+    Precision,
+    Segment,
+    ValidateEvery,
+    WeightDecay,
+)
 from randsearch.training.schedules import FinishName
 
 DEFAULT_NAME = "finish"
@@ -63,36 +74,19 @@ class FinishConfig(BaseModel):
         description="To train on: musdb:PATH, musdbhq:PATH and others; same sources."
     )
     data_digest: Annotated[str, Option(asked=False)] = Field(description="Of what was found there.")
-    learning_rate: Annotated[float, Option(default=f"{_JNET} 1e-4")] = Field(gt=0, lt=1, description="Of Adam.")
-    batch: Annotated[int, Option(default=f"{_JNET} 16")] = Field(ge=1, description="Crops a step.")
-    segment: Annotated[int, Option(default=_AS_STUDY)] = Field(ge=64, description="Samples a crop.")
-    validate_every: Annotated[int, Option(default=_AS_STUDY)] = Field(ge=1, description="Steps between validations.")
-    weight_decay: Annotated[float, Option(default=_AS_STUDY)] = Field(
-        ge=0, lt=1, description="Of kernels, apart from the gradient."
-    )
-    clip: Annotated[float | None, Option(default=_AS_STUDY)] = Field(gt=0, description="Largest norm of the gradient.")
-    ema: Annotated[float, Option(default=_AS_STUDY)] = Field(
-        ge=0, lt=1, description="Decay of a moving average of the weights, which is scored; 0 for none."
-    )
-    augment: Annotated[tuple[Augmentation, ...], Option(default=_AS_STUDY)] = Field(
-        description="Of gains, remix, swap, signs; with commas, or none."
-    )
-    precision: Annotated[Precision, Option(default=_AS_STUDY)] = Field(
-        description="Of training steps: float32, tf32 or bf16."
-    )
-    compiled: Annotated[bool, Option(default=_AS_STUDY)] = Field(
-        description="Compile training steps with torch.compile."
-    )
+    learning_rate: Annotated[LearningRate, Option(default=f"{_JNET} 1e-4")]
+    batch: Annotated[Batch, Option(default=f"{_JNET} 16")]
+    segment: Annotated[Segment, Option(default=_AS_STUDY)]
+    validate_every: Annotated[ValidateEvery, Option(default=_AS_STUDY)]
+    weight_decay: Annotated[WeightDecay, Option(default=_AS_STUDY)]
+    clip: Annotated[Clip, Option(default=_AS_STUDY, unset=True)]
+    ema: Annotated[Ema, Option(default=_AS_STUDY)]
+    augment: Annotated[Augment, Option(default=_AS_STUDY)]
+    precision: Annotated[Precision, Option(default=_AS_STUDY)]
+    compiled: Annotated[Compiled, Option(default=_AS_STUDY)]
     from_scratch: bool = Field(False, description="Begin anew instead of from the searched network's weights.")
-    device: Annotated[str, Option(default=_AS_STUDY)] = Field(
-        pattern=r"^(cpu|cuda(:\d+)?)$", description="auto, cpu or cuda:N."
-    )
+    device: Annotated[Device, Option(default=_AS_STUDY)]
     threads: Annotated[int, Option(default="one a core")] = Field(ge=1, description="Threads to compute with.")
-
-    @field_validator("augment", mode="before")
-    @classmethod
-    def _nothing(cls, names: Any) -> Any:
-        return () if list(names) == ["none"] else tuple(dict.fromkeys(names))
 
     @classmethod
     def create(cls, options: dict[str, Any], where: str) -> Self:

@@ -14,12 +14,13 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from filelock import Timeout
 
-from randsearch.base.errors import UserError
+from randsearch.base.errors import UserError, quoted
 from randsearch.base.files import Place
 from randsearch.base.layout import CURVE_FILE, RESULT_FILE, FinishFolder, StudyFolder
 from randsearch.base.locks import LOCKLESS, file_lock
@@ -54,6 +55,9 @@ class Validated:
 
 
 Ended = Literal["steps", "patience", "diverged"]
+
+_MOST = 2**31
+"""More than any number of steps, parts or tracks."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +97,11 @@ class Result:
             raw = json.loads(text)
             over = {name: _interval(raw[name]) for name in ("over_searched", "over_gain")}
             found = cls(**{**raw, **over})
-        except (TypeError, KeyError, RecursionError) as error:
+            whole = all(type(each) is int and 0 <= each < _MOST for each in (found.parts, found.steps, found.tracks))
+            real = all(_is_real(each) for each in (found.seconds, found.searched))
+        except (TypeError, KeyError, OverflowError, RecursionError) as error:
             raise ValueError(str(error)) from None
-        numbers = (found.parts, found.steps, found.seconds, found.searched, found.tracks)
-        if found.ended not in get_args(Ended) or not all(isinstance(each, int | float) for each in numbers):
+        if not (whole and real and found.ended in get_args(Ended) and isinstance(found.reason, str)):
             raise ValueError("a field is not what it should be")
         return found
 
@@ -109,10 +114,16 @@ class Result:
         return json.dumps(plain, indent=1) + "\n"
 
 
-def _interval(raw: dict[str, float | None] | None) -> Interval | None:
+def _interval(raw: object) -> Interval | None:
     if raw is None:
         return None
+    if not (isinstance(raw, dict) and all(value is None or _is_real(value) for value in raw.values())):
+        raise ValueError(f"{quoted(raw)} is no interval")
     return Interval(**{end: math.nan if value is None else float(value) for end, value in raw.items()})
+
+
+def _is_real(value: object) -> bool:
+    return type(value) in (int, float) and not math.isinf(value)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -245,8 +256,9 @@ def read_curve(place: Place, home: Path) -> tuple[Validated, ...]:
     """
     path = home / CURVE_FILE
     try:
-        rows = csv.DictReader(io.StringIO(place.read(path).decode()))
-        return tuple(_row(row) for row in rows)
+        rows = tuple(_row(row) for row in csv.DictReader(io.StringIO(place.read(path).decode())))
+        _check_course(rows)
+        return rows
     except FileNotFoundError:
         return ()
     except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
@@ -256,6 +268,22 @@ def read_curve(place: Place, home: Path) -> tuple[Validated, ...]:
 def _row(cells: dict[str, str]) -> Validated:
     numbers = {name: float(cells[name]) for name in ("score", "validation_loss", "loss", "learning_rate", "time")}
     return Validated(part=int(cells["part"]), step=int(cells["step"]), batch=int(cells["batch"]), **numbers)
+
+
+def _check_course(curve: Sequence[Validated]) -> None:
+    """Refuses a curve that no training has.
+
+    Raises:
+        ValueError: says what is wrong.
+    """
+    for row in curve:
+        if not math.isfinite(row.score):
+            raise ValueError(f"the score at step {row.step} is {row.score}")
+    steps = [0, *(row.step for row in curve), _MOST]
+    if not all(before < after for before, after in pairwise(steps)):
+        raise ValueError("its steps do not rise from validation to validation")
+    if not all(before <= after for before, after in pairwise([0, *(row.part for row in curve)])):
+        raise ValueError("its parts do not follow each other")
 
 
 def read_result(place: Place, home: Path) -> Result | None:

@@ -23,6 +23,7 @@ class Option:
         since: version of a study's file that has it first.
         before: what it is in studies whose file is of an earlier version.
         default: in words, where a new study gets another value than the field's default.
+        unset: whether the word `none` says that there is none.
     """
 
     asked: bool = True
@@ -30,6 +31,7 @@ class Option:
     since: int = 1
     before: Any = None
     default: str | None = None
+    unset: bool = False
 
 
 def option_of(field: FieldInfo) -> Option:

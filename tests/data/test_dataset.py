@@ -17,6 +17,7 @@ from randsearch.base.errors import UserError
 from randsearch.data import STEMS, TASKS, AudioFormat, decoding, open_dataset, open_test
 from randsearch.data.audio_files import BLOCK
 from randsearch.data.corpora import LAYOUTS
+from randsearch.data.dataset import list_test
 from randsearch.data.split import musdb_validation_names
 from randsearch.data.task import TaskName
 
@@ -130,8 +131,13 @@ def test_every_task_is_known_by_the_name_that_it_is_asked_for():
 
 def test_open_test_reads_whole_test_tracks(corpus, make_track):
     make_track("a")
+    audio = AudioFormat(sample_rate=8000)
+    assert list_test(f"musdbhq:{corpus}", audio) == {}
     stems = make_track("z", subset="test")
+    listed = list_test(f"musdbhq:{corpus}", audio)
+    assert not any(path.exists() for path in listed)
     (track,) = open_test(f"musdbhq:{corpus}")
+    assert listed == {track.path: "z"}
     assert track.name == "z"
     np.testing.assert_array_equal(track.sources(0, track.length)[1, 0], stems["vocals"][:, 0])
 

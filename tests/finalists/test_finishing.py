@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import soundfile
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tiny import RATE, write_tracks
 
 import randsearch as rs
 from randsearch.base.layout import StudyFolder
 from randsearch.data import open_dataset
 from randsearch.finalists import evaluation, export, finishing
-from randsearch.finalists.training import train_part
 from randsearch.finalists.winner import best, best_searched, find
 from randsearch.report import build
 from randsearch.study.finishes import held, read_finished
@@ -181,7 +182,7 @@ def test_finishes_lie_side_by_side_and_the_best_there_is_is_used(finished, tmp_p
     monkeypatch.setattr(export, "_program", lambda *_: b"")  # which takes its time, and is tested elsewhere
     folder = shutil.copytree(finished, tmp_path / "results" / "tiny")
     where = ("--results", folder.parent)
-    jnet = ("--schedule", "jnet", "--steps", 2, "--from-scratch", "--threads", 1)
+    jnet = ("--schedule", "jnet", "--steps", 2, "--from-scratch", "--threads", 1, "--clip", "none", "--no-compiled")
     answer = run_cli("finish", "tiny", "--as", "new", "--top", 2, *jnet, *where)
     assert answer.code == 0, answer.err
     assert "from new weights" in answer.out
@@ -229,20 +230,28 @@ def test_a_finish_is_evaluated_under_a_name_of_its_own(finished, tmp_path, monke
     assert answer.code == 0, answer.err
     network = find(folder, None, None, "whole")
     assert f"{network.network}-whole" in answer.out
-    assert [path.name for path in (folder / "evaluation").iterdir()] == [f"{network.network}-whole-{network.step}"]
+    (scored,) = (folder / "evaluation").iterdir()
+    assert scored.name.startswith(f"{network.name}-")
+    scores["targets"][0]["frames"] = [{"metrics": {"SDR": 2.0}}]
+    weights = network.home / "weights.safetensors"
+    save_file(load_file(weights), weights, metadata={"made": "anew"})
+    run_cli(*words)
+    assert pd.read_csv(folder / "evaluation.csv")["median"].tolist() == [2.0, 1.0]
     assert set(pd.read_csv(folder / "evaluation.csv")["finish"]) == {"whole"}
 
 
-def test_data_of_the_same_kind_may_come_from_elsewhere(study, tmp_path, tiny_corpus, capsys):
-    """A song that the study is validated on is no song to train on, whatever else it lies with."""
+def test_data_of_the_same_kind_may_come_from_elsewhere(study, tmp_path, tiny_corpus, monkeypatch, capsys):
+    """A song that the study is validated or tested on is no song to train on, whatever else it lies with."""
     corpus = write_tracks(tmp_path / "more", 6)
     for number, path in enumerate(sorted((tiny_corpus / "train").iterdir())):
         shutil.rmtree(corpus / "train" / path.name)
         shutil.copytree(path, corpus / "train" / f"song {number}")
     (corpus / "train" / "track 5").rename(corpus / "train" / "song 5")
+    monkeypatch.setattr(finishing, "list_test", lambda *_, **__: {Path("of another rate"): "song 1 (2)"})
     study.finish(name="more", data=f"musdbhq:{corpus}", **{**OPTIONS, "steps": 2, "progress": True})
     said = capsys.readouterr().out
     assert "left out of training, for the study is validated on them (the same file or name): song 3\n" in said
+    assert "left out of training, for the study is tested on them (the same file or name): song 1\n" in said
     assert f"data musdbhq:{corpus}" in said
     again = study.finish(name="more", steps=4, progress=False)
     assert again.loc[0, "steps"] == 4
@@ -268,22 +277,24 @@ def test_without_weights_a_finish_begins_anew_and_says_so(study, capsys):
 
 
 def test_a_training_that_goes_wrong_is_told_and_ends_its_network_alone(study, monkeypatch, run_cli):
-    networks = [each.network for each in best_searched(study.folder, 2)]
+    """What it was until then is kept, although no checkpoint was due."""
+    losses = []
 
-    def wrong(setup, finalist, *more):
-        if finalist.network == networks[0]:
-            raise DivergedError("diverged: the training loss is nan by step 2")
-        return train_part(setup, finalist, *more)
+    def wrong(done):
+        losses.append(done.step)
+        if losses == [2, 4]:
+            raise DivergedError("diverged: the training loss is nan by step 4")
 
-    monkeypatch.setattr(finishing, "train_part", wrong)
-    found = study.finish(2, name="wild", **{**OPTIONS, "steps": 2})
-    assert found["state"].tolist() == ["finished", "finished"]
-    assert found["score"].notna().tolist() == [False, True]
+    monkeypatch.setattr(loop, "_check_loss", wrong)
+    found = study.finish(2, name="wild", **{**OPTIONS, "steps": 4})
+    assert found[["state", "steps"]].to_numpy().tolist() == [["finished", 2], ["finished", 4]]
+    assert (found.loc[0, "step"], find(study.folder, found.loc[0, "architecture"], None, "wild").step) == (2, 2)
+    assert read_finished(study.folder, "wild")[0].result.seconds > 0
     answer = run_cli("status", "tiny", "--results", study.folder.parent)
     assert "finished early: it diverged" in answer.out
     again = study.finish(2, name="wild", progress=False)
     pd.testing.assert_frame_equal(again, found)
-    assert [each.finish for each in best(study.folder, 4, "wild")] == ["wild"]
+    assert [each.finish for each in best(study.folder, 4, "wild")] == ["wild", "wild"]
 
 
 @pytest.mark.parametrize(
@@ -294,6 +305,7 @@ def test_a_training_that_goes_wrong_is_told_and_ends_its_network_alone(study, mo
         (["finish", "tiny", "--as", "whole", "--schedule", "jnet"], "exists with another schedule ('cosine' there"),
         (["finish", "tiny", "--architecture", "0123456789ab"], "has no trained architecture 0123456789ab"),
         (["finish", "tiny", "--top", "1", "--architecture", "0123456789ab"], "either a number of the best"),
+        (["finish", "tiny", "--seed", "7"], "give that too (--architecture HASH)"),
         (["finish", "tiny", "--as", "y", "--learning-rate", "5"], "learning_rate: input should be less than 1"),
         (["finish", "tiny", "--as", "y", "--augment", "swap"], "swap exchanges the channels of stereo"),
         (["finish", "tiny", "--as", "y", "--segment", "100000"], "shorter than a segment"),
@@ -313,6 +325,18 @@ def test_options_that_there_are_not_are_refused_and_no_finish_is_an_empty_table(
     for option in ("trails", "networks", "parts"):
         with pytest.raises(rs.UserError, match=f"a finish knows no option {option}: choose from steps"):
             study.finish(**{option: 3})
+    for wrong, said in (
+        ({"top": 2.5}, "top is a whole number from 1, and not 2.5"),
+        ({"name": 3}, "name is text, and not 3"),
+        ({"architecture": 3}, "architecture is text, and not 3"),
+        ({"data": 3}, "data is text such as musdbhq:/data/musdb18hq, or a musdb.DB, and not 3"),
+        ({"data": SimpleNamespace(root="/nowhere", is_wav=True)}, "/nowhere"),
+        ({"augment": [["x"]]}, "options: augment.0: input should be"),
+        ({"augment": 3}, "options: augment: input should be a valid tuple"),
+        ({"clip": "much"}, "options: clip: input should be a valid number"),
+    ):
+        with pytest.raises(rs.UserError, match=re.escape(said)):
+            study.finish(**wrong)
     assert study.finishes().empty
 
 
@@ -337,14 +361,28 @@ def test_a_study_of_other_rules_is_not_finished(study):
         study.finish(**OPTIONS)
 
 
-def test_the_report_says_how_far_above_and_lets_one_hear_it(finished, monkeypatch):
+def test_the_report_says_how_far_above_and_lets_one_hear_it(finished, monkeypatch, tmp_path, run_cli):
     monkeypatch.setattr(build, "examine", lambda folder: None)
     monkeypatch.setattr(build, "_found", lambda found, folder: build._nothing_trained(load_config(folder)))
-    text = rs.load_study(finished).report().read_text(encoding="utf-8")
+    folder = shutil.copytree(finished, tmp_path / "tiny")
+    study = rs.load_study(folder)
+    text = study.report().read_text(encoding="utf-8")
     section = text[text.index('id="trained-on"') :]
     assert "above the searched network" in section
     assert section.count("data:image/svg+xml") == 1
     assert "finish whole" in text
+    first, second = best_searched(folder, 2)
+    assert f"Listen to <code>{first.architecture.hash}" in text
+    monkeypatch.setattr(build, "trained_on", lambda folder: None)
+    config = shutil.copytree(folder / "finishes" / "whole", folder / "finishes" / "other") / "config.yaml"
+    config.write_text(config.read_text().replace(first.network, second.network))
+    (config.parent / first.network).rename(config.parent / second.network)
+    answer = run_cli("report", "tiny", "--finish", "other", "--results", folder.parent)
+    assert answer.code == 0, answer.err
+    text = StudyFolder(folder).report.read_text(encoding="utf-8")
+    assert f"Listen to <code>{second.architecture.hash}" in text
+    assert "finish other" in text
+    assert "finish whole" not in text
 
 
 def test_a_finish_from_elsewhere_names_no_file_outside(finished, tmp_path):

@@ -214,7 +214,8 @@ def test_a_missing_configuration(tmp_path):
 def test_what_is_done_to_crops_depends_on_the_task_unless_it_is_said():
     assert config().augment == ("gains",)
     assert config(task="denoise").augment == ()
-    assert config(augment=["none"]).augment == ()
+    assert config(augment=["none"]).augment == config(augment="none").augment == ()
+    assert config(augment="signs,gains").augment == ("signs", "gains")
     assert config(task="denoise", augment=["signs"]).augment == ("signs",)
     assert config(task="denoise", sources=["piano", "violin"]).augment == ("gains",)  # which stand in its place
     assert config(task="denoise", sources=["piano", "violin"], augment=["remix"]).augment == ("remix",)
@@ -227,6 +228,9 @@ def test_what_is_done_to_crops_depends_on_the_task_unless_it_is_said():
         ({"task": "denoise", "augment": ["remix", "signs"]}, "remix would change how loud the noise is"),
         ({"augment": ["swap"]}, "swap exchanges the channels of stereo, and this is mono"),
         ({"augment": ["echo"]}, "'gains', 'remix', 'swap' or 'signs'"),
+        ({"augment": [["x"]]}, "'gains', 'remix', 'swap' or 'signs'"),
+        ({"augment": 3}, "augment: input should be a valid tuple"),
+        ({"augment": None}, "augment: input should be a valid tuple"),
         ({"augment": ["none", "gains"]}, "'gains', 'remix', 'swap' or 'signs'"),
         ({"schedule": "jnet"}, "'constant' or 'cosine'"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
@@ -42,7 +43,11 @@ def test_what_is_not_asked_for_is_as_the_study_has_it():
     jnet = options(schedule="jnet")
     assert (jnet.learning_rate, jnet.batch, jnet.patience) == (1e-4, 16, 20)
     assert options(schedule="jnet", batch=3, patience=1).batch == 3
-    assert options(augment=["none"]).augment == ()
+    assert options(augment=["none"]).augment == options(augment="none").augment == ()
+    assert options(augment="signs, gains,signs").augment == ("signs", "gains")
+    assert (options(clip="none").clip, options(clip="0.5").clip) == (None, 0.5)
+    with pytest.raises(UserError, match="clip: input should be greater than 0"):
+        options(clip="0")
 
 
 def test_steps_and_networks_add_up_and_nothing_else_may_differ():
@@ -79,6 +84,38 @@ def test_curves_and_results_come_back_to_the_last_bit(tmp_path):
     (tmp_path / "curve.csv").write_text("part,step\n0,x\n")
     with pytest.raises(UserError, match="cannot be read as the curve of a training"):
         read_curve(place, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"score": math.nan}, "the score at step 100 is nan"),
+        ({"score": math.inf}, "the score at step 100 is inf"),
+        ({"step": 50}, "its steps do not rise"),
+        ({"step": -2}, "its steps do not rise"),
+        ({"step": 10**20}, "its steps do not rise"),
+        ({"part": -1}, "its parts do not follow"),
+    ],
+)
+def test_a_curve_that_no_training_has_is_refused(tmp_path, wrong, said):
+    write_curve(Place(tmp_path), tmp_path, (CURVE[0], replace(CURVE[1], **wrong)))
+    with pytest.raises(UserError, match=f"cannot be read as the curve of a training .{said}"):
+        read_curve(Place(tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"over_searched": [1]}, {"over_gain": "abc"}, {"over_gain": {"point": "1"}}, {"over_gain": {"at": 1}}),
+        *({"over_gain": {"point": math.inf}}, {"over_gain": {"point": 10**400}}, {"reason": 5}, {"ended": ["x"]}),
+        *({"tracks": None}, {"steps": 1.5}, {"steps": -1}, {"parts": True}, {"seconds": math.inf}, {"more": 1}),
+    ],
+    ids=str,
+)
+def test_a_result_with_a_field_that_is_none_is_refused(tmp_path, wrong):
+    (tmp_path / "result.json").write_text(json.dumps({**json.loads(RESULT.to_json()), **wrong}))
+    with pytest.raises(UserError, match="cannot be read as the result of a training"):
+        read_result(Place(tmp_path), tmp_path)
 
 
 def test_options_come_back_and_torn_ones_are_refused(tmp_path):
