@@ -194,7 +194,7 @@ def test_a_musdb_db_is_taken_for_its_root(asked, tiny_corpus):
 
     for is_wav, kind in ((True, "musdbhq"), (False, "musdb")):
         options = {"data": musdb.DB(root=str(tiny_corpus), is_wav=is_wav)}
-        runs._settle_data(options)
+        runs.settle_data(options)
         assert options == {"data": f"{kind}:{tiny_corpus}"}
 
 
