@@ -9,21 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     field_serializer,
     field_validator,
     model_validator,
 )
 
-from randsearch.base.errors import UserError, explain, quoted
+from randsearch.base.errors import UserError, quoted
 from randsearch.base.seeds import check_seed
 from randsearch.data.augmentation import defaults, refused
 from randsearch.data.format import AudioFormat, MissingStems
 from randsearch.data.task import TASKS, TaskName, canonical_sources
-from randsearch.study.options import Option, extendable
+from randsearch.study.options import Option, Options, extendable
 from randsearch.study.rules import RULES, check_continues
 from randsearch.study.shared_options import (
     Augment,
@@ -73,7 +71,7 @@ def _latest(before: Any, asked: Any) -> Any:
     return asked
 
 
-class StudyConfig(BaseModel):
+class StudyConfig(Options):
     """Everything that decides a study's numbers.
 
     Each option is declared here alone. What its description says is the command line's help, and what `Option` adds is
@@ -300,18 +298,6 @@ class StudyConfig(BaseModel):
                 "further, which narrows the range of scores; use --train all to measure agreement"
             )
         return None
-
-    @classmethod
-    def create(cls, options: dict[str, Any], where: str) -> Self:
-        """Validates options from outside.
-
-        Raises:
-            UserError: an option is unknown or has an impossible value.
-        """
-        try:
-            return cls(**options)
-        except ValidationError as error:
-            raise explain(error, where) from None
 
     def save(self, path: Path) -> None:
         """Writes the configuration, resolved, in one piece, into the folder of a study.

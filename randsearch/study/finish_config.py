@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
-from randsearch.base.errors import UserError, explain, quoted
-from randsearch.study.options import Option, extendable
+from randsearch.base.errors import UserError, quoted
+from randsearch.study.options import Option, Options, extendable
 from randsearch.study.shared_options import (
     Augment,
     Batch,
@@ -49,7 +49,7 @@ def _longer(before: tuple[int, ...], asked: tuple[int, ...]) -> tuple[int, ...]:
     return (*before, *(end for end in asked if end > before[-1]))
 
 
-class FinishConfig(BaseModel):
+class FinishConfig(Options):
     """Everything that decides a finish's numbers, beside its study.
 
     Options are declared as those of a study are; what is not asked for is as the study has it.
@@ -87,18 +87,6 @@ class FinishConfig(BaseModel):
     from_scratch: bool = Field(False, description="Begin anew instead of from the searched network's weights.")
     device: Annotated[Device, Option(default=_AS_STUDY)]
     threads: Annotated[int, Option(default="one a core")] = Field(ge=1, description="Threads to compute with.")
-
-    @classmethod
-    def create(cls, options: dict[str, Any], where: str) -> Self:
-        """Validates options from outside.
-
-        Raises:
-            UserError: an option is unknown or has an impossible value.
-        """
-        try:
-            return cls(**options)
-        except ValidationError as error:
-            raise explain(error, where) from None
 
     @classmethod
     def as_study(cls, study: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

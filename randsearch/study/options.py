@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+
+from randsearch.base.errors import explain
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,22 @@ class Option:
     before: Any = None
     default: str | None = None
     unset: bool = False
+
+
+class Options(BaseModel):
+    """What declares options as its fields."""
+
+    @classmethod
+    def create(cls, options: dict[str, Any], where: str) -> Self:
+        """Validates options from outside.
+
+        Raises:
+            UserError: an option is unknown or has an impossible value.
+        """
+        try:
+            return cls(**options)
+        except ValidationError as error:
+            raise explain(error, where) from None
 
 
 def option_of(field: FieldInfo) -> Option:
