@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -37,6 +38,13 @@ def _write_without_waiting(connection, _) -> None:
     """Half of a tiny search would be spent waiting for the disk; no test pulls the machine's plug."""
     if type(connection).__module__.startswith("sqlite3"):
         connection.execute("PRAGMA synchronous = OFF")
+
+
+@pytest.fixture(autouse=True)
+def _same_draws_every_time() -> None:
+    """A test may draw from the global generators, and draws the same in any order and beside any other test."""
+    random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -185,7 +185,7 @@ def test_zen_of_a_linear_network_is_the_log_of_its_gain():
 
 
 def test_zen_adds_what_normalisation_divides_by(setting):
-    before = torch.randn(8, 4, 100, dtype=torch.float64) * torch.tensor([1.0, 1, 7, 7]).view(1, 4, 1)
+    before = torch.randn(8, 4, 10_000, dtype=torch.float64) * torch.tensor([1.0, 1, 7, 7]).view(1, 4, 1)
     assert deviation(nn.BatchNorm1d(4), before) == pytest.approx(5, rel=0.03)
     assert deviation(nn.GroupNorm(2, 4), before) == pytest.approx(5, rel=0.03)
     plain, normal = (measure(setting, Job(changed(normalisation=kind), "zen", 0)).score for kind in ("none", "batch"))
