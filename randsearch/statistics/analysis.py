@@ -1,7 +1,7 @@
 """Everything that a table of measurements says about its proxies, computed in one go."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,12 +29,13 @@ class Settings:
 
     Attributes:
         target: the measure that the proxies are to predict.
-        resamples: the number of bootstrap resamples.
+        resamples: the number of bootstrap resamples that were drawn.
         seed: the seed of the bootstrap and of the permutations.
         bias: why the coefficients are biased, for instance by an adaptive sampler; None if they are not.
         seeds: how many seeds the target was measured at.
         controls: the measures that the partial correlation holds fixed.
         unit: of the target's scores, and so of regret; empty if unknown.
+        left_out: architectures that were tried, but have no finite score of the target.
         interval: the kind of interval.
         permutation: the kind of p-value.
     """
@@ -46,11 +47,27 @@ class Settings:
     seeds: int = 1
     controls: tuple[str, ...] = ()
     unit: str = "dB"
+    left_out: int = 0
     interval: str = "95% bootstrap over architectures, each with its own seeds (BCa; Kendall: percentile)"
     permutation: str = (
         f"two-sided permutation p of Spearman, exact up to {permutation.EXACT_UP_TO} architectures, "
         f"else from {permutation.PERMUTATIONS:,} permutations"
     )
+
+    @classmethod
+    def of(cls, board: Board, controls: tuple[str, ...], bias: str | None, unit: str) -> "Settings":
+        """How the rows of a board are computed."""
+        truth = board.truth
+        left_out = int((truth.attempted & ~truth.scored).sum())
+        seeds = board.ceiling.seeds
+        found = cls(truth.name, board.draws.resamples, board.seed, bias, seeds, controls, unit, left_out)
+        if not board.draws.large:
+            return found
+        return replace(
+            found,
+            interval="95% normal, by the deviation of a bootstrap over architectures, each with its own seeds",
+            permutation="two-sided p of Spearman, the normal limit of all permutations",
+        )
 
 
 @dataclass(frozen=True)
@@ -107,7 +124,8 @@ def agreement(
     Args:
         table: measurements; of the columns, architecture, measure, seed, score, seconds and state are used.
         target: the measure that the proxies are to predict.
-        resamples: the number of bootstrap resamples.
+        resamples: the number of bootstrap resamples; `interval.LARGE_RESAMPLES` at most beyond `interval.LARGE`
+            architectures, where intervals are normal ones.
         seed: the seed of the bootstrap and of the permutations.
         bias: why the coefficients are biased, if the architectures were not a random sample of the search space
             ("sampled by TPE", "only the top 5 were trained"); shown wherever the result is.
@@ -141,7 +159,7 @@ def agreement(
         UserError: if the table has no measurement of the target, or resamples is below 1.
     """
     board = Board.of(table, target, resamples, seed)
-    rows, _ = _rows(board, table, resamples, bias, unit)
+    rows, _ = _rows(board, table, bias, unit)
     return rows
 
 
@@ -170,7 +188,7 @@ def analyse(
         UserError: if the table has no measurement of the target, or resamples is below 1.
     """
     board = Board.of(table, target, resamples, seed)
-    rows, comparer = _rows(board, table, resamples, bias, unit)
+    rows, comparer = _rows(board, table, bias, unit)
     points = {str(name): float(rho) for name, rho in zip(rows["proxy"], rows["spearman"], strict=True)}
     chosen, budgets = curves.make_curves(board)
     further = min(resamples, FURTHER_RESAMPLES)
@@ -198,15 +216,11 @@ def settings(result: pd.DataFrame) -> Settings:
     return found
 
 
-def _rows(
-    board: Board, table: pd.DataFrame, resamples: int, bias: str | None, unit: str
-) -> tuple[pd.DataFrame, Comparer]:
+def _rows(board: Board, table: pd.DataFrame, bias: str | None, unit: str) -> tuple[pd.DataFrame, Comparer]:
     """The rows, which know how they were computed, and what compares them."""
     controls = tuple(name for name in CONTROLS if name in board.proxies)
     rows, comparer = make_rows(board, table, controls, bias)
-    rows.attrs["settings"] = Settings(
-        board.truth.name, resamples, board.seed, bias, board.ceiling.seeds, controls, unit
-    )
+    rows.attrs["settings"] = Settings.of(board, controls, bias, unit)
     return rows, comparer
 
 

@@ -11,6 +11,11 @@ running sum of w tells how many drawn architectures stand below each one (b) and
   the sum of 1 / rank of its two members, best first. The copies of one architecture have neighbouring ranks, so that
   their weights sum to a difference of harmonic numbers, and the products above serve it too.
 
+Beyond `PAIRS_UP_TO` architectures no matrix of pairs is made. Kendall's tau of the sample is then exact still, from the
+net concordance of each architecture by merging (as Knight 1966 counts), and that of a resample is its expansion to the
+first order in the counts, which has the same standard deviation for many architectures (infinitesimal jackknife); the
+weighted tau, which hangs on its few best, is that of the sample alone.
+
 Arrays of resamples are (architectures, resamples) here, so that running sums go from row to row.
 """
 
@@ -25,6 +30,10 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.floating[Any]]
 Counts = NDArray[np.integer[Any]]
 
+PAIRS_UP_TO = 2_000
+"""The largest number of architectures of which all pairs are looked at in every resample."""
+
+_FEWEST_COLUMNS = 64  # resamples worked on at once: running sums go row by row, and rows should be long
 _BLOCK = 2**18  # architectures x resamples worked on at once: a few MB of temporaries, near the processor
 # OpenBLAS multiplies on one core up to so many multiplications. More cores gain nothing for few architectures, and cost
 # five times as much where other processes keep them busy.
@@ -39,7 +48,7 @@ class Correlations:
     spearman: Floats
     kendall: Floats
     pearson: Floats
-    weighted_tau: Floats  # of the first resamples only, if so asked
+    weighted_tau: Floats  # of the first resamples only, if so asked; beyond `PAIRS_UP_TO` NaN in all but the sample
 
 
 @dataclass(frozen=True)
@@ -96,7 +105,7 @@ def blocks(counts: Counts) -> Iterator[Floats]:
     float32 holds whole numbers up to 2^24 exactly, far above any count or rank here, at twice the speed of float64.
     """
     members = max(counts.shape[1], 1)
-    step = max(1, _ONE_CORE // members**2 if members <= _FEW else _BLOCK // members)
+    step = max(1, _ONE_CORE // members**2 if members <= _FEW else max(_FEWEST_COLUMNS, _BLOCK // members))
     for start in range(0, len(counts), step):
         yield np.ascontiguousarray(counts[start : start + step].T, dtype=np.float32)
 
@@ -120,6 +129,34 @@ def correlations(
         parts.append(pair.block(weights, weighted=weighted is None or done < weighted))
         done += weights.shape[1]
     return Correlations(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def net_concordance(x: Floats, y: Floats) -> Floats:
+    """With how many others each of n items agrees in order, less with how many it disagrees; O(n log^2 n), (n,)."""
+    agreeing = _dominated(x, y) + _dominated(-x, -y)
+    return np.asarray(agreeing - _dominated(x, -y) - _dominated(-x, y), dtype=np.float64)
+
+
+def _dominated(x: Floats, y: Floats) -> NDArray[np.intp]:
+    """How many items are below each one on both sides, (n,): merges runs of twice the length, as merge sort does."""
+    n = len(x)
+    # Of equal x the highest y comes first, so that none of those before an item is below it by y alone.
+    order = np.lexsort((-y, x))
+    ranks = np.searchsorted(np.sort(y), y[order], side="left")
+    found = np.zeros(n, dtype=np.intp)
+    places = np.arange(n)
+    length = 1
+    while length < n:
+        run = places // length
+        left, right = np.flatnonzero(run % 2 == 0), np.flatnonzero(run % 2)
+        # Each pair of runs has keys of its own; what is below an item lies between the first of them and its own.
+        keys = np.sort(run[left] // 2 * (n + 1) + ranks[left])
+        pair = run[right] // 2
+        found[right] += np.searchsorted(keys, pair * (n + 1) + ranks[right], side="left") - pair * length
+        length *= 2
+    result = np.empty(n, dtype=np.intp)
+    result[order] = found
+    return result
 
 
 def running_sum(rows: Floats) -> Floats:
@@ -155,7 +192,8 @@ class _Pair:
 
     a: Side
     b: Side
-    agreeing: Floats  # (n, n), 1 where a pair is concordant, -1 where discordant, 0 where tied
+    agreeing: Floats | None  # (n, n), 1 where a pair is concordant, -1 where discordant, 0 where tied; None if large
+    net: Floats | None  # (n,), concordant less discordant pairs of each architecture; None unless large
     moments: NDArray[np.float64]  # (5, n)
     best_first: tuple[NDArray[np.intp], NDArray[np.intp]]  # by a then b, and by b then a
     harmonic: Floats  # harmonic[k] = 1 + 1/2 + ... + 1/k
@@ -166,24 +204,55 @@ class _Pair:
         x, y = _standardised(a.values), _standardised(b.values)
         by_a, by_b = np.lexsort((b.values, a.values))[::-1], np.lexsort((a.values, b.values))[::-1]
         harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, most + 1))])
-        return cls(a, b, a.signs() * b.signs(), np.stack([x, y, x * x, y * y, x * y]), (by_a, by_b), harmonic)
+        large = a.values.size > PAIRS_UP_TO
+        agreeing = None if large else a.signs() * b.signs()
+        net = net_concordance(a.values, b.values) if large else None
+        return cls(a, b, agreeing, net, np.stack([x, y, x * x, y * y, x * y]), (by_a, by_b), harmonic)
 
     def block(self, weights: Floats, *, weighted: bool) -> tuple[Floats, ...]:
         """Spearman, Kendall, Pearson and, if wanted, weighted tau; weights are (n, resamples)."""
         size = weights.sum(axis=0, dtype=np.float64)
         a, b = self.a.standing(weights), self.b.standing(weights)
         free_a, free_b = size - a.tied, size - b.tied
-        net = self.agreeing @ weights
-        kendall = ratio(dot(net, weights), dot(free_a, weights), dot(free_b, weights))
+        if self.agreeing is None:
+            undefined = (dot(free_a, weights) <= 0) | (dot(free_b, weights) <= 0)
+            kendall = np.where(undefined, np.nan, self._expanded(weights))
+        else:
+            net = self.agreeing @ weights
+            kendall = ratio(dot(net, weights), dot(free_a, weights), dot(free_b, weights))
         pearson = self._pearson(weights, size)
         # A side of one value may keep a variance by rounding; the count of free pairs is exact.
         pearson = np.where(np.isnan(kendall), np.nan, pearson)
         found = (spearman(a, b, weights), kendall, pearson)
         if not weighted:
             return (*found, np.empty(0))
+        if self.agreeing is None:
+            return (*found, self._of_the_sample(weights, free_a, free_b))
         shares = (self._shares(order, weights) for order in self.best_first)
         taus = [ratio(dot(net, share), dot(free_a, share), dot(free_b, share)) for share in shares]
         return (*found, (taus[0] + taus[1]) / 2)
+
+    def _expanded(self, weights: Floats) -> Floats:
+        """Kendall's tau to the first order in how far the counts are from those of the sample."""
+        assert self.net is not None
+        n = len(self.net)
+        free = [n - (side.last - side.first + 1.0) for side in (self.a, self.b)]
+        pairs_a, pairs_b = (float(side.sum()) for side in free)
+        if not pairs_a or not pairs_b:
+            return np.full(weights.shape[1], np.nan)
+        tau = float(self.net.sum()) / np.sqrt(pairs_a * pairs_b)
+        slope = 2 * self.net / np.sqrt(pairs_a * pairs_b) - tau * (free[0] / pairs_a + free[1] / pairs_b)
+        return np.asarray(tau + slope @ weights - slope.sum())
+
+    def _of_the_sample(self, weights: Floats, free_a: Floats, free_b: Floats) -> Floats:
+        """The weighted tau of those resamples that are the sample itself; NaN for all others."""
+        found = np.full(weights.shape[1], np.nan)
+        if self.net is not None and (weights[:, 0] == 1).all():
+            one = weights[:, :1]
+            shares = (self._shares(order, one) for order in self.best_first)
+            sides = [(dot(self.net[:, None], s), dot(free_a[:, :1], s), dot(free_b[:, :1], s)) for s in shares]
+            found[0] = np.mean([ratio(*side) for side in sides])
+        return found
 
     def _shares(self, order: NDArray[np.intp], weights: Floats) -> Floats:
         """The sum of 1 / rank over the copies of each architecture, (n, resamples)."""

@@ -105,7 +105,7 @@ def _curve(board: Board, proxy: Scores, budgets: list[float]) -> _Curve:
     trained = choice.grid(scored, tuple(also))
     gain = None
     if scored >= FEWEST_FOR_INTERVAL:
-        counts = board.draws.counts[1 + board.draws.members :, pool[truth.scored]]
+        counts = board.draws.counts[board.draws.first :, pool[truth.scored]]
         gain = choice.resampled_gain(by_proxy, by_truth, counts, trained, board.seed)
     return _Curve(proxy, by_proxy, by_truth, cost, costs[1], trained, gain)
 

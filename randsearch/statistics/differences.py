@@ -14,7 +14,7 @@ from randsearch.statistics.correlations import Floats, Side, blocks, spearman
 from randsearch.statistics.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, UNKNOWN, Draws, Interval
 from randsearch.statistics.scores import Scores
 
-TRIVIAL = ("params", "macs", "receptive_field")
+TRIVIAL = ("params", "macs", "flops", "receptive_field")
 """Baselines that need no forward pass; a proxy that does not beat them is of no use."""
 CONTROL = "early"
 MODES = ("fixed_decoder", "fixed_encoder")

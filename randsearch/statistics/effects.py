@@ -215,6 +215,6 @@ def _slopes(levels: Floats, outcomes: Floats, counts: Floats) -> Floats:
 
 def _beyond(values: Floats, draws: Draws, tests: int) -> bool:
     """Whether a statistic is further from 0 than chance takes one of so many tests, by its bootstrap deviation."""
-    deviation = float(np.nanstd(values[1 + draws.members :]))
+    deviation = float(np.nanstd(values[draws.first :]))
     bound = NormalDist().inv_cdf(1 - 0.025 / max(tests, 1))
     return not math.isnan(values[0]) and deviation > 0 and abs(float(values[0])) > bound * deviation

@@ -31,6 +31,7 @@ def notes(result: pd.DataFrame) -> list[str]:
     given = " and ".join(how.controls)
     return [
         *([f"biased: {how.bias}"] if how.bias else []),
+        *([f"left out: {_counted(how.left_out)} without a finite {how.target}"] if how.left_out else []),
         f"brackets: {how.interval} ({how.resamples:,} resamples)",
         f"p: {how.permutation}; p_holm: corrected for {len(result)} proxies",
         seeds,
@@ -39,6 +40,10 @@ def notes(result: pd.DataFrame) -> list[str]:
         *([] if result["failed"].any() else ["no measurement of a proxy failed"]),
         *([f"partial: Spearman given {given}"] if given else []),
     ]
+
+
+def _counted(architectures: int) -> str:
+    return "1 architecture" if architectures == 1 else f"{architectures:,} architectures"
 
 
 def write_agreement(result: pd.DataFrame | Analysis, folder: str | Path | Place, proxy: str = PRIMARY) -> None:

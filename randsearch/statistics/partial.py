@@ -10,7 +10,8 @@ import numpy as np
 
 from randsearch.statistics.correlations import Counts, Floats, Side, Standing, blocks, dot, ratio
 
-CONTROLS = ("params", "macs")
+CONTROLS = ("params", "macs", "flops")
+"""Sizes that are held fixed where they were measured; elsewhere multiply-adds, or twice them, are called flops."""
 
 # Of a side's variance: below this, what a regression leaves is rounding, and the sizes explain the side wholly.
 _NOTHING_LEFT = 1e-6

@@ -3,6 +3,7 @@
 import itertools
 import math
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +13,10 @@ from randsearch.statistics.correlations import Floats
 EXACT_UP_TO = 8
 """The largest number of architectures for which all permutations are gone through (8! = 40,320)."""
 PERMUTATIONS = 9_999
+DRAWN_UP_TO = 2_000
+"""The largest number of architectures for which permutations are drawn; beyond, their normal limit serves."""
 
+_NORMAL = NormalDist()
 _BLOCK = 2**20  # architectures x permutations held at once
 
 
@@ -26,7 +30,8 @@ def permutation_ps(proxies: Floats, y: ArrayLike, *, permutations: int = PERMUTA
 
     Exact up to `EXACT_UP_TO` architectures. Beyond, the observed pairing counts as one of the random ones, so that p
     is at least 1 / (permutations + 1) and the test keeps its level (Phipson and Smyth 2010,
-    doi:10.2202/1544-6115.1585).
+    doi:10.2202/1544-6115.1585). Beyond `DRAWN_UP_TO`, rho over all permutations has the variance 1 / (n - 1), ties or
+    not, and is as good as normal.
 
     Args:
         proxies: finite scores of n architectures, (proxies, n).
@@ -42,6 +47,10 @@ def permutation_ps(proxies: Floats, y: ArrayLike, *, permutations: int = PERMUTA
     observed = np.abs(a @ b)
     if b.size <= EXACT_UP_TO:
         p = np.mean(np.abs(a @ b[_all_permutations(b.size)].T) >= observed[:, None], axis=1)
+    elif b.size > DRAWN_UP_TO:
+        spread = np.sqrt((a**2).sum(axis=1) * (b**2).sum() / (b.size - 1))
+        z = np.divide(observed, spread, out=np.zeros_like(observed), where=spread > 0)
+        p = np.array([2 * _NORMAL.cdf(-each) for each in z])
     else:
         rng = np.random.default_rng(seed)
         step = max(1, _BLOCK // b.size)

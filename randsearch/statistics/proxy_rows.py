@@ -139,7 +139,7 @@ def _row(board: Board, proxy: Scores, controls: Sequence[str]) -> tuple[dict[str
         return row, None
     x, y = proxy.mean[both], truth.mean[both]
     draws = board.draws.among(among)
-    drawn = correlations(x, y, draws.counts, weighted=1 + n + FURTHER_RESAMPLES)
+    drawn = correlations(x, y, draws.counts, weighted=draws.first + FURTHER_RESAMPLES)
     for name, values, kind in (
         ("spearman", drawn.spearman, draws.bca),
         ("pearson", drawn.pearson, draws.bca),
@@ -155,7 +155,7 @@ def _further(board: Board, proxy: Scores, spearman: Floats, controls: Sequence[s
     """Against the ceiling, among the best, and given the sizes: what takes `FURTHER_RESAMPLES` at most."""
     truth, among = board.truth, board.both(proxy)
     both = proxy.scored & truth.scored
-    resamples = min(len(board.draws.counts) - 1 - board.draws.members, FURTHER_RESAMPLES)
+    resamples = min(board.draws.resamples, FURTHER_RESAMPLES)
     kept, draws = board.draws.kept(among, resamples), board.draws.among(among, resamples)
     x, y, n = proxy.mean[both], truth.mean[both], int(both.sum())
     row: dict[str, float] = {}

@@ -26,6 +26,7 @@ LOST = ("failed", "pruned")
 
 MISSING = frozenset({"", "-", "na", "n/a", "nan", "none", "null", "failed"})
 NO_SCORE = "no score in the file"
+INFINITE = "the score in the file is infinite"
 
 _COST = "_seconds"
 _DELIMITERS = ",;\t"
@@ -145,7 +146,8 @@ def _long(sheet: _Sheet) -> pd.DataFrame:
     table["score"] = [math.nan if gone else score for gone, score in zip(lost, scores, strict=True)]
     kinds = [state if state in LOST else "failed" for state in states]
     table["state"] = [kind if gone else "complete" for gone, kind in zip(lost, kinds, strict=True)]
-    table["reason"] = [why or NO_SCORE if gone else why for gone, why in zip(lost, reasons, strict=True)]
+    cause = [_cause(cell) for cell in cells["score"]]
+    table["reason"] = [why or because if gone else why for gone, why, because in zip(lost, reasons, cause, strict=True)]
     return checked(ordered(completed(table)), str(sheet.path))
 
 
@@ -178,9 +180,11 @@ def _wide(sheet: _Sheet, target: str, parameters: Collection[str]) -> pd.DataFra
             "measure": measure,
             "seed": seeds,
             "score": scores,
-            "seconds": sheet.numbers(f"{measure}{_COST}") if f"{measure}{_COST}" in costs else math.nan,
+            "seconds": _seconds(sheet, f"{measure}{_COST}") if f"{measure}{_COST}" in costs else math.nan,
             "state": ["failed" if failed else "complete" for failed in lost],
-            "reason": [NO_SCORE if failed else "" for failed in lost],
+            "reason": [
+                _cause(cell) if failed else "" for failed, cell in zip(lost, sheet.columns[measure], strict=True)
+            ],
         }
         parts.append(pd.DataFrame({**own, **shared}))
     return checked(ordered(completed(pd.concat(parts, ignore_index=True))), str(sheet.path))
@@ -209,6 +213,23 @@ def _score(sheet: _Sheet, column: str, row: int) -> float:
     if cell.lower() not in MISSING and not _is_number(cell):
         raise UserError(f"{sheet.path}, row {row + 1}: {column} should be a number, not {quoted(cell)}.")
     return _number(cell)
+
+
+def _cause(cell: str) -> str:
+    """Why a cell holds no score."""
+    return INFINITE if _is_number(cell) and math.isinf(float(cell)) else NO_SCORE
+
+
+def _seconds(sheet: _Sheet, column: str) -> list[float]:
+    """A column of seconds; NaN where they are unknown."""
+    found = sheet.numbers(column)
+    row = next((row for row, value in enumerate(found, start=1) if value < 0), None)
+    if row is not None:
+        raise UserError(
+            f"{sheet.path}, row {row}: {column} is {sheet.columns[column][row - 1]}; what a measurement took is 0 or "
+            "more seconds."
+        )
+    return found
 
 
 def _is_number(cell: str) -> bool:

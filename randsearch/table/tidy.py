@@ -251,6 +251,7 @@ def checked(table: pd.DataFrame, name: str) -> pd.DataFrame:
             ~complete & table["score"].notna().to_numpy(),
             "a measurement that failed or was pruned has no score; leave it empty",
         ),
+        (table["seconds"].to_numpy(dtype=float) < 0, "what a measurement took is 0 or more seconds"),
         (
             table.duplicated(_KEY).to_numpy(),
             "this architecture, measure and seed came before; keep one of them",

@@ -1,7 +1,7 @@
 """`make bench`: measures what randsearch costs on this machine, and writes one table, as Markdown and CSV.
 
 Usage: python tests/bench FOLDER [GROUP ...], where groups are steps, threads, halves, data, search,
-commands and scale.
+commands, analysis and scale.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+from analysis import analysis
 from scale import scale
 from steps import against_plain, halves
 from table import Row, kept, processor, save, shown
@@ -23,6 +24,7 @@ GROUPS: dict[str, Callable[[], Iterable[Row]]] = {
     "data": data,
     "search": candidates,
     "commands": commands,
+    "analysis": analysis,
     "scale": scale,
 }
 

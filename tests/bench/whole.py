@@ -92,18 +92,15 @@ def space(options: list[str]) -> list[str]:
 def commands() -> Iterator[Row]:
     """How long the command line takes to answer, and a large analysis."""
     with tempfile.TemporaryDirectory() as folder:
-        small, large = Path(folder) / "small.csv", Path(folder) / "large.csv"
+        small = Path(folder) / "small.csv"
         wide_table(8, 3).to_csv(small, index=False)
-        wide_table(1000, 20).to_csv(large, index=False)
         once = ["analyse", "--table", str(small), "--target", "trained", "--resamples", "20"]
         help_ = median(run("--help") for _ in range(7))
         start = median(run(*once) for _ in range(5))
-        whole = run("analyse", "--table", str(large), "--target", "trained")
         shutil.rmtree(folder, ignore_errors=True)
         Path(folder).mkdir()
     yield Row("Commands", "randsearch --help", help_, "s")
     yield Row("Commands", "randsearch analyse, start-up", start, "s", note="a table of 8 architectures, 20 resamples")
-    yield Row("Commands", "analysis of 1,000 architectures x 20 proxies", whole, "s", note="10,000 resamples")
 
 
 def wide_table(architectures: int, proxies: int) -> pd.DataFrame:

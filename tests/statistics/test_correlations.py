@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from scipy import stats
 
 from randsearch.statistics.best_only import spearman_among_best
-from randsearch.statistics.correlations import correlations, running_sum
+from randsearch.statistics.correlations import correlations, net_concordance, running_sum
 from randsearch.statistics.interval import Draws, resample_counts
 from randsearch.statistics.partial import partial_spearman
 from randsearch.statistics.permutation import doubled_ranks
@@ -117,3 +117,33 @@ def test_agreement_among_the_best_is_that_of_the_best_drawn(levels):
         usable = len(set(best)) >= 3 and np.ptp(x[best]) > 0 and np.ptp(y[best]) > 0
         expected = stats.spearmanr(x[best], y[best]).statistic if usable else np.nan
         assert found[row] == pytest.approx(expected, abs=1e-6, nan_ok=True)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), min_size=1, max_size=70))
+def test_net_concordance_is_what_all_pairs_say(pairs):
+    x, y = np.array(pairs, dtype=float).T
+    signs = np.sign(x[:, None] - x) * np.sign(y[:, None] - y)
+    assert net_concordance(x, y).tolist() == signs.sum(axis=1).tolist()
+
+
+def test_many_architectures_have_the_coefficients_of_scipy():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=2500).round(1)
+    y = (x + rng.normal(size=2500)).round(1)
+    found = as_rows(correlations(x, y, np.ones((2, 2500), dtype=np.uint8)))
+    np.testing.assert_allclose(found[0], scipy_correlations(x, y), rtol=1e-12)
+    np.testing.assert_allclose(found[1, :3], found[0, :3])
+    constant = as_rows(correlations(np.ones(2500), y))
+    assert np.isnan(constant).all()
+
+
+def test_kendall_of_many_is_expanded_to_the_deviation_that_its_resamples_have(monkeypatch):
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=600).round(1)
+    y = x + rng.normal(size=600)
+    counts = resample_counts(600, 800, rng)
+    exact = correlations(x, y, counts, weighted=0).kendall
+    monkeypatch.setattr("randsearch.statistics.correlations.PAIRS_UP_TO", 500)
+    expanded = correlations(x, y, counts, weighted=0).kendall
+    assert np.corrcoef(exact, expanded)[0, 1] > 0.99
+    assert expanded.std() == pytest.approx(exact.std(), rel=0.02)

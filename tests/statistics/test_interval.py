@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from randsearch.statistics.correlations import correlations
-from randsearch.statistics.interval import Draws, bca_interval, percentile_interval, resample_counts
+from randsearch.statistics.interval import LARGE, Draws, bca_interval, percentile_interval, resample_counts
 
 POPULATION = {
     "spearman": lambda r: 6 / np.pi * np.arcsin(r / 2),
@@ -101,3 +101,44 @@ def test_intervals_cover_the_population(correlation, seeds):
 def test_intervals_cover_the_population_at_many_sizes(architectures, correlation):
     for name, share in covered(architectures, correlation, studies=2000, resamples=2000).items():
         assert 0.92 <= share <= 0.98, name
+
+
+def test_where_both_are_had_normal_intervals_agree_with_the_bootstrap(monkeypatch):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=1800)
+    y = x + rng.normal(size=1800)
+    found = {}
+    for large in (False, True):
+        monkeypatch.setattr("randsearch.statistics.interval.LARGE", 1000 if large else LARGE)
+        monkeypatch.setattr("randsearch.statistics.correlations.PAIRS_UP_TO", 1000 if large else LARGE)
+        draws = Draws.of(1800, 1000, np.random.default_rng(1))
+        assert (draws.large, len(draws.left_out), draws.resamples) == ((True, 0, 200) if large else (False, 500, 1000))
+        drawn = correlations(x, y, draws.counts, weighted=0)
+        intervals = draws.bca(drawn.spearman), draws.percentile(drawn.kendall), draws.bca(drawn.pearson)
+        found[large] = np.array([(each.point, each.low, each.high) for each in intervals])
+    widths = np.ptp(found[False], axis=1)
+    assert (np.abs(found[True] - found[False]) < 0.12 * widths[:, None]).all()
+
+
+def test_leaving_out_some_hardly_moves_an_interval():
+    rng = np.random.default_rng(2)
+    x = rng.lognormal(size=800)
+    y = x + rng.lognormal(size=800)
+    draws = Draws.of(800, 1000, rng)
+    drawn = correlations(x, y, draws.counts, weighted=0).pearson
+    every = correlations(x, y, 1 - np.eye(800, dtype=np.uint8), weighted=0).pearson
+    assert len(draws.left_out) == 500
+    some, all_of_them = draws.bca(drawn), bca_interval(float(drawn[0]), drawn[draws.first :], every)
+    assert (some.low, some.high) == pytest.approx((all_of_them.low, all_of_them.high), abs=0.003)
+
+
+def test_few_of_many_have_no_normal_interval():
+    draws = Draws.of(3000, 100, np.random.default_rng(3))
+    some = np.zeros(3000, dtype=bool)
+    some[:40] = True
+    few = draws.among(some)
+    assert (few.large, few.members, few.resamples) == (False, 40, 100)
+    x = np.arange(40.0)
+    y = x + np.random.default_rng(4).normal(size=40) * 10
+    interval = few.bca(correlations(x, y, few.counts).spearman)
+    assert interval.low < interval.point < interval.high

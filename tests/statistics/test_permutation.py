@@ -53,3 +53,12 @@ def test_holm_by_hand():
     np.testing.assert_allclose(holm([0.9, 0.8]), [1.0, 1.0])
     assert np.isnan(holm([np.nan])).all()
     assert len(holm([])) == 0
+
+
+def test_the_normal_limit_is_what_permutations_of_many_give(monkeypatch):
+    rng = np.random.default_rng(5)
+    y = rng.normal(size=1500).round(1)
+    proxies = np.stack([y * 0.05 + rng.normal(size=1500).round(1), rng.normal(size=1500), np.ones(1500)])
+    drawn = permutation_ps(proxies, y, permutations=1999)
+    monkeypatch.setattr("randsearch.statistics.permutation.DRAWN_UP_TO", 1000)
+    np.testing.assert_allclose(permutation_ps(proxies, y), drawn, atol=0.03)

@@ -5,7 +5,7 @@ import pytest
 from tables import make_table
 
 from randsearch.base.errors import UserError
-from randsearch.statistics import agreement
+from randsearch.statistics import agreement, notes, settings
 from randsearch.table.foreign import read_foreign
 from randsearch.table.tidy import means, measure_names, parameters, write_measurements
 
@@ -34,11 +34,30 @@ def test_a_wide_table_is_read(tmp_path):
     lost = table[table["state"] == "failed"]
     assert lost[["architecture", "measure", "reason"]].to_numpy().tolist() == [
         ["c", "synflow", "no score in the file"],
-        ["e", "synflow", "no score in the file"],
+        ["e", "synflow", "the score in the file is infinite"],
     ]
     assert table.loc[table["measure"] == "trained", "seconds"].tolist() == [10, 11, 20, 22, 13]
     assert table.loc[table["measure"] == "params", "seconds"].isna().all()
     assert agreement(table, resamples=50).set_index("proxy")["n"].to_dict() == {"params": 5, "synflow": 3}
+
+
+def test_negative_seconds_are_refused(tmp_path):
+    wide = WIDE.replace(",22\n", ",-22\n")
+    assert wide != WIDE
+    with pytest.raises(UserError, match=r"row 4: trained_seconds is -22; what a measurement took is 0 or more seconds"):
+        read_foreign(write(tmp_path, wide), "trained")
+    long = "architecture,measure,score,seconds\na,trained,1,3\na,synflow,2,-1\n"
+    with pytest.raises(UserError, match=r"row 2 \(a, synflow, seed 0\): what a measurement took is 0 or more"):
+        read_foreign(write(tmp_path, long), "trained")
+
+
+def test_an_infinite_target_is_left_out_and_counted(tmp_path):
+    rows = "".join(f"n{i},{i if i else 'inf'},{i},{i % 3}\n" for i in range(9))
+    table = read_foreign(write(tmp_path, f"id,trained,flops,zen\n{rows}"), "trained")
+    result = agreement(table, resamples=50)
+    assert settings(result).left_out == 1
+    assert "left out: 1 architecture without a finite trained" in notes(result)
+    assert settings(result).controls == ("flops",)
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t"])
