@@ -392,7 +392,8 @@ class Study:
             the files written, one a source.
 
         Raises:
-            UserError: the file cannot be read, the folder not be written, or nothing was trained.
+            UserError: the file cannot be read, a stem is there already, the folder cannot be written, or nothing was
+                trained.
 
         Example:
             >>> study.separate("song.wav")  # doctest: +SKIP

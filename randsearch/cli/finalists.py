@@ -17,6 +17,7 @@ finalists = typer.Typer()
 
 Hash = Annotated[str | None, typer.Option("--architecture", metavar="HASH", help="Default: the best trained.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of its training; default: its best.")]
+SEPARATED = Path("separated")
 Output = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Where to write.")]
 
 
@@ -88,19 +89,28 @@ def evaluate(
 @finalists.command()
 def separate(
     name: Study,
-    song: Annotated[Path, typer.Argument(metavar="SONG", help="An audio file of any length and rate.")],
+    songs: Annotated[list[Path], typer.Argument(metavar="SONG...", help="Audio files of any length and rate.")],
     architecture: Hash = None,
     seed: Seed = None,
     finish: Finish = None,
-    output: Output = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="DIR", help="Where to write; of several songs each has a folder in it."),
+    ] = None,
     results: Results = RESULTS,
 ) -> None:
-    """Writes the stems of a song with a trained network, into separated/SONG unless told otherwise."""
-    from randsearch.api import load_study
+    """Writes the stems of songs with a trained network, into separated/SONG unless told otherwise.
 
-    study = load_study(name, results=results)
-    for path in study.separate(song, output=output, architecture=architecture, seed=seed, finish=finish):
-        make_console().print(str(path), highlight=False, markup=False)
+    Songs of one name go to separated/FOLDER-SONG. No file is overwritten.
+    """
+    from randsearch.api import load_study
+    from randsearch.finalists.separation import folders_of
+
+    study, console = load_study(name, results=results), make_console()
+    folders = [output] if output and len(songs) == 1 else folders_of(songs, output or SEPARATED)
+    for song, folder in zip(songs, folders, strict=True):
+        for path in study.separate(song, output=folder, architecture=architecture, seed=seed, finish=finish):
+            console.print(str(path), highlight=False, markup=False)
 
 
 @finalists.command()
