@@ -15,10 +15,11 @@ from randsearch.base.errors import UserError, printable, refused_file
 from randsearch.base.logs import LOGGER, printed
 from randsearch.cli.analysis import analysis, save_all
 from randsearch.cli.commands import Commands, heeding
-from randsearch.cli.declared import Given, described, takes
+from randsearch.cli.declared import Given, takes
 from randsearch.cli.ending import ending
 from randsearch.cli.finalists import finalists
 from randsearch.cli.options import Storage, Study, Task, make_console, make_log
+from randsearch.cli.spaces import spaces
 from randsearch.cli.studies import studies_app
 from randsearch.data.format import AudioFormat
 from randsearch.running.machine import Machine
@@ -36,6 +37,9 @@ app = Commands(
 app.add_typer(analysis)
 app.add_typer(finalists)
 app.add_typer(studies_app)
+app.add_typer(spaces, name="spaces")
+
+SPACE = "A YAML file, or the name of a shipped search space (randsearch spaces lists them)."
 
 SHOWN = AudioFormat(sample_rate=8000)
 SHOWN_SEGMENT = 8192
@@ -78,7 +82,7 @@ def everywhere(
 @app.command()
 @takes(options=StudyConfig, machine=Machine)
 def search(
-    space: Annotated[Path | None, typer.Argument(metavar="SPACE.yaml", help=described(StudyConfig, "space"))] = None,
+    space: Annotated[Path | None, typer.Argument(metavar="SPACE", help=SPACE)] = None,
     *,
     options: Given,
     config: Annotated[Path | None, typer.Option(help="A YAML file with any of these options.")] = None,
@@ -171,7 +175,7 @@ def measures() -> None:
 
 @app.command()
 def show(
-    space: Annotated[Path | None, typer.Argument(metavar="SPACE.yaml", help="Search space.")] = None,
+    space: Annotated[Path | None, typer.Argument(metavar="SPACE", help=SPACE)] = None,
     preset: Annotated[
         str | None, typer.Option(help="A published network instead: M1 to M7, jnet-10 and others.")
     ] = None,
@@ -190,7 +194,7 @@ def show(
     from randsearch.space import SearchSpace
 
     if (space is None) == (preset is None):
-        raise typer.BadParameter("give either SPACE.yaml or --preset NAME")
+        raise typer.BadParameter("give either SPACE or --preset NAME")
     given = {"task": task, "channels": channels, "sample_rate": sample_rate}
     audio: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if preset is not None:

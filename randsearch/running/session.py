@@ -58,7 +58,9 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
         check_continues(stored.study, stored.rules)
     options = _completed(options, machine, stored)
     if stored is None and "space" not in options:
-        raise UserError(f"there is no study {name} in {machine.results} yet: give the SPACE.yaml that it searches.")
+        raise UserError(
+            f"there is no study {name} in {machine.results} yet: give the space that it searches, such as small."
+        )
     if stored is not None:
         asked = StudyConfig.create({**stored.model_dump(), **options}, "options")
     else:
