@@ -48,6 +48,7 @@ def copy(
     to: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write; SPACE.yaml by default.")] = None,
 ) -> None:
     """Copies a shipped search space, to be changed; no file is overwritten."""
+    from randsearch.base.files import create_file
     from randsearch.space import SearchSpace
     from randsearch.space.shipped import shipped
 
@@ -55,8 +56,7 @@ def copy(
     file = to or Path(f"{name}.yaml")
     content = shipped(f"{name}.yaml").read_bytes()
     try:
-        with file.open("xb") as copied:
-            copied.write(content)
+        create_file(file, content)
     except FileExistsError:
         raise UserError(f"{file} is there already and stays: name another file with --to.") from None
     make_console().print(str(file), highlight=False, markup=False)
