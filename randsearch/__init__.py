@@ -10,6 +10,7 @@ Everything that a notebook or a script needs has its name here, and is imported 
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from randsearch.table.measurement import Measurement
 
 __version__ = "0.2.0"
+
+# What it says is for whoever listens, and without a listener not for Python's handler of last resort.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __all__ = [
     "Agreement",

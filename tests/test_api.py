@@ -287,8 +287,33 @@ def test_a_shipped_space_s_name_serves_as_its_file_does(run_cli, tmp_path, monke
     named, path = (run_cli("show", each) for each in ("small", REPOSITORY / "search_spaces" / "small.yaml"))
     assert named.out == path.out
     assert named.out.startswith("Small Wave-U-Nets")
-    Path("small").write_text("parameters: 3\n")
+    assert run_cli("show", "small.yaml").out == named.out
+    assert run_cli("spaces", "copy", "small").out == "small.yaml\n"
+    said = "note: small is the shipped search space; the file in this folder is small.yaml\n"
+    assert run_cli("show", "small").err == said
+    Path("small.yaml").write_text("parameters: 3\n")
+    own = run_cli("show", "small.yaml").err
+    assert own.startswith("note: small.yaml is the file in this folder, and not the shipped search space")
+    assert "parameters must map options" in own
+    Path("small.yaml").rename("small")
     assert "parameters must map options" in run_cli("show", "small").err
+
+
+def test_shipped_spaces_are_listed_and_copied_but_over_nothing(run_cli, tmp_path):
+    listed = run_cli("spaces").out.splitlines()[1:]
+    assert [line.split()[0] for line in listed] == ["jnet", "small", "tricks", "wave-u-net"]
+    assert "Small Wave-U-Nets for 8 kHz mono on a CPU" in listed[1]
+    command = ("spaces", "copy", "tricks", "--to", tmp_path / "mine.yaml")
+    assert run_cli(*command).code == 0
+    assert rs.SearchSpace.load(tmp_path / "mine.yaml") == rs.SearchSpace.shipped("tricks")
+    (tmp_path / "mine.yaml").write_text("mine")
+    again = run_cli(*command)
+    assert (again.code, again.err) == (
+        1,
+        f"randsearch: {tmp_path / 'mine.yaml'} is there already and stays: name another file with --to.\n",
+    )
+    assert (tmp_path / "mine.yaml").read_text() == "mine"
+    assert "no shipped search space 'large'" in run_cli("spaces", "copy", "large").err
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from randsearch.base.errors import UserError, quoted, refused_file
+from randsearch.base.logs import LOGGER, printed
 from randsearch.measures.given import name_of, packed, with_those_before
 from randsearch.running.machine import Machine
 from randsearch.space.grammar import SearchSpace
@@ -86,8 +87,9 @@ def run(
     if isinstance(place.get("devices"), str):
         place["devices"] = _listed(place["devices"])
     place |= {"results": results, "cache": cache, "workers": workers}
-    machine = Machine.create(place, make_console(progress=progress))
-    return _run(asked, replace(machine, functions=functions, on_measured=on_measured))
+    with shown(progress=progress) as console:
+        machine = Machine.create(place, console)
+        return _run(asked, replace(machine, functions=functions, on_measured=on_measured))
 
 
 def _run(options: dict[str, Any], machine: Machine) -> Path:
@@ -103,7 +105,7 @@ def _run(options: dict[str, Any], machine: Machine) -> Path:
         except UserError as reason:  # Every training failed, and the table says why.
             said = str(reason)
         if said:
-            machine.console.print(said, highlight=False, markup=False)
+            LOGGER.warning("%s", said)
     return folder
 
 
@@ -170,6 +172,24 @@ def _listed(value: str | Iterable[str]) -> tuple[str, ...]:
     """The parts of what may also be given as one text, separated by commas."""
     parts = value.split(",") if isinstance(value, str) else value
     return tuple(part.strip() for part in parts if part.strip())
+
+
+@contextmanager
+def shown(*, progress: bool) -> Iterator[Console]:
+    """Prints what a run logs, if that is wanted; otherwise it is there for handlers of the caller's alone.
+
+    Args:
+        progress: whether it is.
+
+    Yields:
+        where to show progress.
+    """
+    console = make_console(progress=progress)
+    if not progress:
+        yield console
+        return
+    with printed(lambda: console) as at_work:
+        yield at_work()
 
 
 def make_console(*, progress: bool) -> Console:

@@ -17,6 +17,7 @@ from randsearch.api.runs import (
     make_console,
     run,
     settle_data,
+    shown,
 )
 from randsearch.base.errors import UserError, quoted
 from randsearch.base.layout import StudyFolder
@@ -283,6 +284,7 @@ class Study:
             >>> study.finish(steps=200_000, schedule="jnet", patience=20)  # doctest: +SKIP
         """
         from randsearch.finalists.finishing import Chosen, finish
+        from randsearch.study.finish_words import closing
 
         name_of = architecture.hash if isinstance(architecture, Architecture) else architecture
         if top is not None:
@@ -296,9 +298,11 @@ class Study:
         if seed is not None and architecture is None:
             raise UserError("a seed names a training of one architecture: give that too (--architecture HASH).")
         where = {"results": self.folder.parent, "cache": cache, "workers": 1}
-        machine = Machine.create(where, make_console(progress=progress))
-        with interruptible():
-            finish(self.config, self.folder, name, Chosen(top, name_of, seed), options, machine)
+        with interruptible(), shown(progress=progress) as console:
+            machine = Machine.create(where, console)
+            found = finish(self.config, self.folder, name, Chosen(top, name_of, seed), options, machine)
+        for line in closing(self.folder, found):
+            make_console(progress=progress).print(line, highlight=False, markup=False)
         return self.finishes(name)
 
     def finishes(self, name: str | None = None) -> pd.DataFrame:
@@ -392,7 +396,8 @@ class Study:
             the files written, one a source.
 
         Raises:
-            UserError: the file cannot be read, the folder not be written, or nothing was trained.
+            UserError: the file cannot be read, a stem is there already, the folder cannot be written, or nothing was
+                trained.
 
         Example:
             >>> study.separate("song.wav")  # doctest: +SKIP

@@ -427,3 +427,18 @@ def replace_file(path: str | Path, content: str | bytes, *, private: bool = Fals
     """
     real = Path(path).resolve()
     Place(real.parent).write(real, content, private=private)
+
+
+def create_file(path: Path, content: bytes) -> None:
+    """Writes a file that the user named where nothing is yet, not even a link.
+
+    Args:
+        path: where.
+        content: what it holds.
+
+    Raises:
+        FileExistsError: something is there, and stays.
+        OSError: it cannot be written.
+    """
+    with path.open("xb") as file:
+        file.write(content)

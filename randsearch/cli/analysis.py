@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from randsearch.base.errors import printable
 from randsearch.base.layout import StudyFolder
+from randsearch.base.logs import LOGGER
+from randsearch.cli.commands import Commands
 from randsearch.cli.declared import listed
 from randsearch.cli.options import RESULTS, Finish, Results, Storage, Study, make_console
 
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
 
     from randsearch.statistics import Analysis
     from randsearch.study.config import StudyConfig
+    from randsearch.study.findings import Findings
 
-analysis = typer.Typer()
+analysis = Commands()
 
 OptionalStudy = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Name of the study.")]
 
@@ -64,9 +67,10 @@ def analyse(
     storage: Storage = None,
     results: Results = RESULTS,
 ) -> None:
-    """Says how far each proxy agrees with training, and writes agreement.csv, agreement.json and effects.csv.
+    """Says how far each proxy agrees with training.
 
-    With --table, of any CSV file: one row an architecture, one column a measure; or one row a measurement.
+    Writes agreement.csv, agreement.json and effects.csv. With --table, of any CSV file: one row an architecture, one
+    column a measure; or one row a measurement.
     """
     if (name is None) == (table is None):
         raise typer.BadParameter("give either the name of a study or --table CSV")
@@ -119,7 +123,10 @@ def plan(
     proxy: Annotated[str | None, typer.Option(help="Whose agreement; the study's primary proxy by default.")] = None,
     results: Results = RESULTS,
 ) -> None:
-    """Says how many architectures, seeds and hours an interval of some width takes, from what was measured."""
+    """Says how many architectures an interval of some width takes.
+
+    And how many seeds and hours, from what was measured.
+    """
     from randsearch import statistics
     from randsearch.study.findings import examine
     from randsearch.study.folders import study_folder
@@ -135,7 +142,10 @@ def compare(
     second: Annotated[str, typer.Argument(metavar="B", help="Name of another.")],
     results: Results = RESULTS,
 ) -> None:
-    """Says how far rankings transfer between two studies that share architectures."""
+    """Says how far rankings transfer between two studies.
+
+    The studies share architectures.
+    """
     from randsearch import statistics
     from randsearch.study.folders import load_config, study_folder
     from randsearch.study.rules import made_by
@@ -163,28 +173,43 @@ def plot(
     results: Results = RESULTS,
 ) -> None:
     """Writes the plots of a study as PNG and SVG."""
-    from randsearch.base.files import Place
-    from randsearch.plots import save_plots
-    from randsearch.study.findings import examine, plot_data
+    from randsearch.study.findings import examine
     from randsearch.study.folders import study_folder
 
     folder, console = study_folder(results, name), make_console()
-
-    def report_skip(reason: str) -> None:
-        console.print(f"left out: {reason}", highlight=False, markup=False)
-
-    found = examine(folder)
-    data = plot_data(folder, found)
-    place, rows = Place(folder), found.analysis.rows
-    for path in save_plots(
-        found.table, StudyFolder(folder).plots, kind, place=place, result=rows, data=data, on_skip=report_skip
-    ):
+    for path in save_all(folder, examine(folder), kind):
         console.print(str(path), highlight=False, markup=False)
+
+
+def save_all(folder: Path, found: Findings, kinds: Sequence[str] | None = None) -> list[Path]:
+    """Writes the plots of a study, and says which are left out.
+
+    Args:
+        folder: the study's folder.
+        found: what it says.
+        kinds: only these; all by default.
+
+    Returns:
+        the files written.
+    """
+    from randsearch.base.files import Place
+    from randsearch.plots import save_plots
+    from randsearch.study.findings import plot_data
+
+    how: dict[str, Any] = {"place": Place(folder), "result": found.analysis.rows, "data": plot_data(folder, found)}
+
+    def tell(reason: str) -> None:
+        LOGGER.info("left out: %s", reason)
+
+    return save_plots(found.table, StudyFolder(folder).plots, kinds, on_skip=tell, **how)
 
 
 @analysis.command()
 def report(name: Study, finish: Finish = None, results: Results = RESULTS) -> None:
-    """Writes one self-contained HTML file on a study: verdict, tables, plots, audio, and how to repeat it."""
+    """Writes one self-contained HTML file on a study.
+
+    It holds the verdict, tables, plots, audio, and how to repeat the study.
+    """
     from randsearch.api import load_study
 
     path = load_study(name, results=results).report(finish=finish)

@@ -6,30 +6,40 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+import randsearch
 from randsearch.base.errors import UserError, printable, refused_file
-from randsearch.cli.analysis import analysis, plot, print_agreement
-from randsearch.cli.declared import Given, described, takes
+from randsearch.base.logs import LOGGER, printed
+from randsearch.cli.analysis import analysis, save_all
+from randsearch.cli.commands import Commands, heeding
+from randsearch.cli.declared import Given, takes
+from randsearch.cli.ending import ending
 from randsearch.cli.finalists import finalists
-from randsearch.cli.options import Storage, Study, Task, make_console
+from randsearch.cli.options import Storage, Study, Task, make_console, make_log
+from randsearch.cli.spaces import spaces
 from randsearch.cli.studies import studies_app
 from randsearch.data.format import AudioFormat
 from randsearch.running.machine import Machine
 from randsearch.study.config import StudyConfig
 
-app = typer.Typer(
-    help="Proxy architecture search for audio source separation, and how far its cheap scores can be trusted.",
+if TYPE_CHECKING:
+    from randsearch.table.measurement import Measurement
+
+app = Commands(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 app.add_typer(analysis)
 app.add_typer(finalists)
 app.add_typer(studies_app)
+app.add_typer(spaces, name="spaces")
+
+SPACE = "A YAML file, or the name of a shipped search space (randsearch spaces lists them)."
 
 SHOWN = AudioFormat(sample_rate=8000)
 SHOWN_SEGMENT = 8192
@@ -39,11 +49,18 @@ SHOWN_SEGMENT = 8192
 def main() -> None:
     """Runs the command line; a mistake of the user's, or a file refused, gives one sentence and exit code 1."""
     try:
-        app(prog_name="randsearch")
+        with printed(make_log):
+            app(prog_name="randsearch")
     except UserError as error:
         _complain(str(error))
     except OSError as error:
         _complain(str(refused_file(error, "run the same command again")))
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"randsearch {randsearch.__version__}")
+        raise typer.Exit
 
 
 def _complain(sentence: str) -> NoReturn:
@@ -52,51 +69,65 @@ def _complain(sentence: str) -> NoReturn:
     sys.exit(1)
 
 
+@app.callback()
+@heeding
+def everywhere(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Proxy architecture search for audio source separation, and how far its cheap scores can be trusted."""
+
+
 @app.command()
 @takes(options=StudyConfig, machine=Machine)
 def search(
-    space: Annotated[Path | None, typer.Argument(metavar="SPACE.yaml", help=described(StudyConfig, "space"))] = None,
+    space: Annotated[Path | None, typer.Argument(metavar="SPACE", help=SPACE)] = None,
     *,
     options: Given,
     config: Annotated[Path | None, typer.Option(help="A YAML file with any of these options.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, with hours and disk.")] = False,
     machine: Given,
 ) -> None:
-    """Samples architectures, scores each by cheap proxies, trains them, and logs how far the rankings agree.
+    """Samples architectures, scores them by proxies, trains them.
 
-    The same command again continues the study; more trials, measures, seeds or training extend it.
+    How far the rankings agree is logged in the study. The same command again
+    continues the study; more trials, measures, seeds or training extend it.
     """
     from randsearch.study.config_file import load_options
 
     told = load_options(config, StudyConfig) if config else {}
     named = {} if space is None else {"space": str(space)}
-    _search({**told, **options, **named}, Machine.create(machine, make_console()), dry_run=dry_run)
+    _search({**told, **options, **named}, Machine.create(machine, make_log()), dry_run=dry_run)
 
 
-def _search(options: dict[str, Any], machine: Machine, *, dry_run: bool = False) -> None:
+def _search(options: dict[str, Any], machine: Machine, *, dry_run: bool = False, plots: bool = False) -> None:
     from randsearch.base.stopping import StoppedError
     from randsearch.running.estimate import estimate
     from randsearch.running.session import resolve
     from randsearch.running.session import search as run
-    from randsearch.study.status import disk_use, megabytes
+    from randsearch.study.findings import analyse_study
 
     config, dataset = resolve(options, machine)
+    console = make_console()
     if dry_run:
         for line in estimate(config, dataset, machine):
-            machine.console.print(line, highlight=False, markup=False)
+            console.print(line, highlight=False, markup=False)
         return
+    measured: list[Measurement] = []
     try:
-        folder = run(config, dataset, machine)
+        folder = run(config, dataset, replace(machine, on_measured=measured.append))
     except (KeyboardInterrupt, StoppedError) as stop:
         print("randsearch: stopped; the same command continues where it stood.", file=sys.stderr)
         terminated = isinstance(stop, StoppedError) and stop.number == signal.SIGTERM
         raise typer.Exit(128 + (signal.SIGTERM if terminated else signal.SIGINT)) from None
-    size = megabytes(sum(disk_use(folder).values()))
-    machine.console.print(f"{config.study}: finished, in {folder} ({size})", highlight=False, markup=False)
-    if config.train == "none":
-        machine.console.print(f"nothing was trained; `randsearch train {config.study} --top 5` trains the best.")
-    else:
-        print_agreement(config, folder, machine.console)
+    found = analyse_study(folder, storage=config.storage) if config.train != "none" else None
+    if found is not None and found.unlogged:
+        LOGGER.warning("%s", printable(found.unlogged))
+    if found is not None and plots:
+        save_all(folder, found)
+    for line in ending(config, folder, found, measured=len(measured)):
+        console.print(line, highlight=False, markup=False)
 
 
 @app.command()
@@ -114,7 +145,7 @@ def train(
 
     if (top is None) == (not everything):
         raise typer.BadParameter("give either --top K or --all")
-    chosen = Machine.create(machine, make_console())
+    chosen = Machine.create(machine, make_log())
     study_folder(chosen.results, name)
     options = {"study": name, "train": "all" if everything else f"top:{top}"}
     if storage is not None:
@@ -124,7 +155,7 @@ def train(
 
 @app.command()
 def measures() -> None:
-    """Lists every measure: what it needs, what it costs, its sign and its source."""
+    """Lists every measure: its needs, cost, sign and source."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -144,7 +175,7 @@ def measures() -> None:
 
 @app.command()
 def show(
-    space: Annotated[Path | None, typer.Argument(metavar="SPACE.yaml", help="Search space.")] = None,
+    space: Annotated[Path | None, typer.Argument(metavar="SPACE", help=SPACE)] = None,
     preset: Annotated[
         str | None, typer.Option(help="A published network instead: M1 to M7, jnet-10 and others.")
     ] = None,
@@ -153,14 +184,17 @@ def show(
     sample_rate: Annotated[int | None, typer.Option(min=1000, help="In Hz.")] = None,
     segment: Annotated[int | None, typer.Option(min=64, help="Samples a crop.")] = None,
 ) -> None:
-    """Prints a search space (parameters, number of architectures, extremes) or a published network."""
+    """Prints a search space or a published network.
+
+    Of a space: its parameters, the number of its architectures, the smallest and the largest.
+    """
     from randsearch.cli.overview import overview
     from randsearch.cli.portrait import portrait
     from randsearch.models.presets import find_preset
     from randsearch.space import SearchSpace
 
     if (space is None) == (preset is None):
-        raise typer.BadParameter("give either SPACE.yaml or --preset NAME")
+        raise typer.BadParameter("give either SPACE or --preset NAME")
     given = {"task": task, "channels": channels, "sample_rate": sample_rate}
     audio: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if preset is not None:
@@ -177,9 +211,11 @@ def show(
 @app.command()
 @takes(machine=Machine)
 def demo(*, machine: Given) -> None:
-    """Runs the main job in minutes on generated songs: search, agreement, plots."""
+    """Runs the main job in minutes, on generated songs.
+
+    It searches, trains, computes agreement and plots.
+    """
     from randsearch.running.demo import demo_options
 
-    options, chosen = demo_options(), Machine.create(machine, make_console())
-    _search(options, chosen)
-    plot(str(options["study"]), results=chosen.results)
+    options, chosen = demo_options(), Machine.create(machine, make_log())
+    _search(options, chosen, plots=True)

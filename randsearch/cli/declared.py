@@ -65,16 +65,6 @@ def option(kind: Declaring, name: str) -> OptionInfo:
     return _option(name, _asked(kind)[name], _bounds(_asked(kind)[name]) if kind is Machine else {})
 
 
-def described(kind: Declaring, name: str) -> str | None:
-    """The help of a field.
-
-    Args:
-        kind: the class that declares it.
-        name: of the field.
-    """
-    return _declared(kind)[name].description
-
-
 def listed(text: str | None) -> list[str] | None:
     """The parts of an option that takes several, separated by commas; None if it was not given."""
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]

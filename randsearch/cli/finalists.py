@@ -9,14 +9,17 @@ from typing import Annotated
 
 import typer
 
+from randsearch.base.logs import LOGGER
+from randsearch.cli.commands import Commands
 from randsearch.cli.declared import Given, takes
 from randsearch.cli.options import RESULTS, Cache, Finish, Results, Storage, Study, Workers, make_console
 from randsearch.study.finish_config import DEFAULT_NAME, FinishConfig
 
-finalists = typer.Typer()
+finalists = Commands()
 
 Hash = Annotated[str | None, typer.Option("--architecture", metavar="HASH", help="Default: the best trained.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of its training; default: its best.")]
+SEPARATED = Path("separated")
 Output = Annotated[Path | None, typer.Option("--output", metavar="DIR", help="Where to write.")]
 
 
@@ -33,10 +36,10 @@ def finish(
     results: Results = RESULTS,
     cache: Cache = None,
 ) -> None:
-    """Trains the best networks of a study on, with any budget and schedule, from where the search left them.
+    """Trains the best networks of a study on.
 
-    The same command again goes on where it stood; more --steps add a part with a schedule of its own. Several finishes
-    lie side by side, each under its name.
+    They go on from where the search left them, with any budget and schedule. The same command again goes on where it
+    stood; more --steps add a part with a schedule of its own. Several finishes lie side by side, each under its name.
     """
     from randsearch.api import load_study
 
@@ -57,20 +60,20 @@ def evaluate(
     results: Results = RESULTS,
     cache: Cache = None,
 ) -> None:
-    """Scores the best networks on the test subset with museval (BSSEval v4, windows of 1 s), at the study's rate.
+    """Scores the best networks on the test subset.
 
-    Tracks that are scored already are kept; evaluation.csv holds the table.
+    By museval (BSSEval v4, windows of 1 s), at the study's rate. Tracks that are scored already are kept;
+    evaluation.csv holds the table.
     """
     from rich.table import Table
 
     from randsearch.api import load_study
 
-    console = make_console()
-
     def tell(done: str) -> None:
-        console.print(f"scored {done}", highlight=False, markup=False)
+        LOGGER.info("scored %s", done)
 
     found = load_study(name, results=results).evaluate(top, finish=finish, workers=workers, cache=cache, on_done=tell)
+    console = make_console()
     printed = ["median", "mad", "mean", "sd", "median_of_medians", "windows", "windows_left_out"]
     headings = ["network", "source", "median", "MAD", "mean", "SD", "track\nmedians", "windows", "left\nout"]
     table = Table(*headings, box=None, padding=(0, 1, 0, 0), title="SDR on the test subset in dB (museval)")
@@ -88,19 +91,29 @@ def evaluate(
 @finalists.command()
 def separate(
     name: Study,
-    song: Annotated[Path, typer.Argument(metavar="SONG", help="An audio file of any length and rate.")],
+    songs: Annotated[list[Path], typer.Argument(metavar="SONG...", help="Audio files of any length and rate.")],
     architecture: Hash = None,
     seed: Seed = None,
     finish: Finish = None,
-    output: Output = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="DIR", help="Where to write; of several songs each has a folder in it."),
+    ] = None,
     results: Results = RESULTS,
 ) -> None:
-    """Writes the stems of a song with a trained network, into separated/SONG unless told otherwise."""
-    from randsearch.api import load_study
+    """Writes the stems of songs by a trained network.
 
-    study = load_study(name, results=results)
-    for path in study.separate(song, output=output, architecture=architecture, seed=seed, finish=finish):
-        make_console().print(str(path), highlight=False, markup=False)
+    They go to separated/SONG unless told otherwise. Songs of one name go to separated/FOLDER-SONG. No file is
+    overwritten.
+    """
+    from randsearch.api import load_study
+    from randsearch.finalists.separation import folders_of
+
+    study, console = load_study(name, results=results), make_console()
+    folders = [output] if output and len(songs) == 1 else folders_of(songs, output or SEPARATED)
+    for song, folder in zip(songs, folders, strict=True):
+        for path in study.separate(song, output=folder, architecture=architecture, seed=seed, finish=finish):
+            console.print(str(path), highlight=False, markup=False)
 
 
 @finalists.command()
@@ -112,9 +125,10 @@ def export(
     output: Output = None,
     results: Results = RESULTS,
 ) -> None:
-    """Writes a trained network as weights, as YAML, and as a program that needs PyTorch alone (torch.export).
+    """Writes a trained network as weights, YAML and a program.
 
-    They go into a folder of results/NAME/exported unless told otherwise.
+    The program needs PyTorch alone (torch.export). They go into a folder of results/NAME/exported unless told
+    otherwise.
     """
     from randsearch.api import load_study
 
@@ -131,7 +145,10 @@ def dashboard(
     storage: Storage = None,
     results: Results = RESULTS,
 ) -> None:
-    """Opens optuna-dashboard on a study, with plots and what the best networks sound like."""
+    """Opens optuna-dashboard on a study.
+
+    With plots, and what the best networks sound like.
+    """
     from randsearch.finalists.dashboard import prepare, serve
     from randsearch.study.folders import load_config, study_folder
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from randsearch.base.logs import LOGGER
 from randsearch.cli.declared import option
 from randsearch.data.task import TaskName
 from randsearch.running.machine import Machine
@@ -39,3 +41,12 @@ def make_console() -> Console:
     from rich.console import Console
 
     return Console() if sys.stdout.isatty() else Console(soft_wrap=True, width=WIDTH)
+
+
+def make_log() -> Console:
+    """Where progress and messages are printed, beside the result; `--quiet` leaves no progress."""
+    from rich.console import Console
+
+    quiet = not LOGGER.isEnabledFor(logging.INFO)
+    bounds: dict[str, Any] = {} if sys.stderr.isatty() else {"soft_wrap": True, "width": WIDTH}
+    return Console(stderr=True, quiet=quiet, **bounds)

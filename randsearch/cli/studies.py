@@ -12,9 +12,10 @@ import typer
 
 from randsearch.base.errors import UserError
 from randsearch.base.layout import StudyFolder
+from randsearch.cli.commands import Commands
 from randsearch.cli.options import RESULTS, Results, Storage, Study, make_console
 
-studies_app = typer.Typer()
+studies_app = Commands()
 
 
 class Format(StrEnum):
@@ -27,7 +28,7 @@ class Format(StrEnum):
 
 @studies_app.command("list")
 def list_studies(results: Results = RESULTS) -> None:
-    """Lists the studies in the results folder, and how each stands."""
+    """Lists the studies in the results folder."""
     from rich.box import SIMPLE_HEAD
     from rich.markup import escape
     from rich.table import Table
@@ -58,7 +59,10 @@ def list_studies(results: Results = RESULTS) -> None:
 
 @studies_app.command()
 def status(name: Study, storage: Storage = None, results: Results = RESULTS) -> None:
-    """Says what of a study is done and missing, what failed and why, who is at work on it, and how to continue."""
+    """Says how a study stands, and how to continue it.
+
+    What is done and what is missing, what failed and why, and who is at work on it.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -101,7 +105,10 @@ def export_table(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Where to write; standard output.")] = None,
     results: Results = RESULTS,
 ) -> None:
-    """Writes all measurements of a study as one table: a row a measurement, failures with their reason."""
+    """Writes all measurements of a study as one table.
+
+    One row a measurement, failures with their reason.
+    """
     from randsearch.base.files import replace_file
     from randsearch.study.folders import study_folder
     from randsearch.table.formats import encode
@@ -123,7 +130,10 @@ def merge(
     into: Annotated[str, typer.Option(metavar="NAME", help="Name of the new study.")],
     results: Results = RESULTS,
 ) -> None:
-    """Joins studies of one configuration, run in different places, into a new one; they stay as they are."""
+    """Joins studies of one configuration into a new one.
+
+    The studies may have run in different places, and stay as they are.
+    """
     from randsearch.study.folders import located
     from randsearch.study.merging import merge as join
     from randsearch.study.rules import remark

@@ -14,6 +14,7 @@ import torch
 from randsearch.base import stopping
 from randsearch.base.errors import UserError
 from randsearch.base.layout import CHECKPOINT_FILE, CHECKPOINT_PART, RESULT_FILE, StudyFolder
+from randsearch.base.logs import LOGGER
 from randsearch.base.memory import keep_freed_memory
 from randsearch.base.seeds import derive
 from randsearch.data import Crops, Dataset, Track, open_dataset
@@ -32,7 +33,6 @@ from randsearch.running.session import check_device, scored_on
 from randsearch.study.candidates import signal
 from randsearch.study.config import StudyConfig
 from randsearch.study.finish_config import FinishConfig
-from randsearch.study.finish_words import closing
 from randsearch.study.finishes import (
     Finished,
     Result,
@@ -107,10 +107,7 @@ def finish(
                 f"out of memory on {setup.options.device}: choose another name with --as and a smaller --batch or "
                 "--segment, or go on where there is more."
             ) from None
-        found = read_finished(folder, name)
-        for line in closing(folder, found):
-            setup.say(line)
-    return found
+        return read_finished(folder, name)
 
 
 def _stored(folder: Path, name: str) -> FinishConfig | None:
@@ -179,9 +176,11 @@ def _prepare(
     # Refuses tracks shorter than a segment.
     Crops(tracks, settled.batch, settled.segment, settled.segment, seed=0, pads=data.task.pads)
     if not events.available():
-        setup.say('TensorBoard is not installed (pip install "randsearch[tensorboard]"): curves are in curve.csv alone')
+        LOGGER.warning(
+            'TensorBoard is not installed (pip install "randsearch[tensorboard]"): curves are in curve.csv alone'
+        )
     if stored is not None and settled.parts != stored.parts:
-        setup.say(
+        LOGGER.info(
             f"finish {name}: {settled.steps:,} steps instead of {stored.steps:,}; what is added is a part with a "
             f"schedule ({settled.schedule}) of its own"
         )
@@ -207,11 +206,11 @@ def _apart(other: Dataset, data: Dataset, config: StudyConfig, machine: Machine)
         shared = [track for track in kept if track.path in known or _song(track.name) in names]
         kept = tuple(track for track in kept if track not in shared)
         if shared:
-            machine.console.print(
-                f"{other.spec}: left out of training, for the study is {how} on them (the same file or name): "
-                f"{', '.join(track.name for track in shared)}",
-                highlight=False,
-                markup=False,
+            LOGGER.warning(
+                "%s: left out of training, for the study is %s on them (the same file or name): %s",
+                other.spec,
+                how,
+                ", ".join(track.name for track in shared),
             )
     if not kept:
         raise UserError(
@@ -233,7 +232,7 @@ def _finish_network(setup: Setup, searched: Finalist, yardsticks: Yardsticks) ->
     while result is None or (result.parts < len(setup.options.parts) and result.ended != "diverged"):
         part, begins = (0, 0) if result is None else (result.parts, result.steps)
         for line in _plan(setup, searched, part, begins):
-            setup.say(line)
+            LOGGER.info(line)
         ended, reason, seconds = train_part(setup, searched, _begin(setup, searched, part), part, begins)
         taken = Result(
             parts=part + 1,

@@ -8,16 +8,18 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from randsearch.base.logs import LOGGER
+
 _PARTS = 10
 
 
 class FinishProgress:
     """A line with the steps that are taken, the best so far, and the time left, as a search has it.
 
-    Away from a terminal every tenth of the steps prints one plain line.
+    Away from a terminal every tenth of the steps is logged.
 
     Args:
-        console: where to show it.
+        console: where to show the line.
         network: that is trained.
         steps: that it is to take in all.
     """
@@ -66,7 +68,7 @@ class FinishProgress:
         tenth = step * _PARTS // self._steps
         if not self._console.is_terminal and tenth > self._printed:
             self._printed = tenth
-            self._console.print(f"{self._network}: {self._count(step)}  {said}", highlight=False, markup=False)
+            LOGGER.info("%s: %s  %s", self._network, self._count(step), said)
 
     def _count(self, step: int) -> str:
         return f"{step:,}/{self._steps:,} steps"

@@ -6,7 +6,9 @@ was trained.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +53,29 @@ class Separator:
         return self.network.signal.channels
 
 
+def folders_of(songs: Sequence[Path], root: Path) -> list[Path]:
+    """A folder for the stems of each song: `SONG`, or `FOLDER-SONG` where several songs have one name.
+
+    Args:
+        songs: audio files.
+        root: in which the folders lie.
+
+    Raises:
+        UserError: two songs would share a folder.
+    """
+    shared = Counter(song.stem for song in songs)
+    found: dict[Path, Path] = {}
+    for song in songs:
+        name = song.stem if shared[song.stem] == 1 else f"{song.resolve().parent.name}-{song.stem}"
+        other = found.setdefault(root / name, song)
+        if other is not song:
+            raise UserError(
+                f"the stems of {other} and of {song} would both go to {root / name}: separate one at a time, each to "
+                "an --output of its own."
+            )
+    return list(found)
+
+
 def separate_file(separator: Separator, song: Path, output: Path) -> list[Path]:
     """Writes the stems of a file, each as `SOURCE.wav`.
 
@@ -66,8 +91,11 @@ def separate_file(separator: Separator, song: Path, output: Path) -> list[Path]:
         the files written, which appear when all are whole.
 
     Raises:
-        UserError: the file cannot be read or has too many channels, or the folder cannot be written.
+        UserError: the file cannot be read or has too many channels, or a stem is there already, or the folder cannot be
+            written.
     """
+    targets = [output / f"{source}.wav" for source in separator.source_names]
+    refuse_existing(targets)
     try:
         info = soundfile.info(song)
     except (soundfile.LibsndfileError, OSError) as error:
@@ -76,13 +104,13 @@ def separate_file(separator: Separator, song: Path, output: Path) -> list[Path]:
         ) from None
     if separator.channels == 2 and info.channels > 2:
         raise UserError(f"{song} has {info.channels} channels, and the network was trained on two: mix it down first.")
-    targets = [output / f"{source}.wav" for source in separator.source_names]
     try:
         place = Place(output, own=True)
         place.make(output)
         with place.aside(".separate-") as aside:
             parts = [aside / target.name for target in targets]
             _write([place.checked(part) for part in parts], info, _stems(separator, song, info))
+            refuse_existing(targets)  # Of those that came while it was at work.
             for part, target in zip(parts, targets, strict=True):
                 place.rename(part, target)
     except (soundfile.LibsndfileError, OSError) as error:
@@ -90,6 +118,20 @@ def separate_file(separator: Separator, song: Path, output: Path) -> list[Path]:
             f"{output} cannot be written ({_reason(error)}): choose another folder with --output."
         ) from None
     return targets
+
+
+def refuse_existing(files: Iterable[Path]) -> None:
+    """Refuses to write where something is.
+
+    Args:
+        files: that are to be written.
+
+    Raises:
+        UserError: one of them is there.
+    """
+    there = next((file for file in files if os.path.lexists(file)), None)
+    if there is not None:
+        raise UserError(f"{there} is there already and stays: move it away, or choose another folder with --output.")
 
 
 def separate_stream(network: WaveUNet, blocks: Iterable[Audio], chunk: int = CHUNK) -> Iterator[Audio]:

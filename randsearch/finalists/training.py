@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from randsearch.base.errors import UserError
 from randsearch.base.files import Place
 from randsearch.base.layout import CHECKPOINT_FILE, CURVE_FILE, EVENTS_FILE, WEIGHTS_FILE, StudyFolder
+from randsearch.base.logs import LOGGER
 from randsearch.base.seeds import derive
 from randsearch.data import Crops, Dataset, Track
 from randsearch.finalists import events
@@ -98,10 +99,6 @@ class Setup:
             )
         return replace(searched, score=best.score, home=home, finish=self.name, step=best.step)
 
-    def say(self, line: str) -> None:
-        """Prints a line."""
-        self.console.print(line, highlight=False, markup=False)
-
     def crops(self, finalist: Finalist, part: int) -> Crops:
         """Crops in an order of their own, the same for all finishes of the network, so that they compare."""
         size = lengths(finalist.architecture, self.options.segment)
@@ -151,13 +148,13 @@ class _Followed(Checkpoint):
         """Puts the training where it was left, or at its beginning."""
         found = super().load(network, optimiser)
         if found is None and self._times:
-            self._setup.say(
+            LOGGER.warning(
                 f"there is no checkpoint in {self._home} that can be used (none was saved, it is damaged, or another "
                 "PyTorch wrote it): this part begins anew"
             )
         self._step = self._begins + (found.step if found else 0)
         if found is not None:
-            self._setup.say(f"it goes on at step {self._step:,}")
+            LOGGER.info(f"it goes on at step {self._step:,}")
         self._progress.begin(self._step)
         self.done = found or Progress()
         return self.done

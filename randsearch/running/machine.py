@@ -41,7 +41,9 @@ class Machine:
     """
 
     results: Annotated[Path, Field(description="Root folder of all studies.")] = Path("results")
-    cache: Annotated[Path | None, Field(description="Cache of decoded audio.")] = None
+    cache: Annotated[
+        Path | None, Field(description="Cache of decoded audio; RANDSEARCH_CACHE, or the user's own by default.")
+    ] = None
     workers: Annotated[
         int | None, Field(ge=1, description="Worker processes; one a core by default, one on a GPU.")
     ] = None
@@ -54,9 +56,12 @@ class Machine:
         float, Field(ge=0.01, le=1, description="Part of a GPU that a job takes on a Ray cluster.")
     ] = 1.0
     devices: Annotated[
-        tuple[str, ...], Field(description="Devices that workers are spread over, such as cuda:0,cuda:1.")
+        tuple[str, ...],
+        Field(description="Devices that workers are spread over, such as cuda:0,cuda:1; by default the study's alone."),
     ] = ()
-    time_limit: Annotated[float | None, Field(ge=0.001, description="Seconds after which a measurement fails.")] = None
+    time_limit: Annotated[
+        float | None, Field(ge=0.001, description="Seconds after which a measurement fails; none by default.")
+    ] = None
     keep: Annotated[Keep, Field(description="Whose weights and audio stay; scores always do.")] = "all"
     allow_failures: Annotated[bool, Field(description="Go on although more than a third of the measurements fail.")] = (
         False

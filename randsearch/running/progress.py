@@ -9,6 +9,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from randsearch.base.logs import LOGGER
 from randsearch.measures import Job
 from randsearch.table.measurement import Measurement
 
@@ -17,10 +18,10 @@ class SearchProgress:
     """A line with what is done, what runs, the best so far, and the time left.
 
     Time left follows the multiply-adds that remain, since one training costs as much as many proxies. Away from a
-    terminal every tenth of the work prints one plain line.
+    terminal every tenth of the work is logged.
 
     Args:
-        console: where to show it.
+        console: where to show the line.
         proxy: the primary proxy.
     """
 
@@ -83,14 +84,10 @@ class SearchProgress:
         self._done += cost
         if measurement.state == "failed":
             self._failed += 1
-            self._console.print(
-                f"failed: {measurement.architecture.hash} {measurement.measure} seed {measurement.seed}: "
-                f"{measurement.reason}",
-                style="yellow",
-                highlight=False,
-                markup=False,
-            )
-        elif measurement.score is not None and measurement.measure in (self._proxy, "trained"):
+            LOGGER.warning("failed: %s: %s", _name(measurement), measurement.reason)
+        else:
+            LOGGER.debug("%s: %s after %.2f s", _name(measurement), measurement.score, measurement.seconds)
+        if measurement.score is not None and measurement.measure in (self._proxy, "trained"):
             best = self._best.get(measurement.measure)
             if best is None or best.score is None or measurement.score > best.score:
                 self._best[measurement.measure] = measurement
@@ -98,7 +95,7 @@ class SearchProgress:
         tenth = self._finished * 10 // max(self._jobs, 1)
         if not self._console.is_terminal and tenth > self._printed:
             self._printed = tenth
-            self._console.print(f"{self._count()}  {self._summary()}", highlight=False, markup=False)
+            LOGGER.info("%s  %s", self._count(), self._summary())
 
     def _count(self) -> str:
         failed = f", {self._failed} failed" if self._failed else ""
@@ -121,3 +118,7 @@ class SearchProgress:
             best=self._summary(),
             running=" ".join(f"{job.architecture.hash}:{job.measure}" for job in running),
         )
+
+
+def _name(measurement: Measurement) -> str:
+    return f"{measurement.architecture.hash} {measurement.measure} seed {measurement.seed}"

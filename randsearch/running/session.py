@@ -13,6 +13,7 @@ import torch
 from randsearch.base import stopping
 from randsearch.base.errors import DamagedAudioError, UserError
 from randsearch.base.layout import StudyFolder
+from randsearch.base.logs import LOGGER
 from randsearch.data import Crops, Dataset, Track, open_dataset
 from randsearch.measures import MEASURES, Setting, find
 from randsearch.measures.baseline import constant_gain_score
@@ -57,13 +58,15 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
         check_continues(stored.study, stored.rules)
     options = _completed(options, machine, stored)
     if stored is None and "space" not in options:
-        raise UserError(f"there is no study {name} in {machine.results} yet: give the SPACE.yaml that it searches.")
+        raise UserError(
+            f"there is no study {name} in {machine.results} yet: give the space that it searches, such as small."
+        )
     if stored is not None:
         asked = StudyConfig.create({**stored.model_dump(), **options}, "options")
     else:
         # What is no name of a device is refused with the other options.
         threads = machine.threads(str(options.get("device")))
-        asked = _by_these_rules(StudyConfig.create({"threads": threads, **options}, "options"), machine)
+        asked = _by_these_rules(StudyConfig.create({"threads": threads, **options}, "options"))
     asked = asked.model_copy(update={"measures": _every(asked.measures)})
     _agree(options, asked, folder)
     whole = asked if stored is None else stored.extended_by(asked)
@@ -89,7 +92,7 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     asked = asked.model_copy(update={"sample_rate": dataset.sample_rate, "data_digest": dataset.digest})
     if asked.source_names != dataset.source_names:
         asked = asked.model_copy(update={"sources": dataset.source_names})
-        machine.console.print(f"{asked.audio.aim}: all stems of {asked.data}", highlight=False, markup=False)
+        LOGGER.info("%s: all stems of %s", asked.audio.aim, asked.data)
     if stored is None and "validation" not in options:
         asked = asked.model_copy(update={"validation": _affordable(asked, dataset)})
     if asked.sampler == "grid":
@@ -99,10 +102,8 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     joined = stored.continued_by(asked)
     if "train" in options and joined.train != asked.train:
         rest = "; --train all trains the rest" if joined.halved else ""
-        machine.console.print(
-            f"note: the study goes by --train {joined.train}, which trains more than {asked.train}{rest}",
-            highlight=False,
-            markup=False,
+        LOGGER.warning(
+            "note: the study goes by --train %s, which trains more than %s%s", joined.train, asked.train, rest
         )
     return joined, dataset
 
@@ -121,14 +122,14 @@ def _completed(options: dict[str, Any], machine: Machine, stored: StudyConfig | 
     return found
 
 
-def _by_these_rules(asked: StudyConfig, machine: Machine) -> StudyConfig:
+def _by_these_rules(asked: StudyConfig) -> StudyConfig:
     """The configuration of a new study, whose options may come from the file of one that was made by other rules."""
     if asked.rules != RULES:
-        machine.console.print(
-            f"note: the options are those of a study by the rules of {made_by(asked.rules)}; this one goes by those of "
-            f"{made_by(RULES)}, and its scores will be others",
-            highlight=False,
-            markup=False,
+        LOGGER.warning(
+            "note: the options are those of a study by the rules of %s; this one goes by those of %s, and its scores "
+            "will be others",
+            made_by(asked.rules),
+            made_by(RULES),
         )
     return asked.model_copy(update={"rules": RULES})
 
@@ -249,7 +250,7 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
         setting = replace(setting, functions=machine.functions)
         if dataset.note:
             studies.annotate("note", dataset.note)
-            machine.console.print(f"note: {dataset.note}", highlight=False, markup=False)
+            LOGGER.info("note: %s", dataset.note)
 
         def drive() -> None:
             progress = SearchProgress(machine.console, config.proxy)
@@ -271,7 +272,7 @@ def _mending(drive: Callable[[], None], config: StudyConfig, machine: Machine) -
         try:
             return drive()
         except DamagedAudioError:
-            machine.console.print("a track in the cache is damaged: decoding it again", highlight=False)
+            LOGGER.warning("a track in the cache is damaged: decoding it again")
             _open_data(config, machine)
     drive()
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from tiny import FINISHED, Answer
 
+import randsearch as rs
+from randsearch.api import load_study
 from randsearch.running.demo import demo_options
 from randsearch.running.driver import Driver
 from randsearch.study.config import StudyConfig
@@ -37,6 +43,20 @@ def test_every_command_helps(run_cli, command):
     assert (answer.code, answer.err) == (0, "")
     assert f"randsearch {command}" in answer.out
     assert "--results" in answer.out or command == "show"
+
+
+def test_the_list_of_commands_says_each_in_a_whole_sentence(run_cli, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    short, long = (run_cli(*words) for words in (["-h"], ["--help"]))
+    assert (short.code, short.out) == (0, long.out)
+    listed = short.out.partition("Commands:\n")[2].splitlines()
+    assert len(listed) > 15
+    assert all(re.fullmatch(r"  [a-z-]+ +[A-Z].*\w\.", line) for line in listed)
+
+
+def test_it_says_its_version_and_offers_completion(run_cli):
+    assert run_cli("--version") == Answer(0, f"randsearch {rs.__version__}\n", "")
+    assert "--install-completion" in run_cli("--help").out
 
 
 def test_help_does_not_import_torch():
@@ -133,9 +153,51 @@ def test_train_extends_a_study_from_its_name_alone(run_cli, tiny_search, tmp_pat
     assert not (tmp_path / "tiny" / "agreement.csv").exists()
     assert run_cli("train", "tiny", "--top", 1, "--results", tmp_path).code == 0
     assert (pd.read_csv(tmp_path / "tiny" / "measurements.csv")["measure"] == "trained").sum() == 1
-    answer = run_cli("train", "tiny", "--all", "--results", tmp_path)
+    answer = run_cli("train", "tiny", "--all", "--results", tmp_path, "--verbose")
+    assert " fixed_decoder seed 0" not in answer.err
+    assert " trained seed 0: " in answer.err
     assert (pd.read_csv(tmp_path / "tiny" / "measurements.csv")["measure"] == "trained").sum() == 2
-    assert "Agreement with trained" in answer.out
+    assert answer.out.startswith("tiny: all 2 are trained\nwinner: ")
+    again = run_cli("train", "tiny", "--all", "--results", tmp_path, "-q")
+    assert again.out.startswith("tiny: all 2 are trained; nothing was left to do\n")
+    assert again.err == ""
+
+
+def test_a_search_ends_with_a_few_lines(run_cli, tiny_search, results):
+    """The winner by the mean of its seeds, the cautious opening of the verdict, the files, and the next command."""
+    answer = run_cli("-q", *tiny_search(results, **FINISHED))
+    assert (answer.code, answer.err) == (0, "")
+    lines = [part for line in answer.out.splitlines() for part in textwrap.wrap(line, 100)]
+    assert len(lines) <= 12, answer.out
+    table = pd.read_csv(results / "tiny" / "measurements.csv")
+    trained = table[table["measure"] == "trained"]
+    means = trained.groupby("architecture")["score"].mean()
+    assert f"winner: {means.idxmax()}, {means.max():.2f} dB (trained, mean of 2 seeds), " in answer.out
+    gain = means.max() - trained["baseline"].iloc[0]
+    side = "above" if gain >= 0 else "below"
+    assert f"{abs(gain):.2f} dB {side} the best constant gain" in answer.out
+    params = table[(table["measure"] == "params") & (table["architecture"] == means.idxmax())]["score"].iloc[0]
+    assert f"  {params:,.0f} parameters, " in answer.out
+    assert f"trust: {load_study('tiny', results=results).agreement().verdict.opening}\n" in answer.out
+    assert f"files: {results / 'tiny'} (" in answer.out
+    assert f"next: randsearch analyse tiny --results {results}" in answer.out
+
+
+def test_progress_and_notes_go_to_whoever_listens(run_cli, tiny_search, tmp_path, caplog):
+    answer = run_cli(*tiny_search(tmp_path, trials=1, train="none"))
+    assert "measurements" not in answer.out
+    assert answer.err.splitlines()[-len(caplog.messages) :] == caplog.messages
+    assert caplog.messages[-1].startswith("3/3 measurements  best fixed_decoder ")
+    assert answer.out.splitlines()[0] == "tiny: 1 scored, none of them trained"
+    assert answer.out.splitlines()[-1].startswith("next: randsearch train tiny --top 5 --results ")
+
+
+def test_the_logger_is_as_it_was_when_a_command_is_done(run_cli):
+    logger = logging.getLogger("randsearch")
+    before = (logger.level, *logger.handlers)
+    assert run_cli("list", "-v").code == 0
+    assert (logger.level, *logger.handlers) == before
+    assert any(isinstance(handler, logging.NullHandler) for handler in logger.handlers)
 
 
 def test_a_configuration_file_and_the_saved_one_serve_as_options(run_cli, tiny_options, tiny_space, tmp_path):

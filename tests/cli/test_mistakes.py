@@ -73,7 +73,7 @@ def test_a_space_that_is_not_there(search, tmp_path, run_cli):
 
 
 def test_no_space_for_a_new_study(search, results):
-    refused(search(space=None), "no study tiny", "SPACE.yaml")
+    refused(search(space=None), "no study tiny", "give the space that it searches")
     assert not results.exists()
 
 

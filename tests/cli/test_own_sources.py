@@ -62,7 +62,7 @@ def test_a_search_and_what_follows_name_the_sources(asked, corpus, tmp_path, run
 
 def test_without_names_all_stems_are_the_sources_and_are_remembered(tiny_search, corpus, tmp_path, run_cli):
     asked = tiny_search(tmp_path, data=f"stems:{corpus}", trials=1, train="none", steps=2, proxy_steps=2)
-    assert f"sources Talk-1, organ, piano, violin: all stems of stems:{corpus}\n" in run_cli(*asked).out
+    assert f"sources Talk-1, organ, piano, violin: all stems of stems:{corpus}\n" in run_cli(*asked).err
     assert run_cli(*asked, "--dry-run").out.splitlines()[1].endswith("1000 Hz, sources Talk-1, organ, piano, violin")
     assert "exists with another sources" in run_cli(*asked, "--sources", "piano,violin").err
     refused = run_cli(*asked, "--study", "other", "--task", "multi").err

@@ -268,6 +268,46 @@ def test_the_command_separates_with_the_best_network(study, tmp_path, run_cli):
     assert run_cli("separate", "tiny", study / "config.yaml", "--results", study.parent).code == 1
 
 
+def test_stems_overwrite_nothing(study, tmp_path, run_cli, monkeypatch):
+    """Songs of one name in one call have folders of their own; a stem that is there already stays as it is."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("one", "two"):
+        Path(folder).mkdir()
+        soundfile.write(f"{folder}/mixture.wav", np.zeros(50), 8000)
+    command = ("separate", "tiny", "--results", study.parent)
+    answer = run_cli(*command, "one/mixture.wav", "two/mixture.wav")
+    written = [Path("separated") / f"{folder}-mixture" for folder in ("one", "two")]
+    assert (answer.code, {Path(line).parent for line in answer.out.splitlines()}) == (0, set(written))
+    (written[0] / "vocals.wav").write_bytes(b"mine")
+    again = run_cli(*command, "one/mixture.wav", "--output", written[0])
+    assert (again.code, again.err.count("is there already and stays: move it away")) == (1, 1)
+    assert (written[0] / "vocals.wav").read_bytes() == b"mine"
+    alike = run_cli(*command, "one/mixture.wav", "one/mixture.wav")
+    assert (alike.code, alike.err.count("would both go to separated/one-mixture")) == (1, 1)
+
+
+def test_a_stem_that_comes_meanwhile_stays(tmp_path, monkeypatch):
+    """A network may be at work for an hour: what is written there until it is done is not its to replace."""
+    soundfile.write(tmp_path / "song.wav", np.zeros(50), 8000)
+    write = separation._write
+
+    def meanwhile(*given):
+        write(*given)
+        (tmp_path / "b.wav").write_bytes(b"mine")
+
+    monkeypatch.setattr(separation, "_write", meanwhile)
+    separator = separation.Separator(build(NETWORKS[0], Signal(2, 1), 0).eval(), ("a", "b"), RATE)
+    with pytest.raises(UserError, match=r"b\.wav is there already"):
+        separation.separate_file(separator, tmp_path / "song.wav", tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.wav", "song.wav"]
+    assert (tmp_path / "b.wav").read_bytes() == b"mine"
+
+
+def test_weights_are_as_readable_as_other_files(study):
+    modes = {path.suffix: path.stat().st_mode for path in study.rglob("*") if path.is_file() and path.name[0] != "."}
+    assert modes[".safetensors"] == modes[".csv"]
+
+
 def test_samples_that_are_no_numbers_are_refused_and_leave_nothing(tmp_path):
     soundfile.write(tmp_path / "song.wav", np.array([0.0, np.nan]), 8000, subtype="FLOAT")
     separator = separation.Separator(build(NETWORKS[0], Signal(2, 1), 0).eval(), ("a", "b"), RATE)

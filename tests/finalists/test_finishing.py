@@ -135,9 +135,9 @@ def test_more_steps_are_a_part_with_a_schedule_of_its_own_from_the_best_weights(
     where = ("--results", folder.parent)
     answer = run_cli("finish", "tiny", "--as", "whole", "--steps", 12, *where)
     assert answer.code == 0, answer.err
-    assert "12 steps instead of 8; what is added is a part with a schedule (cosine) of its own" in answer.out
+    assert "12 steps instead of 8; what is added is a part with a schedule (cosine) of its own" in answer.err
     first = find(finished, None, None, "whole")
-    assert f"from the best weights so far (step {first.step}, {first.score:.2f} dB)" in answer.out
+    assert f"from the best weights so far (step {first.step}, {first.score:.2f} dB)" in answer.err
     rows = curve(folder, "whole")
     pd.testing.assert_frame_equal(rows[rows["part"] == 0], curve(finished, "whole"))
     assert rows.loc[rows["part"] == 1, "step"].tolist() == [10, 12]
@@ -185,9 +185,9 @@ def test_finishes_lie_side_by_side_and_the_best_there_is_is_used(finished, tmp_p
     jnet = ("--schedule", "jnet", "--steps", 2, "--from-scratch", "--threads", 1, "--clip", "none", "--no-compiled")
     answer = run_cli("finish", "tiny", "--as", "new", "--top", 2, *jnet, *where)
     assert answer.code == 0, answer.err
-    assert "from new weights" in answer.out
-    assert "learning rate 0.0001, batch 16" in answer.out
-    assert "patience 20" in answer.out
+    assert "from new weights" in answer.err
+    assert "learning rate 0.0001, batch 16" in answer.err
+    assert "patience 20" in answer.err
     assert "randsearch evaluate tiny --finish new" in answer.out
     networks = [each.network for each in best_searched(folder, 2)]
     found = read_finished(folder)

@@ -150,7 +150,7 @@ def test_another_study_takes_the_options_and_not_the_rules(run, results):
     config = results / "tiny" / "config.yaml"
     answer = run("search", "--config", config, "--study", "other", "--dry-run")
     assert answer.code == 0, answer.err
-    assert "note: the options are those of a study by the rules of randsearch 0.1; this one goes by" in answer.out
+    assert "note: the options are those of a study by the rules of randsearch 0.1; this one goes by" in answer.err
     options = load_options(config, StudyConfig)
     assert options["rules"] == 1
     made, _ = resolve({**options, "study": "other"}, Machine(results))
