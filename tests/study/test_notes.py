@@ -1,10 +1,10 @@
 """The note of a study, held against optuna-dashboard's own reading and writing."""
 
+import needs
 import optuna
 import pytest
 
 from randsearch.study.notes import HEADING, write_note
-from tests import needs
 
 
 @pytest.fixture
