@@ -27,8 +27,8 @@ MOST_SAMPLES = 2**26
 
 _HEADER = f"""\
 # A trained network of randsearch. `architecture` is what `randsearch.Architecture` reads; the program
-# takes (1, channels, time) float32 at `sample_rate` and gives (1, sources, channels, time), shorter by `lost` samples
-# at either end. An input is `plus` samples longer than a multiple of `multiple`, from `shortest` to `longest`.
+# takes (batch, channels, time) float32 at `sample_rate` and gives (batch, sources, channels, time), shorter by `lost`
+# samples at either end. An input is `plus` samples longer than a multiple of `multiple`, from `shortest` to `longest`.
 # The weights belong to networks of these `rules`, those of {made_by(RULES)}; the program needs no other.
 """
 
@@ -103,9 +103,9 @@ def _program(network: WaveUNet, shape: Lengths, description: str) -> bytes:
     plus, fewest = shape.input % grid, shape.input // grid
     pieces = torch.export.Dim("pieces", min=fewest, max=_longest(grid))
     time = grid * pieces + plus if plus else grid * pieces
-    # One piece more than the fewest: the tracer would take the least length for the only one.
-    example = torch.zeros(1, network.signal.channels, shape.input + grid)
-    program = torch.export.export(network, (example,), dynamic_shapes=({2: time},))
+    # One piece more than the fewest, and two examples: the tracer would take the least of either for the only one.
+    example = torch.zeros(2, network.signal.channels, shape.input + grid)
+    program = torch.export.export(network, (example,), dynamic_shapes=({0: torch.export.Dim("batch"), 2: time},))
     with tempfile.TemporaryDirectory() as aside:
         path = Path(aside) / PROGRAM_FILE
         torch.export.save(program, path, extra_files={NETWORK_FILE: description})

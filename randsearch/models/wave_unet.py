@@ -69,7 +69,7 @@ class WaveUNet(nn.Module):
             predicted = torch.tanh(predicted)
         elif not self.training:
             predicted = predicted.clamp(-1.0, 1.0)
-        estimates = predicted.reshape(len(predicted), -1, self.signal.channels, predicted.shape[-1])
+        estimates = predicted.reshape(predicted.shape[0], -1, self.signal.channels, predicted.shape[-1])
         if kind == "direct":
             return estimates
         heard = crop(mixture, predicted.shape[-1]).unsqueeze(1)

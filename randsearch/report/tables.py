@@ -33,7 +33,13 @@ class Grid:
 
 
 def _interval(name: str) -> Callable[[dict[str, float]], Cell]:
-    return lambda row: _number(row[name], format_interval(row[name], row[f"{name}_low"], row[f"{name}_high"]))
+    """A coefficient with its interval, which a narrow column shows below it, in one piece."""
+
+    def cell(row: dict[str, float]) -> Cell:
+        text = format_interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
+        return _number(row[name], text.replace(", ", ",\N{NO-BREAK SPACE}"))
+
+    return cell
 
 
 def _plain(name: str, form: str, unit: str = "", factor: int = 1) -> Callable[[dict[str, float]], Cell]:

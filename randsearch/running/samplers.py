@@ -79,6 +79,6 @@ class Proposals:
             else:
                 self._study.tell(trial, values)
             return None
-        for name, value in attributes_of(proposed).items():
+        for name, value in attributes_of(proposed, self._config).items():
             trial.set_user_attr(name, value)
         return Candidate(trial.number, proposed, trial.params, trial.distributions, told=False)

@@ -16,6 +16,7 @@ from randsearch.statistics import (
     agreement,
     analyse,
     effects_frame,
+    notes,
     settings,
     verdict,
     write_agreement,
@@ -23,13 +24,17 @@ from randsearch.statistics import (
 )
 from randsearch.statistics.budgets import at_budgets, base
 from randsearch.statistics.ensembles import Ensemble, ensemble, with_ensemble, write_ensemble
-from randsearch.statistics.output import without_nan
+from randsearch.statistics.output import agreement_cells, without_nan
 from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
 from randsearch.study.rebuild import open_studies
 from randsearch.study.rungs import plan_of
+from randsearch.study.studies import AGREEMENT
 from randsearch.table.segments import read_segments
 from randsearch.table.tidy import STATES, means, measure_names, read_measurements
+
+_HEADLINE = ("n", "spearman", "spearman_low", "spearman_high", "p_holm", "relative_cost")
+"""What is logged of the proxy that the verdict speaks of, each by itself."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +176,7 @@ def plot_data(folder: Path, found: Findings) -> dict[str, pd.DataFrame]:
 
 
 def log_agreement(found: Findings, folder: Path, storage: str | None = None) -> None:
-    """Writes every coefficient, interval, p and n into the study, and the pairs of scores as `NAME/agreement`."""
+    """Writes what was found into the study: its attributes, its note, and the pairs of scores as `NAME/agreement`."""
     config = found.config.model_copy(update={"storage": storage or found.config.storage})
     scores = means(found.table).reindex(columns=[config.proxy, "trained"]).dropna()
     studies = open_studies(config, folder, refill=False)
@@ -181,23 +186,27 @@ def log_agreement(found: Findings, folder: Path, storage: str | None = None) -> 
         for candidate in studies.candidates()
         if candidate.architecture.hash in known
     ]
-    studies.log_agreement(_attributes(config, found.analysis), pairs)
+    studies.log_agreement(_attributes(config, found.analysis), _note(config, found.analysis), pairs)
 
 
 def _attributes(config: StudyConfig, found: Analysis) -> dict[str, Any]:
-    """What is logged: one attribute a number of each proxy's row, and one for each of the other statistics."""
-    attributes = {
-        f"agreement:{row['proxy']}:{name}": value
-        for row in found.rows.to_dict(orient="records")
-        for name, value in row.items()
-        if name != "proxy"
-    }
+    """What is logged: all of it as one value, and beside it the headline, each number a column of a dashboard."""
+    said = verdict(found, config.proxy)
+    rows = {str(row.pop("proxy")): row for row in found.rows.to_dict(orient="records")}
     # Curves and effects would be most of what is stored; they follow from the table, as `effects.csv` does.
     left_out = ("curves", "best_so_far", "effects")
-    others = {f"agreement:{name}": value for name, value in found.to_dict().items() if name not in left_out}
-    attributes |= {**others, "agreement:verdict": asdict(verdict(found, config.proxy))}
-    bias = settings(found.rows).bias
-    if bias:
-        attributes["agreement:bias"] = bias
-    plain: dict[str, Any] = without_nan(attributes)
+    others = {name: value for name, value in found.to_dict().items() if name not in left_out}
+    document = {"proxies": rows, **others, "verdict": asdict(said), "bias": settings(found.rows).bias}
+    spoken = rows.get(said.proxy, {})
+    headline = {f"{AGREEMENT}:{name}": spoken[name] for name in _HEADLINE if name in spoken}
+    plain: dict[str, Any] = without_nan({AGREEMENT: document, f"{AGREEMENT}:proxy": said.proxy, **headline})
     return plain
+
+
+def _note(config: StudyConfig, found: Analysis) -> str:
+    """The verdict, the table and how to read it, in Markdown."""
+    headings, rows = agreement_cells(found.rows)
+    lines = [headings, ["---"] * len(headings), *rows]
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    remarks = "\n".join(f"- {note}" for note in notes(found.rows))
+    return "\n\n".join([*verdict(found, config.proxy).sentences(), table, remarks])

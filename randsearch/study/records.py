@@ -84,6 +84,15 @@ _USER, _SYSTEM = (
     for kind in ("user", "system")
 )
 
+_OF_STUDIES = Table(
+    "study_user_attributes",
+    _METADATA,
+    Column("study_user_attribute_id", Integer, primary_key=True),
+    Column("study_id", Integer),
+    Column("key", String),
+    Column("value_json", Text),
+)
+
 _INSERT = _TRIALS.insert()
 _PARTS = (_VALUES, _PARAMS, _USER, _SYSTEM, _CURVES)
 
@@ -111,6 +120,20 @@ def insert(connection: Connection, trials: Iterable[tuple[int, FrozenTrial]]) ->
         _add_parts(rows, trial_id, trial, texts)
     _insert_parts(connection, rows)
     return found
+
+
+def forget(connection: Connection, study: int, names: Iterable[str]) -> None:
+    """Deletes user attributes of a study, which Optuna can only overwrite.
+
+    Args:
+        connection: in a transaction.
+        study: that has them.
+        names: of the attributes.
+    """
+    of_study = _OF_STUDIES.c.study_id == bindparam("which")
+    for name in names:
+        found = _OF_STUDIES.delete().where(of_study, _OF_STUDIES.c.key == bindparam("name"))
+        connection.execute(found, {"which": study, "name": name})
 
 
 def rewrite(connection: Connection, trial_id: int, trial: FrozenTrial) -> None:

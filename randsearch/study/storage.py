@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -165,6 +165,23 @@ class PatientStorage(BaseStorage):
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
         """Writes an attribute of a study."""
         self._patiently(lambda: self._backend.set_study_user_attr(study_id, key, value))
+
+    def forget_study_user_attrs(self, study_id: int, keys: Collection[str]) -> None:
+        """Deletes attributes of a study; such as are not there are none to delete."""
+
+        def attempt() -> None:
+            session = self._sessions()
+            try:
+                records.forget(session.connection(), study_id, keys)
+                session.commit()
+            except BaseException:
+                session.rollback()
+                raise
+            finally:
+                session.close()
+
+        if keys:
+            self._patiently(attempt)
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
         """Writes an attribute of Optuna's own of a study."""

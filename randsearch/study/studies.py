@@ -11,7 +11,7 @@ import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,13 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from randsearch.base.errors import UserError
 from randsearch.base.layout import StudyFolder
+from randsearch.models import sizing
 from randsearch.models.architecture import Architecture
+from randsearch.study.candidates import signal
 from randsearch.study.config import StudyConfig
 from randsearch.study.config_file import as_copy, from_copy
 from randsearch.study.database import database_url
+from randsearch.study.notes import write_note
 from randsearch.study.storage import PatientStorage, open_storage
 from randsearch.table.measurement import Key, Measurement, State, finite
 
@@ -41,6 +44,12 @@ _STATES: Mapping[State, TrialState] = {
     "pruned": TrialState.PRUNED,
 }
 _NAMES = {told: state for state, told in _STATES.items()}
+
+AGREEMENT = "agreement"
+"""The attribute that holds what was found; what begins with it and a colon is of it."""
+
+_LONGEST = timedelta(days=10_000)
+"""That a trial is said to have taken: a table from elsewhere may claim more than a calendar holds."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +194,7 @@ class Studies:
         self, architecture: Architecture, params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
     ) -> Candidate:
         """Adds an architecture that the driver drew; its trial runs until the primary proxy's score is told."""
-        trial = _trial(TrialState.RUNNING, params, distributions, attributes_of(architecture))
+        trial = _trial(TrialState.RUNNING, params, distributions, attributes_of(architecture, self._config))
         with self._storage.undamaged():
             number = self._add(trial, self._config.study, self._directions)
         return Candidate(number, architecture, params, distributions, told=False)
@@ -204,7 +213,9 @@ class Studies:
         A training that was stopped and went on later has two trials, for the first is immutable; the last counts.
         """
         name, state = f"{self._config.study}/{measurement.measure}", _STATES[measurement.state]
-        trial = _trial(state, candidate.params, candidate.distributions, measurement.to_attributes())
+        trial = _trial(
+            state, candidate.params, candidate.distributions, measurement.to_attributes(), measurement.seconds
+        )
         # As Optuna tells a pruned trial: its value is the last of its curve.
         pruned = measurement.curve[-1][1] if measurement.state == "pruned" and measurement.curve else None
         trial.value = measurement.score if measurement.state == "complete" else pruned
@@ -238,24 +249,33 @@ class Studies:
             known = self._measurements[name].values()
             yield from (measurement for measurement in known if measurement.architecture.hash in architectures)
 
-    def log_agreement(self, coefficients: Mapping[str, Any], pairs: Iterable[tuple[Candidate, float, float]]) -> None:
-        """Writes the agreement into the study: coefficients as user attributes of `NAME`, scores as `NAME/agreement`.
+    def log_agreement(
+        self, found: Mapping[str, Any], note: str, pairs: Iterable[tuple[Candidate, float, float]]
+    ) -> None:
+        """Writes the agreement into the study: as user attributes and the note of `NAME`, scores as `NAME/agreement`.
 
         Args:
-            coefficients: name to number (None where there is none).
+            found: attributes, all that the agreement has: those of former analyses and releases give way to them.
+            note: the same for people, in Markdown.
             pairs: architecture, primary proxy's score, trained score.
 
         Raises:
             UserError: the storage is damaged.
         """
         with self._storage.undamaged():
-            self._log_agreement(coefficients, list(pairs))
+            self._log_found(found)
+            write_note(self._storage, self._id(self._config.study, self._directions), note)
+            self._log_pairs(list(pairs))
 
-    def _log_agreement(self, coefficients: Mapping[str, Any], pairs: Sequence[tuple[Candidate, float, float]]) -> None:
+    def _log_found(self, found: Mapping[str, Any]) -> None:
         logged = self.main.user_attrs
-        for name, value in coefficients.items():
+        for name, value in found.items():
             if name not in logged or logged[name] != value:
                 self.main.set_user_attr(name, value)
+        former = [name for name in logged if name.startswith(f"{AGREEMENT}:") and name not in found]
+        self._storage.forget_study_user_attrs(self._id(self._config.study, self._directions), former)
+
+    def _log_pairs(self, pairs: Sequence[tuple[Candidate, float, float]]) -> None:
         name = f"{self._config.study}/agreement"
         if name in self._names:
             known = self._study(name, ["maximize", "maximize"]).get_trials(deepcopy=False)
@@ -283,14 +303,18 @@ def _trial(
     params: Mapping[str, Any],
     distributions: Mapping[str, BaseDistribution],
     attributes: dict[str, Any],
+    seconds: float = 0.0,
 ) -> FrozenTrial:
-    """A trial as `optuna.trial.create_trial` makes it, less its checks, which take longer than writing it."""
+    """A trial as `optuna.trial.create_trial` makes it, less its checks, which take longer than writing it.
+
+    It ends now and began so many seconds before, for it is told once it is done.
+    """
     now = datetime.now()
     return FrozenTrial(
         number=-1,  # The storage knows better.
         state=state,
         value=None,
-        datetime_start=now,
+        datetime_start=now - timedelta(seconds=min(seconds, _LONGEST.total_seconds())),
         datetime_complete=now if state.is_finished() else None,
         params=dict(params),
         distributions=dict(distributions),
@@ -301,11 +325,19 @@ def _trial(
     )
 
 
-def attributes_of(architecture: Architecture) -> dict[str, str]:
-    """User attributes by which a trial is recognised as an architecture."""
+def attributes_of(architecture: Architecture, config: StudyConfig) -> dict[str, Any]:
+    """User attributes by which a trial is recognised as an architecture, and its size, which every study knows.
+
+    Args:
+        architecture: of the trial.
+        config: of the study, resolved.
+    """
+    layers = sizing.convolutions(architecture, signal(config), sizing.lengths(architecture, config.segment).input)
     return {
         "architecture": architecture.hash,
         "options": architecture.model_dump_json(exclude_defaults=True),
+        "params": sum(sizing.parameters(layers).values()),
+        "macs": sizing.multiply_adds_per_second(architecture, signal(config), config.segment, config.audio.rate),
     }
 
 

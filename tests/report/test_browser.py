@@ -26,6 +26,9 @@ def test_all_loads_without_an_error_and_fits(browser, page, width, scheme):
     assert browser.run("return document.querySelectorAll('audio').length") == 9
     assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
     assert browser.run(WIDER) == []
+    assert width < 1280 or browser.run(
+        "const t = document.querySelector('#agreement .scroll'); return t.scrollWidth <= t.clientWidth"
+    )
     assert browser.console() == []
 
 

@@ -242,7 +242,7 @@ def test_adaptive_samplers(search, run_cli, tmp_path, sampler):
             assert trial.values == ([scores[name], macs] if sampler == "nsga2" else [scores[name]])
     assert sampler in agreement(tmp_path)["settings"]["bias"]
     logged = optuna.load_study(study_name="tiny", storage=f"sqlite:///{tmp_path}/results/tiny/study.db").user_attrs
-    assert sampler in logged["agreement:bias"]
+    assert sampler in logged["agreement"]["bias"]
     said = run_cli("analyse", "tiny", "--results", tmp_path / "results").out
     assert "(biased)" in said
     assert f"biased: architectures were chosen by {sampler}" in said

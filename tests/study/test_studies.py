@@ -98,20 +98,58 @@ def test_every_coefficient_is_logged_in_the_study(url, finished_study):
         for name in COLUMNS:
             if name == "proxy":
                 continue
-            value = logged[f"agreement:{row['proxy']}:{name}"]
+            value = logged["agreement"]["proxies"][row["proxy"]][name]
             if isinstance(row[name], float) and math.isnan(row[name]):
                 assert value is None
             else:
                 assert value == (row[name] if isinstance(row[name], str) else pytest.approx(row[name]))
-    assert "agreement:bias" not in logged
+    assert logged["agreement"]["bias"] is None
     assert (logged["proxy"], logged["sampler"]) == ("fixed_decoder", "random")
+
+
+def test_the_headline_stands_beside_the_rest_and_in_the_note(url, finished_study):
+    study = load(url, "tiny")
+    logged = {name: value for name, value in study.user_attrs.items() if name.startswith("agreement")}
+    assert len(logged) <= 8
+    assert logged["agreement:proxy"] == "fixed_decoder"
+    row = logged["agreement"]["proxies"]["fixed_decoder"]
+    assert all(logged[f"agreement:{name}"] == row[name] for name in ("n", "spearman", "spearman_low", "spearman_high"))
+    written = study._storage.get_study_system_attrs(study._study_id)["dashboard:note_str:0"]
+    assert logged["agreement"]["verdict"]["opening"] in written
+
+
+def test_a_trial_says_how_large_its_network_is_and_how_long_it_took(url, table):
+    sizes = table[table["measure"] == "params"].set_index("architecture")["score"]
+    for trial in load(url, "tiny").trials:
+        assert trial.user_attrs["params"] == sizes[trial.user_attrs["architecture"]]
+        assert trial.user_attrs["macs"] > 0
+    for trial in load(url, "tiny/trained").trials:
+        assert trial.duration.total_seconds() == pytest.approx(trial.user_attrs["seconds"], abs=2e-6)
+
+
+def test_a_duration_that_no_calendar_holds_is_cut(config, tmp_path):
+    studies = Studies(config, tmp_path)
+    drawn = bind_space(config).draw(0, 0)
+    candidate = studies.add(drawn.architecture, drawn.params, drawn.distributions)
+    studies.record(Measurement(drawn.architecture, "early", 0, "complete", score=1.0, seconds=1e300), candidate)
+    (read,) = Studies(config, tmp_path).measurements([candidate])
+    assert read.seconds == 1e300
+
+
+def test_numbers_of_former_analyses_and_releases_give_way(config, tmp_path):
+    studies = Studies(config, tmp_path)
+    for name in ("agreement:early:spearman", "agreement:verdict", "agreements"):
+        studies.main.set_user_attr(name, 0.5)
+    studies.log_agreement({"agreement": {}, "agreement:n": 4}, "found", [])
+    logged = load(f"sqlite:///{tmp_path / 'study.db'}", "study").user_attrs
+    assert {name for name in logged if name.startswith("agree")} == {"agreement", "agreement:n", "agreements"}
 
 
 def test_logged_spearman_is_that_of_the_agreement_study(url):
     pairs = np.array([trial.values for trial in load(url, "tiny/agreement").trials])
     ranks = pairs.argsort(axis=0).argsort(axis=0)
     spearman = np.corrcoef(ranks.T)[0, 1]
-    assert load(url, "tiny").user_attrs["agreement:fixed_decoder:spearman"] == pytest.approx(spearman)
+    assert load(url, "tiny").user_attrs["agreement:spearman"] == pytest.approx(spearman)
 
 
 def test_the_dashboard_opens_the_study(url):
