@@ -80,9 +80,20 @@ def noise_ceiling(scores: Floats, draws: Draws) -> tuple[Ceiling, Floats | None]
     return Ceiling(seeds, n, draws.bca(reliability), draws.bca(ceiling), draws.percentile(kendall)), ceiling
 
 
-def reliability(scores: Floats) -> float:
-    """Spearman between two seeds, the mean over all pairs; NaN for one seed or fewer than 3 complete architectures."""
-    full = scores[~np.isnan(scores).any(axis=1)]
-    if scores.shape[1] < 2 or len(full) < FEWEST_FOR_COEFFICIENT:
-        return float("nan")
-    return float(between_seeds(full, np.ones((1, len(full)), dtype=np.uint8))[0])
+def between_all_seeds(scores: Floats, draws: Draws) -> tuple[Interval, Floats | None]:
+    """Spearman between two seeds of a measure, the mean over all pairs, and its value in every draw.
+
+    Args:
+        scores: (members of the draws, seeds); NaN where there is none.
+        draws: of these architectures.
+
+    Returns:
+        nothing known, and None, for one seed or fewer than 3 complete architectures.
+    """
+    full = np.asarray(~np.isnan(scores).any(axis=1))
+    n = int(full.sum())
+    if scores.shape[1] < 2 or n < FEWEST_FOR_COEFFICIENT:
+        return UNKNOWN, None
+    inside = draws.among(full)
+    values = between_seeds(scores[full], inside.counts)
+    return inside.bca(values) if n >= FEWEST_FOR_INTERVAL else Interval(float(values[0])), values

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from randsearch.base.errors import UserError
 from randsearch.statistics import best_only, choice, partial
-from randsearch.statistics.ceiling import Ceiling, noise_ceiling, reliability
+from randsearch.statistics.among_good import FIRST, QUARTER, TENTH, best_of, ndcg, precision
+from randsearch.statistics.ceiling import Ceiling, between_all_seeds, noise_ceiling, spearman_brown
 from randsearch.statistics.correlations import Floats, correlations
 from randsearch.statistics.differences import Comparer
-from randsearch.statistics.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, Draws, Interval
+from randsearch.statistics.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, Draws, Interval, band
 from randsearch.statistics.permutation import holm, permutation_ps
 from randsearch.statistics.scores import Scores, mean_cost
 from randsearch.table.tidy import failures, measure_names
@@ -31,6 +32,10 @@ COLUMNS = (
     *("ceiling", "over_ceiling", "over_ceiling_low", "over_ceiling_high", "kendall_between_seeds", "reliability"),
     *("top_half", "top_half_low", "top_half_high", "top_10", "top_10_low", "top_10_high"),
     *("partial", "partial_low", "partial_high", "biased"),
+    *("top_quarter", "top_quarter_low", "top_quarter_high", "top_tenth", "top_tenth_low", "top_tenth_high"),
+    *("ndcg_10", "ndcg_10_low", "ndcg_10_high", "precision_10", "precision_10_low", "precision_10_high"),
+    *("recall_10", "recall_10_low", "recall_10_high", "regret_3", "regret_3_low", "regret_3_high"),
+    *("regret_10", "regret_10_low", "regret_10_high", "reliability_low", "reliability_high", "bound"),
 )
 """The columns of an agreement, in order; the first 14 are what `agreement.csv` has always had."""
 
@@ -131,7 +136,6 @@ def _row(board: Board, proxy: Scores, controls: Sequence[str]) -> tuple[dict[str
     row: dict[str, Any] = {
         "n": n,
         "relative_cost": _quotient(mean_cost(proxy.cost[both]), mean_cost(truth.cost[both])),
-        "reliability": reliability(proxy.seeds[both]),
         "ceiling": board.ceiling.ceiling.point,
         "kendall_between_seeds": board.ceiling.kendall_between_seeds.point,
     }
@@ -148,7 +152,7 @@ def _row(board: Board, proxy: Scores, controls: Sequence[str]) -> tuple[dict[str
     ):
         row |= (kind(values) if n >= FEWEST_FOR_INTERVAL else Interval(float(values[0]))).columns(name)
     row |= _further(board, proxy, drawn.spearman, controls)
-    return row | _choice(proxy, truth, n), drawn.spearman
+    return row | _choice(board, proxy, n), drawn.spearman
 
 
 def _further(board: Board, proxy: Scores, spearman: Floats, controls: Sequence[str]) -> dict[str, float]:
@@ -162,9 +166,17 @@ def _further(board: Board, proxy: Scores, spearman: Floats, controls: Sequence[s
     if board.ceiling_drawn is not None:
         ratio = spearman[: len(kept)] / board.ceiling_drawn[kept]
         row |= _interval(draws, ratio, n).columns("over_ceiling")
-    for name, best in (("top_half", best_only.top_half(n)), ("top_10", best_only.TOP_FEW)):
+    within = (
+        *(("top_half", best_only.top_half(n)), ("top_10", best_only.TOP_FEW)),
+        *(("top_quarter", best_of(QUARTER, n)), ("top_tenth", best_of(TENTH, n))),
+    )
+    for name, best in within:
         if best >= FEWEST_FOR_COEFFICIENT and best < n:
             row |= _interval(draws, best_only.spearman_among_best(x, y, draws.counts, best), best).columns(name)
+    if n > FIRST:
+        row |= _interval(draws, ndcg(x, y, draws.counts), n).columns("ndcg_10")
+        row |= _interval(draws, precision(x, y, draws.counts), n).columns("precision_10")
+    row |= _reliability(board, proxy.seeds[both], draws)
     given = [board.proxies[name].mean[both] for name in controls]
     # A residual of c regressions leaves n - c architectures' worth of evidence.
     if given and not np.isnan(given).any() and n - len(given) >= FEWEST_FOR_COEFFICIENT and proxy.name not in controls:
@@ -173,19 +185,45 @@ def _further(board: Board, proxy: Scores, spearman: Floats, controls: Sequence[s
     return row
 
 
+def _reliability(board: Board, seeds: Floats, draws: Draws) -> dict[str, float]:
+    """How well a proxy agrees with itself between its seeds, and the most that its mean over them could reach."""
+    found, values = between_all_seeds(seeds, draws)
+    row = found.columns("reliability")
+    if values is None:
+        return row
+    own = float(spearman_brown(np.array(found.point), seeds.shape[1]))
+    other = board.ceiling.ceiling.point
+    # A proxy that is no steadier than chance cannot agree with anything.
+    bound = 0.0 if math.isnan(own) else math.sqrt(own) * (1.0 if math.isnan(other) else other)
+    return row | {"bound": bound}
+
+
 def _interval(draws: Draws, values: Floats, evidence: int) -> Interval:
     return draws.bca(values) if evidence >= FEWEST_FOR_INTERVAL else Interval(float(values[0]))
 
 
-def _choice(proxy: Scores, truth: Scores, n: int) -> dict[str, float]:
+def _choice(board: Board, proxy: Scores, n: int) -> dict[str, float]:
     """What is gained and lost by choosing with the proxy, in expectation over its ties."""
+    truth = board.truth
     pool = truth.scored & proxy.attempted
     by_proxy, by_truth = proxy.mean[pool], truth.mean[pool]
     overlap = choice.expected_recall(by_proxy, by_truth, choice.TOP)
-    return {
+    row = {
         "top3_overlap": overlap if n > choice.TOP else math.nan,
         "regret_db": choice.expected_regret(by_proxy, by_truth, 1),
     }
+    trained = np.array([number for number in (choice.TOP, FIRST) if number < n], dtype=np.intp)
+    if not len(trained) or n < FEWEST_FOR_INTERVAL:
+        return row
+    draws = board.draws.among(pool[truth.scored], min(board.draws.resamples, FURTHER_RESAMPLES))
+    gain = choice.resampled_gain(by_proxy, by_truth, draws.counts[draws.first :], trained, board.seed)
+    for column, number in enumerate(trained.tolist()):
+        regret = choice.expected_regret(by_proxy, by_truth, number)
+        row |= band(regret, gain.regret[:, column]).columns(f"regret_{number}")
+        if number == FIRST:
+            recall = choice.expected_recall(by_proxy, by_truth, number)
+            row |= band(recall, gain.recall[:, column]).columns(f"recall_{number}")
+    return row
 
 
 def _quotient(numerator: float, denominator: float) -> float:

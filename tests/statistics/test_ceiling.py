@@ -6,7 +6,7 @@ from scipy import stats
 from tables import make_table
 
 from randsearch.statistics import analyse, verdict
-from randsearch.statistics.ceiling import between_seeds, noise_ceiling, reliability, spearman_brown
+from randsearch.statistics.ceiling import between_all_seeds, between_seeds, noise_ceiling, spearman_brown
 from randsearch.statistics.interval import Draws
 
 WHOLE = np.ones((1, 4000), dtype=np.uint8)
@@ -30,6 +30,11 @@ def test_spearman_brown_by_hand():
     assert spearman_brown(np.array(0.5), 2) == pytest.approx(2 / 3)
     assert spearman_brown(np.array(0.5), 0.5) == pytest.approx(1 / 3)
     assert np.isnan(spearman_brown(np.array([-0.1, 0.0]), 3)).all()
+
+
+def reliability(scores):
+    draws = Draws.of(len(scores), 50, np.random.default_rng(0))
+    return between_all_seeds(scores, draws)[0].point
 
 
 def test_between_seeds_is_the_mean_over_pairs():
