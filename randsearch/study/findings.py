@@ -63,7 +63,7 @@ def examine(folder: Path, *, resamples: int = 2000) -> Findings:
     """
     config = load_config(folder)
     table = read_measurements(StudyFolder(folder).table)
-    combined = ensemble(table, seed=config.seed)
+    combined = ensemble(table, seed=config.seed, options=True)
     bias = bias_of(config, table)
     table = with_ensemble(table, combined)
     chooser = None if config.train == "all" else config.lowest_rung if config.halved else config.proxy
