@@ -31,6 +31,7 @@ def print_agreement(config: StudyConfig, folder: Path, console: Console, resampl
 
     found = analyse_study(folder, resamples=resamples, storage=config.storage)
     used = sentences(found.ensemble) if found.ensemble is not None else []
+    used += [found.untold] if found.untold else []
     _print_analysis(found.analysis, config.proxy, console, used)
     if found.unlogged:
         console.print(printable(found.unlogged), highlight=False, markup=False)

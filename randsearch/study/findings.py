@@ -23,6 +23,7 @@ from randsearch.statistics import (
 )
 from randsearch.statistics.budgets import at_budgets, base
 from randsearch.statistics.ensembles import Ensemble, ensemble, with_ensemble, write_ensemble
+from randsearch.statistics.extrapolation import extrapolated
 from randsearch.statistics.output import without_nan
 from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
@@ -38,10 +39,11 @@ class Findings:
 
     Attributes:
         config: the study's configuration.
-        table: its measurements with those of its ensembles.
+        table: its measurements with those of its ensembles and of curves carried on.
         analysis: all statistics of the table.
         ensemble: the ensembles, where there are architectures enough for them.
         unlogged: why the numbers were not logged with Optuna, in a sentence; None if they were or were not to be.
+        untold: which measures' curves are too short to be carried on, in a sentence; None if none is.
     """
 
     config: StudyConfig
@@ -49,6 +51,7 @@ class Findings:
     analysis: Analysis
     ensemble: Ensemble | None
     unlogged: str | None = None
+    untold: str | None = None
 
 
 def examine(folder: Path, *, resamples: int = 2000) -> Findings:
@@ -65,10 +68,11 @@ def examine(folder: Path, *, resamples: int = 2000) -> Findings:
     table = read_measurements(StudyFolder(folder).table)
     combined = ensemble(table, seed=config.seed, options=True)
     bias = bias_of(config, table)
-    table = with_ensemble(table, combined)
+    carried = extrapolated(table)
+    table = with_ensemble(carried.table, combined)
     chooser = None if config.train == "all" else config.lowest_rung if config.halved else config.proxy
     found = analyse(table, resamples=resamples, seed=config.seed, bias=bias, chooser=chooser)
-    return Findings(config, table, found, combined)
+    return Findings(config, table, found, combined, untold=carried.untold)
 
 
 def bias_of(config: StudyConfig, table: pd.DataFrame) -> str | None:
