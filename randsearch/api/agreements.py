@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -85,6 +85,7 @@ def agreement(
     proxy: str = "fixed_decoder",
     parameters: Collection[str] = (),
     resamples: int = 2000,
+    votes: Sequence[str] = (),
 ) -> Agreement:
     """Says how far each measure of a table ranks architectures as the target does; the scores may be from elsewhere.
 
@@ -97,9 +98,10 @@ def agreement(
         parameters: columns of numbers that are parameters of the architecture and no measures; those that are called
             as an option of `Architecture` are so anyway.
         resamples: of the bootstrap.
+        votes: sums of ranks that are compared too, such as `params+early`.
 
     Raises:
-        UserError: the table cannot be understood, or lacks the target.
+        UserError: the table cannot be understood, or lacks the target or a part of a vote.
 
     Example:
         >>> import pandas as pd
@@ -109,8 +111,10 @@ def agreement(
         size
     """
     from randsearch.statistics import analyse
+    from randsearch.statistics.votes import with_votes
     from randsearch.table.foreign import from_frame
 
     # Whether scores from elsewhere are in dB is not known.
-    found = analyse(from_frame(frame, target, parameters), target=target, resamples=resamples, unit="")
+    table = with_votes(from_frame(frame, target, parameters), votes, target=target)
+    found = analyse(table, target=target, resamples=resamples, unit="")
     return Agreement(found, proxy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -125,22 +125,23 @@ class Study:
         ranked.insert(0, "measure", measure)
         return ranked
 
-    def agreement(self, *, proxy: str | None = None, resamples: int = 2000) -> Agreement:
+    def agreement(self, *, proxy: str | None = None, resamples: int = 2000, votes: Sequence[str] = ()) -> Agreement:
         """Says how far each proxy ranks architectures as training does; a notebook shows the table and the verdict.
 
         Args:
             proxy: that the verdict is about; the study's primary one by default.
             resamples: of the bootstrap.
+            votes: sums of ranks that are compared too, such as `params+early`.
 
         Raises:
-            UserError: nothing was trained yet.
+            UserError: nothing was trained yet, or a vote names what was not measured.
 
         Example:
             >>> agreement = study.agreement()  # doctest: +SKIP
             >>> agreement.frame[["proxy", "spearman"]]  # doctest: +SKIP
         """
         _check_positive(resamples=resamples)
-        found, asked = self._examined(resamples).analysis, proxy or self.config.proxy
+        found, asked = self._examined(resamples, tuple(votes)).analysis, proxy or self.config.proxy
         known = found.rows["proxy"].tolist()
         if proxy is not None and proxy not in known:
             raise UserError(f"{self.name} holds no proxy {proxy}: choose from {', '.join(known)}.")
@@ -446,10 +447,10 @@ class Study:
         name = architecture.hash if isinstance(architecture, Architecture) else architecture
         return find(self.folder, name, seed, finish)
 
-    def _examined(self, resamples: int = 2000) -> Findings:
+    def _examined(self, resamples: int = 2000, votes: tuple[str, ...] = ()) -> Findings:
         path = StudyFolder(self.folder).table
         stamp = path.stat().st_mtime_ns if path.exists() else 0
-        return _examine(self.folder.resolve(), stamp, resamples)
+        return _examine(self.folder.resolve(), stamp, resamples, votes)
 
 
 def _check_positive(**numbers: int) -> None:
@@ -459,11 +460,11 @@ def _check_positive(**numbers: int) -> None:
 
 
 @lru_cache(maxsize=8)
-def _examine(folder: Path, stamp: int, resamples: int) -> Findings:
+def _examine(folder: Path, stamp: int, resamples: int, votes: tuple[str, ...]) -> Findings:
     """What a study says, computed once as long as its table stays as it was."""
     from randsearch.study.findings import examine
 
-    return examine(folder, resamples=resamples)
+    return examine(folder, resamples=resamples, votes=votes)
 
 
 def load_study(study: str | Path, *, results: str | Path = "results", storage: str | None = None) -> Study:

@@ -16,6 +16,7 @@ from randsearch.cli.declared import listed
 from randsearch.cli.options import RESULTS, Finish, Results, Storage, Study, make_console
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
     from rich.console import Console
 
     from randsearch.statistics import Analysis
@@ -27,13 +28,16 @@ analysis = Commands()
 OptionalStudy = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Name of the study.")]
 
 
-def print_agreement(config: StudyConfig, folder: Path, console: Console, resamples: int = 2000) -> None:
+def print_agreement(
+    config: StudyConfig, folder: Path, console: Console, resamples: int = 2000, votes: Sequence[str] = ()
+) -> None:
     """Analyses a study, and prints and writes what was found."""
     from randsearch.statistics.ensembles import sentences
     from randsearch.study.findings import analyse_study
 
-    found = analyse_study(folder, resamples=resamples, storage=config.storage)
+    found = analyse_study(folder, resamples=resamples, storage=config.storage, votes=votes)
     used = sentences(found.ensemble) if found.ensemble is not None else []
+    used += [found.untold] if found.untold else []
     _print_analysis(found.analysis, config.proxy, console, used)
     if found.unlogged:
         console.print(printable(found.unlogged), highlight=False, markup=False)
@@ -63,6 +67,9 @@ def analyse(
     proxy: Annotated[str, typer.Option(help="Of --table: the primary proxy.")] = "fixed_decoder",
     output: Annotated[Path | None, typer.Option(metavar="DIR", help="Of --table: where to write; beside it.")] = None,
     budgets: Annotated[bool, typer.Option("--budgets", help="Also at each smaller budget of what trains.")] = False,
+    vote: Annotated[
+        list[str] | None, typer.Option(metavar="A+B", help="Also the sum of the ranks of proxies; may be repeated.")
+    ] = None,
     resamples: Annotated[int, typer.Option(min=1, help="Of the bootstrap.")] = 2000,
     storage: Storage = None,
     results: Results = RESULTS,
@@ -80,21 +87,23 @@ def analyse(
         from randsearch.study.folders import load_config, study_folder
 
         folder, console = study_folder(results, name), make_console()
-        print_agreement(load_config(folder, storage), folder, console, resamples)
+        print_agreement(load_config(folder, storage), folder, console, resamples, vote or [])
         if budgets:
             console.print(format_agreement(analyse_budgets(folder, resamples=resamples)))
     elif table is not None:
-        _analyse_table(table, target, proxy, listed(parameters) or [], output or table.parent, resamples)
+        from randsearch.statistics.votes import with_votes
+        from randsearch.table.foreign import read_foreign
+
+        scores = with_votes(read_foreign(table, target, listed(parameters) or []), vote or [], target=target)
+        _analyse_table(table, scores, target, proxy, output or table.parent, resamples)
 
 
-def _analyse_table(path: Path, target: str, proxy: str, parameters: list[str], output: Path, resamples: int) -> None:
+def _analyse_table(path: Path, table: DataFrame, target: str, proxy: str, output: Path, resamples: int) -> None:
     from randsearch import statistics
     from randsearch.base.files import Place
-    from randsearch.table.foreign import read_foreign
     from randsearch.table.tidy import measure_names
     from randsearch.table.tidy import parameters as parameters_of
 
-    table = read_foreign(path, target, parameters)
     console = make_console()
     others = ", ".join(measure for measure in measure_names(table) if measure != target) or "none"
     console.print(

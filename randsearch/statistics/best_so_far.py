@@ -23,7 +23,7 @@ from randsearch.statistics.correlations import Floats
 from randsearch.statistics.curves import RANDOM
 from randsearch.statistics.interval import LEVEL, Interval
 from randsearch.statistics.proxy_rows import Board
-from randsearch.table.tidy import ENSEMBLE
+from randsearch.table.tidy import ENSEMBLE, EXTRAPOLATED, VOTE
 
 SEARCH = "search"
 """The name of what the study itself did among the lines."""
@@ -62,7 +62,9 @@ def make_best_so_far(board: Board, table: pd.DataFrame, chooser: str | None, bia
     """
     truth = board.truth
     own = table[table["measure"] == truth.name]
-    others = ~table["measure"].str.startswith(ENSEMBLE) & (table["measure"] != truth.name)
+    names = table["measure"].str
+    made = names.startswith((ENSEMBLE, VOTE)) | names.contains(EXTRAPOLATED, regex=False)
+    others = ~made & (table["measure"] != truth.name)
     proxies, trainings = (float(rows["seconds"].sum(skipna=False)) for rows in (table[others], own))
     if math.isnan(proxies) or not trainings > 0 or not truth.scored.any():
         return pd.DataFrame(columns=list(COLUMNS))

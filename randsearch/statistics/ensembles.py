@@ -2,9 +2,11 @@
 
 Every prediction is cross-fitted: architectures are dealt into folds, and each is predicted by models fitted on the
 others. Whatever is chosen (the ridge's strength) is chosen inside those, by leaving out one of them after the other.
+`ensemble_ridge+options` has the architecture's own options beside the proxies, which costs nothing to know.
 Cf. NAS-Bench-Suite-Zero (Krishnakumar et al., arXiv 2210.03230): zero-cost proxies complement each other.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 
 from randsearch.base.files import Place, place_of
 from randsearch.base.layout import StudyFolder
-from randsearch.table.tidy import ENSEMBLE, means, seconds
+from randsearch.table.tidy import ENSEMBLE, means, parameters, seconds
 
 FEWEST = 10
 """Architectures with a trained score; with fewer, folds hold too little to fit on."""
@@ -25,6 +27,13 @@ STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 TREES = 60
 DRAWS = 20
 """Of random ranks, to tell what a proxy is worth."""
+MOST_FITTED = 2000
+"""Architectures that one fold's models are fitted on, drawn from all others: more would change little and take long."""
+MOST_TRIED = 200
+"""Architectures of one fold on which random ranks are tried; up to 2,000 architectures a fold has no more."""
+MOST_VALUES = 20
+"""Of an option in words: one with more names architectures rather than choices, and is left out."""
+OPTIONS = f"{ENSEMBLE}ridge+options"
 
 Floats = NDArray[np.float64]
 
@@ -44,10 +53,11 @@ class Ensemble:
     """What came of combining proxies.
 
     Attributes:
-        scores: cross-fitted predictions, as normal ranks: architectures x (`ensemble_ridge`, `ensemble_trees`).
+        scores: cross-fitted predictions, as normal ranks: architectures x (`ensemble_ridge`, `ensemble_trees` and,
+            with options, `ensemble_ridge+options`).
         importance: proxies x ensembles: by how much the squared error on architectures that were left out grows when
             a proxy's ranks are replaced by random ones, as a share of the target's variance. The ridge's coefficients,
-            mean over folds, stand beside it as `ridge_coefficient`.
+            mean over folds, stand beside it as `ridge_coefficient`. Of proxies alone: options have none.
         seconds: what the proxies of an architecture took together.
     """
 
@@ -56,17 +66,18 @@ class Ensemble:
     seconds: "pd.Series[float]"
 
 
-def ensemble(table: pd.DataFrame, *, target: str = "trained", seed: int = 0) -> Ensemble | None:
+def ensemble(table: pd.DataFrame, *, target: str = "trained", seed: int = 0, options: bool = False) -> Ensemble | None:
     """Combines all proxies of a table.
 
     Scores are averaged over seeds and replaced by their ranks among the architectures that are fitted on; others are
     ranked by interpolation between those. A proxy that failed on an architecture has the median rank there, which says
-    nothing for it nor against it.
+    nothing for it nor against it. With more than 2,000 architectures to fit on, each fold draws 2,000 of them.
 
     Args:
         table: measurements.
         target: the measure to predict.
         seed: deals the folds, and drives the trees and the random ranks.
+        options: also make `ensemble_ridge+options`, where architectures differ in an option.
 
     Returns:
         None if fewer than 10 architectures have the target's score, or nothing else was measured.
@@ -81,6 +92,9 @@ def ensemble(table: pd.DataFrame, *, target: str = "trained", seed: int = 0) -> 
         return None
     features, truth = proxies.to_numpy(dtype=float), known[target].to_numpy(dtype=float)
     predictions, importance = _cross_fit(features, truth, seed)
+    chosen = _options(table, known.index) if options else np.empty((len(truth), 0))
+    if chosen.size:
+        predictions[OPTIONS] = _predicted(np.hstack([features, chosen]), truth, seed)
     spent = sum((seconds(table, str(name)).sum(axis=1) for name in proxies), pd.Series(0.0, index=scores.index))
     return Ensemble(
         pd.DataFrame(predictions, index=known.index),
@@ -127,7 +141,7 @@ def write_ensemble(found: Ensemble, folder: Path | Place) -> None:
 def sentences(found: Ensemble, most: int = 3) -> list[str]:
     """One line an ensemble: the proxies that it loses most without, with the importance of each."""
     lines = []
-    for name in found.scores:
+    for name in found.scores.columns.intersection(found.importance.columns):
         useful = found.importance[name].sort_values(ascending=False, kind="stable")
         useful = useful[useful > 0].head(most)
         used = ", ".join(f"{proxy} ({share:.2f})" for proxy, share in useful.items())
@@ -135,25 +149,70 @@ def sentences(found: Ensemble, most: int = 3) -> list[str]:
     return lines
 
 
+def _options(table: pd.DataFrame, architectures: "pd.Index[str]") -> Floats:
+    """Options in which architectures differ: numbers as they are, words as a column of 0 and 1 for each value."""
+    rows = table.drop_duplicates("architecture").set_index("architecture").loc[architectures, parameters(table)]
+    rows = rows.loc[:, rows.nunique() > 1]
+    numbers = rows.select_dtypes("number")
+    words = rows.drop(columns=numbers.columns)
+    words = words.loc[:, words.nunique() <= MOST_VALUES].astype(str)
+    return np.hstack([numbers.to_numpy(dtype=float), *(pd.get_dummies(words[name]).to_numpy(float) for name in words)])
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """One fold's architectures, as ranks among those that its models are fitted on.
+
+    Attributes:
+        left_out: places of those that are predicted.
+        seen: features of those that are fitted on.
+        wanted: their target.
+        unseen: features of those that are predicted.
+        actual: their target.
+    """
+
+    left_out: NDArray[np.intp]
+    seen: Floats
+    wanted: Floats
+    unseen: Floats
+    actual: Floats
+
+
+def _dealt(features: Floats, truth: Floats, seed: int) -> Iterator[_Fold]:
+    """The folds, each with the ranks that it is fitted on and predicts."""
+    for number, left_out in enumerate(_folds(len(truth), seed)):
+        others = np.setdiff1d(np.arange(len(truth)), left_out)
+        if len(others) > MOST_FITTED:
+            others = np.random.default_rng([seed, number, 1]).choice(others, MOST_FITTED, replace=False)
+        ranks, target = _Ranks(features[others]), _Ranks(truth[others, None])
+        wanted, actual = target(truth[others, None])[:, 0], target(truth[left_out, None])[:, 0]
+        yield _Fold(left_out, ranks(features[others]), wanted, ranks(features[left_out]), actual)
+
+
+def _predicted(features: Floats, truth: Floats, seed: int) -> Floats:
+    """The ridge's predictions for every architecture from the others."""
+    found = np.full(len(truth), np.nan)
+    for fold in _dealt(features, truth, seed):
+        model = _ridge()
+        model.fit(fold.seen, fold.wanted)
+        found[fold.left_out] = model.predict(fold.unseen)
+    return found
+
+
 def _cross_fit(features: Floats, truth: Floats, seed: int) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """Predictions for every architecture by models that have not seen it, and what the models use."""
     names = (f"{ENSEMBLE}ridge", f"{ENSEMBLE}trees")
     predictions = {name: np.full(len(truth), np.nan) for name in names}
     importance = {name: np.zeros(features.shape[1]) for name in (*names, "ridge_coefficient")}
-    folds = _folds(len(truth), seed)
-    for number, left_out in enumerate(folds):
-        others = np.setdiff1d(np.arange(len(truth)), left_out)
-        ranks = _Ranks(features[others])
-        seen, unseen = ranks(features[others]), ranks(features[left_out])
-        target = _Ranks(truth[others, None])
-        wanted, actual = target(truth[others, None])[:, 0], target(truth[left_out, None])[:, 0]
+    for number, fold in enumerate(_dealt(features, truth, seed)):
+        unseen, actual = fold.unseen[:MOST_TRIED], fold.actual[:MOST_TRIED]
         for name, model in zip(names, (_ridge(), _trees(seed)), strict=True):
-            model.fit(seen, wanted)
-            predictions[name][left_out] = model.predict(unseen)
+            model.fit(fold.seen, fold.wanted)
+            predictions[name][fold.left_out] = model.predict(fold.unseen)
             lost = _loss_without(model, unseen, actual, np.random.default_rng([seed, number]))
-            importance[name] += lost * len(left_out) / len(truth)
+            importance[name] += lost * len(fold.left_out) / len(truth)
             if name == names[0]:
-                importance["ridge_coefficient"] += getattr(model, "coef_") / len(folds)  # noqa: B009
+                importance["ridge_coefficient"] += getattr(model, "coef_") / min(FOLDS, len(truth))  # noqa: B009
     return predictions, importance
 
 
@@ -188,12 +247,22 @@ def _loss_without(model: Model, features: Floats, actual: Floats, random: np.ran
     """
     before = np.mean((model.predict(features) - actual) ** 2)
     proxies = features.shape[1]
-    drawn = np.tile(features, (proxies, DRAWS, 1, 1))
-    for proxy in range(proxies):
-        drawn[proxy, :, :, proxy] = random.uniform(-_HALF, _HALF, size=drawn.shape[1:3])
-    predicted = model.predict(drawn.reshape(-1, proxies)).reshape(proxies, -1, len(features))
-    after: Floats = np.mean((predicted - actual) ** 2, axis=(1, 2))
-    return after - before
+    after = []
+    # As many proxies at once as fit into little memory: all of them would take the square of their number.
+    at_once = max(1, _ROWS // (DRAWS * len(features)))
+    for first in range(0, proxies, at_once):
+        replaced = range(first, min(first + at_once, proxies))
+        drawn = np.tile(features, (len(replaced), DRAWS, 1, 1))
+        for place, proxy in enumerate(replaced):
+            drawn[place, :, :, proxy] = random.uniform(-_HALF, _HALF, size=drawn.shape[1:3])
+        predicted = model.predict(drawn.reshape(-1, proxies)).reshape(len(replaced), -1, len(features))
+        after.append(np.mean((predicted - actual) ** 2, axis=(1, 2)))
+    grown: Floats = np.concatenate(after) - before
+    return grown
+
+
+_ROWS = 20_000
+"""Architectures with random ranks that are predicted at once."""
 
 
 _HALF = 3**0.5

@@ -15,9 +15,8 @@ import pandas as pd
 from randsearch.base.errors import UserError
 from randsearch.statistics.correlations import Floats
 from randsearch.statistics.permutation import doubled_ranks
-from randsearch.table.tidy import measure_names, scores, seconds
+from randsearch.table.tidy import VOTE, measure_names, scores, seconds
 
-VOTE = "vote:"
 NO_PART = "a part of the vote has no score"
 _AND = "+"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ from randsearch.statistics import (
 )
 from randsearch.statistics.budgets import at_budgets, base
 from randsearch.statistics.ensembles import Ensemble, ensemble, with_ensemble, write_ensemble
+from randsearch.statistics.extrapolation import extrapolated
 from randsearch.statistics.output import agreement_cells, without_nan
+from randsearch.statistics.votes import with_votes
 from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
 from randsearch.study.rebuild import open_studies
@@ -43,10 +46,11 @@ class Findings:
 
     Attributes:
         config: the study's configuration.
-        table: its measurements with those of its ensembles.
+        table: its measurements with those of its ensembles and of curves carried on.
         analysis: all statistics of the table.
         ensemble: the ensembles, where there are architectures enough for them.
         unlogged: why the numbers were not logged with Optuna, in a sentence; None if they were or were not to be.
+        untold: which measures' curves are too short to be carried on, in a sentence; None if none is.
     """
 
     config: StudyConfig
@@ -54,26 +58,29 @@ class Findings:
     analysis: Analysis
     ensemble: Ensemble | None
     unlogged: str | None = None
+    untold: str | None = None
 
 
-def examine(folder: Path, *, resamples: int = 2000) -> Findings:
+def examine(folder: Path, *, resamples: int = 2000, votes: Sequence[str] = ()) -> Findings:
     """Reads a study and computes all its statistics; nothing is written.
 
     Args:
         folder: the study's folder.
         resamples: bootstrap resamples.
+        votes: sums of ranks that are compared too, as `params+early`; see `statistics.votes`.
 
     Raises:
-        UserError: nothing was trained, so that there is nothing to agree with.
+        UserError: nothing was trained, so that there is nothing to agree with, or a vote names what was not measured.
     """
     config = load_config(folder)
     table = read_measurements(StudyFolder(folder).table)
-    combined = ensemble(table, seed=config.seed)
+    combined = ensemble(table, seed=config.seed, options=True)
     bias = bias_of(config, table)
-    table = with_ensemble(table, combined)
+    carried = extrapolated(table)
+    table = with_ensemble(with_votes(carried.table, votes), combined)
     chooser = None if config.train == "all" else config.lowest_rung if config.halved else config.proxy
     found = analyse(table, resamples=resamples, seed=config.seed, bias=bias, chooser=chooser)
-    return Findings(config, table, found, combined)
+    return Findings(config, table, found, combined, untold=carried.untold)
 
 
 def bias_of(config: StudyConfig, table: pd.DataFrame) -> str | None:
@@ -101,7 +108,9 @@ def bias_of(config: StudyConfig, table: pd.DataFrame) -> str | None:
     return f"{config.bias}; {', '.join(counts)}"
 
 
-def analyse_study(folder: Path, *, resamples: int = 2000, storage: str | None = None) -> Findings:
+def analyse_study(
+    folder: Path, *, resamples: int = 2000, storage: str | None = None, votes: Sequence[str] = ()
+) -> Findings:
     """Examines a study, writes what was found beside it, and logs the numbers with Optuna.
 
     The files are `agreement.csv`, `agreement.json`, `effects.csv` and, where proxies were combined, `ensemble.csv`.
@@ -110,11 +119,13 @@ def analyse_study(folder: Path, *, resamples: int = 2000, storage: str | None = 
         folder: the study's folder.
         resamples: bootstrap resamples.
         storage: URL of the study's database, with a password that its configuration does not hold.
+        votes: as of `examine`.
 
     Raises:
-        UserError: nothing was trained, so that there is nothing to agree with, or the storage cannot be opened.
+        UserError: nothing was trained, so that there is nothing to agree with, a vote names what was not measured, or
+            the storage cannot be opened.
     """
-    found = examine(folder, resamples=resamples)
+    found = examine(folder, resamples=resamples, votes=votes)
     write_agreement(found.analysis, folder, found.config.proxy)
     write_effects(found.analysis.effects, folder)
     if found.ensemble is not None:

@@ -31,6 +31,12 @@ STATES = get_args(State)
 ENSEMBLE = "ensemble_"
 """How the names of measures begin that the analysis fits on the others; see `randsearch.statistics.ensembles`."""
 
+VOTE = "vote:"
+"""How the names of sums of ranks begin; see `randsearch.statistics.votes`."""
+
+EXTRAPOLATED = "^"
+"""Between a measure and the one whose steps its curve is carried on to; see `randsearch.statistics.extrapolation`."""
+
 csv.field_size_limit(2**31 - 1)  # the curve of a long training is longer than the 131,072 characters of the default
 
 _INTEGERS = tuple(column.name for column in SCHEMA if column.kind == "whole")

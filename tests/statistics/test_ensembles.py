@@ -139,3 +139,41 @@ def test_importance_is_written(tmp_path):
     read = pd.read_csv(tmp_path / "ensemble.csv", index_col="proxy")
     assert set(read.index) == set(found.importance.index)
     assert read["ensemble_ridge"].is_monotonic_decreasing
+
+
+def test_options_tell_what_proxies_do_not_and_no_architecture_predicts_itself_by_them():
+    table = make_table(40, proxies={"noise": 30.0})
+    rows = table["measure"] == "trained"
+    table.loc[rows, "score"] += 3.0 * (table.loc[rows, "skips"] == "101") + 2.0 * table.loc[rows, "levels"]
+    found = ensemble(table, options=True)
+    assert list(found.scores) == [*NAMES, room.OPTIONS]
+    pd.testing.assert_frame_equal(found.scores[NAMES], ensemble(table).scores)
+    assert rho(table, found, room.OPTIONS) > 0.8 > 0.4 > rho(table, found, "ensemble_ridge")
+    assert len(sentences(found)) == 2
+    seconds = with_ensemble(table, found).groupby("measure")["seconds"].sum()
+    assert seconds[room.OPTIONS] == pytest.approx(seconds["noise"])
+    other = table.copy()
+    place = int(room._folds(40, 0)[0][0])
+    other.loc[rows & (other["architecture"] == found.scores.index[place]), "score"] += 100.0
+    assert ensemble(other, options=True).scores[room.OPTIONS].iloc[place] == found.scores[room.OPTIONS].iloc[place]
+
+
+def test_options_that_do_not_differ_or_only_name_architectures_are_left_out():
+    table = make_table(24).drop(columns=["levels", "filters", "skips", "gated"])
+    table = table.assign(same=1, name=[f"net {name}" for name in table["architecture"]])
+    assert list(ensemble(table, options=True).scores) == NAMES
+
+
+def test_many_architectures_are_predicted_from_some_of_the_others(monkeypatch):
+    table = make_table(60, proxies={"good": 0.3, "noise": 30.0})
+    monkeypatch.setattr(room, "_ROWS", 1)
+    monkeypatch.setattr(room, "MOST_FITTED", 60)
+    whole = ensemble(table)
+    monkeypatch.setattr(room, "MOST_FITTED", 20)
+    monkeypatch.setattr(room, "MOST_TRIED", 3)
+    part = ensemble(table)
+    assert [len(fold.seen) for fold in room._dealt(np.zeros((60, 1)), np.arange(60.0), 0)] == [20] * room.FOLDS
+    assert not part.scores.isna().any(axis=None)
+    assert not part.scores.equals(whole.scores)
+    assert rho(table, part, "ensemble_ridge") > 0.85
+    assert part.importance.loc["good", "ensemble_trees"] > 5 * abs(part.importance.loc["noise", "ensemble_trees"])
