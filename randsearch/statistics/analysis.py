@@ -149,7 +149,10 @@ def agreement(
         - ceiling: the highest Spearman that a perfect proxy could reach; over_ceiling: Spearman over it, which may
           exceed 1 by chance; kendall_between_seeds: of the target; reliability: Spearman of the proxy between its own
           seeds. NaN with one seed.
-        - top_half, top_10: Spearman among the best by the target; NaN where those are all.
+        - top_half, top_quarter, top_tenth, top_10: Spearman among the best by the target; NaN where those are all.
+        - ndcg_10, precision_10: of the proxy's first 10; see `among_good`. recall_10: the share of the 3 best by training
+          among them; regret_3, regret_10: what the best of its first 3, or 10, lacks. NaN for so few architectures.
+        - bound: the highest Spearman that a proxy of such a reliability could reach.
         - partial: partial Spearman given `params` and `macs`, as far as they were measured.
         - biased: whether `bias` was given.
 

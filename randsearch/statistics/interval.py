@@ -129,7 +129,7 @@ class Draws:
         """The bias-corrected and accelerated interval of a statistic with one value a row; a normal one if large."""
         if self.large:
             return normal_interval(float(values[0]), values[self.first :])
-        return bca_interval(float(values[0]), values[self.first :], values[1 : self.first])
+        return bca_interval(float(values[0]), values[self.first :], values[1 : self.first], members=self.members)
 
     def percentile(self, values: Floats) -> Interval:
         """The percentile interval of a statistic with one value a row; a normal one if large."""
@@ -185,7 +185,9 @@ def normal_interval(point: float, resampled: Floats, level: float = LEVEL) -> In
     return Interval(point, point - half, point + half)
 
 
-def bca_interval(point: float, resampled: Floats, without_one: Floats, level: float = LEVEL) -> Interval:
+def bca_interval(
+    point: float, resampled: Floats, without_one: Floats, level: float = LEVEL, *, members: int | None = None
+) -> Interval:
     """The bias-corrected and accelerated bootstrap interval (Efron 1987); NaN where the percentile interval is.
 
     Args:
@@ -194,6 +196,7 @@ def bca_interval(point: float, resampled: Floats, without_one: Floats, level: fl
         without_one: the statistic of the sample without each of its members, or of some of them; without acceleration
             if there are none.
         level: the interval's nominal coverage.
+        members: how many the sample has; as many as are left out if not given.
     """
     kept = _usable(point, resampled)
     if kept is None:
@@ -205,6 +208,8 @@ def bca_interval(point: float, resampled: Floats, without_one: Floats, level: fl
     influence = influence.mean() - influence if len(influence) else influence
     spread = float(np.sum(influence**2))
     acceleration = float(np.sum(influence**3)) / (6 * spread**1.5) if spread > 0 else 0.0
+    # Both sums are meant over all members, and are as much smaller as fewer were left out.
+    acceleration *= math.sqrt(len(without_one) / (members or max(len(without_one), 1)))
     ends = []
     for share in ((1 - level) / 2, (1 + level) / 2):
         z = bias + _NORMAL.inv_cdf(share)

@@ -40,6 +40,10 @@ def test_bounds():
 
 def test_rows_hold_them_with_intervals_and_what_a_proxy_agrees_with_itself():
     table = make_table(40, proxies={"good": 1.5, "noise": 60.0}, seeds=(0, 1))
+    rng = np.random.default_rng(0)
+    for name, scale in (("good", 1.0), ("noise", 80.0)):
+        own = table["measure"] == name
+        table.loc[own, "score"] += rng.normal(scale=scale, size=own.sum())
     rows = agreement(table, resamples=200).set_index("proxy")
     good, noise = rows.loc["good"], rows.loc["noise"]
     for column in ("top_quarter", "ndcg_10", "precision_10", "recall_10", "reliability"):

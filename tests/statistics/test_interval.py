@@ -132,6 +132,15 @@ def test_leaving_out_some_hardly_moves_an_interval():
     assert (some.low, some.high) == pytest.approx((all_of_them.low, all_of_them.high), abs=0.003)
 
 
+def test_a_part_of_the_jackknife_accelerates_as_all_of_it():
+    rng = np.random.default_rng(7)
+    resampled, without_one = rng.normal(size=2000), np.tile(rng.exponential(size=25), 40)
+    every = bca_interval(0.0, resampled, without_one)
+    some = bca_interval(0.0, resampled, without_one[:25], members=1000)
+    assert (some.low, some.high) == pytest.approx((every.low, every.high), abs=1e-12)
+    assert bca_interval(0.0, resampled, without_one[:25]).high != pytest.approx(every.high, abs=1e-3)
+
+
 def test_few_of_many_have_no_normal_interval():
     draws = Draws.of(3000, 100, np.random.default_rng(3))
     some = np.zeros(3000, dtype=bool)
