@@ -10,6 +10,7 @@ import pandas as pd
 from randsearch.statistics import curves, permutation
 from randsearch.statistics.best_so_far import make_best_so_far
 from randsearch.statistics.ceiling import Ceiling
+from randsearch.statistics.claims import Claims, all_claims
 from randsearch.statistics.differences import Comparer, Difference, Gap, score_gap, wanted_pairs
 from randsearch.statistics.effects import Effect, effects
 from randsearch.statistics.partial import CONTROLS
@@ -68,6 +69,7 @@ class Analysis:
         effects: of the parameters on the rankings.
         ceiling: how well the target agrees with itself.
         steps: the training steps of each measure, the median over its measurements.
+        claims: the tests behind what is said of each proxy.
     """
 
     rows: pd.DataFrame
@@ -79,6 +81,7 @@ class Analysis:
     effects: tuple[Effect, ...]
     ceiling: Ceiling
     steps: dict[str, int]
+    claims: tuple[Claims, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the rows as plain values, NaN among them."""
@@ -87,6 +90,7 @@ class Analysis:
             "differences": [asdict(found) for found in self.differences],
             "gaps": [asdict(found) for found in self.gaps],
             "effects": [asdict(found) for found in self.effects],
+            "claims": [asdict(found) for found in self.claims],
             "curves": self.curves.to_dict(orient="records"),
             "budgets": self.budgets.to_dict(orient="records"),
             "best_so_far": self.best_so_far.to_dict(orient="records"),
@@ -188,6 +192,7 @@ def analyse(
         ),
         board.ceiling,
         {str(name): int(steps) for name, steps in whole.groupby("measure", sort=False)["steps"].median().items()},
+        all_claims(board.proxies, board.truth, seed),
     )
 
 
