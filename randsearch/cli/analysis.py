@@ -29,7 +29,13 @@ OptionalStudy = Annotated[str | None, typer.Argument(metavar="[NAME]", help="Nam
 
 
 def print_agreement(
-    config: StudyConfig, folder: Path, console: Console, resamples: int = 2000, votes: Sequence[str] = ()
+    config: StudyConfig,
+    folder: Path,
+    console: Console,
+    resamples: int = 2000,
+    votes: Sequence[str] = (),
+    *,
+    details: bool = False,
 ) -> None:
     """Analyses a study, and prints and writes what was found."""
     from randsearch.statistics.ensembles import sentences
@@ -38,23 +44,30 @@ def print_agreement(
     found = analyse_study(folder, resamples=resamples, storage=config.storage, votes=votes)
     used = sentences(found.ensemble) if found.ensemble is not None else []
     used += [found.untold] if found.untold else []
-    _print_analysis(found.analysis, config.proxy, console, used)
+    _print_analysis(found.analysis, config.proxy, console, used, details=details)
     if found.unlogged:
         console.print(printable(found.unlogged), highlight=False, markup=False)
 
 
-def _print_analysis(found: Analysis, proxy: str, console: Console, used: Sequence[str] = ()) -> None:
-    """The agreement of all proxies, what ensembles use, the effects on the primary proxy, and the verdict."""
+def _print_analysis(
+    found: Analysis, proxy: str, console: Console, used: Sequence[str] = (), *, details: bool = False
+) -> None:
+    """The verdict and the agreement of all proxies; in detail, what ensembles use, effects, and the verdict's reasons."""
     from randsearch.statistics import format_agreement, format_effects, settings, spoken_of, verdict
 
+    said = verdict(found, proxy)
+    for line in said.sentences():
+        console.print(line, highlight=False, markup=False)
     console.print(format_agreement(found.rows))
+    if not details:
+        console.print("--details says more: effects of options, budgets, and what the verdict rests on.")
+        return
     for line in used:
         console.print(line, highlight=False, markup=False)
     by_option = format_effects(found.effects, settings(found.rows).target, spoken_of(found.rows, proxy))
     if by_option is not None:
         console.print(by_option)
-    said = verdict(found, proxy)
-    for question, answer in [*([("", said.bias)] if said.bias else []), *said.parts()]:
+    for question, answer in said.parts():
         console.print(f"{question}\n{answer}\n".lstrip(), highlight=False, markup=False)
 
 
@@ -66,6 +79,7 @@ def analyse(
     parameters: Annotated[str | None, typer.Option(help="Of --table: columns of numbers that are no measures.")] = None,
     proxy: Annotated[str, typer.Option(help="Of --table: the primary proxy.")] = "fixed_decoder",
     output: Annotated[Path | None, typer.Option(metavar="DIR", help="Of --table: where to write; beside it.")] = None,
+    details: Annotated[bool, typer.Option("--details", help="All that is known, with its reasons.")] = False,
     budgets: Annotated[bool, typer.Option("--budgets", help="Also at each smaller budget of what trains.")] = False,
     vote: Annotated[
         list[str] | None, typer.Option(metavar="A+B", help="Also the sum of the ranks of proxies; may be repeated.")
@@ -87,7 +101,7 @@ def analyse(
         from randsearch.study.folders import load_config, study_folder
 
         folder, console = study_folder(results, name), make_console()
-        print_agreement(load_config(folder, storage), folder, console, resamples, vote or [])
+        print_agreement(load_config(folder, storage), folder, console, resamples, vote or [], details=details)
         if budgets:
             console.print(format_agreement(analyse_budgets(folder, resamples=resamples)))
     elif table is not None:
@@ -95,10 +109,12 @@ def analyse(
         from randsearch.table.foreign import read_foreign
 
         scores = with_votes(read_foreign(table, target, listed(parameters) or []), vote or [], target=target)
-        _analyse_table(table, scores, target, proxy, output or table.parent, resamples)
+        _analyse_table(table, scores, target, proxy, output or table.parent, resamples, details=details)
 
 
-def _analyse_table(path: Path, table: DataFrame, target: str, proxy: str, output: Path, resamples: int) -> None:
+def _analyse_table(
+    path: Path, table: DataFrame, target: str, proxy: str, output: Path, resamples: int, *, details: bool
+) -> None:
     from randsearch import statistics
     from randsearch.base.files import Place
     from randsearch.table.tidy import measure_names
@@ -117,7 +133,7 @@ def _analyse_table(path: Path, table: DataFrame, target: str, proxy: str, output
     place, into = Place(output, own=True), StudyFolder(output)
     statistics.write_agreement(found, place, proxy)
     statistics.write_effects(found.effects, place)
-    _print_analysis(found, proxy, console)
+    _print_analysis(found, proxy, console, details=details)
     written = ", ".join(map(str, (into.agreement, into.agreement_json, into.effects)))
     console.print(f"written: {written}", highlight=False, markup=False)
 

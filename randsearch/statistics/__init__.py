@@ -1,11 +1,11 @@
 """How far each proxy ranks architectures as their training does, with the uncertainty of saying so.
 
 One idea a file: `correlations` of many resamples at once, `interval` (what is resampled, and what for), `permutation`
-p-values, the noise `ceiling`, agreement among the best (`best_only`, `among_good`), `partial` correlations, `differences` between measures,
-`choice` (regret and recall) and its `curves`, the `best_so_far` for the seconds spent, `effects` of parameters,
-`votes`, `ensembles` and curves carried on (`extrapolation`); `proxy_rows`
-and `analysis` put them together, `verdict` says in words what they mean, `output` prints and writes, `planning` and
-`transfer` look beyond one study.
+p-values, the noise `ceiling`, agreement among the best (`best_only`, `among_good`), `partial` correlations,
+`differences` between measures, `choice` (regret and recall) and its `curves`, the `best_so_far` for the seconds spent,
+`effects` of parameters, `votes`, `ensembles` and curves carried on (`extrapolation`); `proxy_rows` and `analysis` put
+them together, `claims` tests what may be said of them and `verdict` says it in words, `output` prints and writes,
+`planning` and `transfer` look beyond one study.
 """
 
 from randsearch.statistics.analysis import Analysis, Settings, agreement, analyse, settings

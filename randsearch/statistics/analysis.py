@@ -10,6 +10,7 @@ import pandas as pd
 from randsearch.statistics import curves, permutation
 from randsearch.statistics.best_so_far import make_best_so_far
 from randsearch.statistics.ceiling import Ceiling
+from randsearch.statistics.claims import Claims, all_claims
 from randsearch.statistics.differences import Comparer, Difference, Gap, score_gap, wanted_pairs
 from randsearch.statistics.effects import Effect, effects
 from randsearch.statistics.partial import CONTROLS
@@ -85,6 +86,7 @@ class Analysis:
         effects: of the parameters on the rankings.
         ceiling: how well the target agrees with itself.
         steps: the training steps of each measure, the median over its measurements.
+        claims: the tests behind what is said of each proxy.
     """
 
     rows: pd.DataFrame
@@ -96,6 +98,7 @@ class Analysis:
     effects: tuple[Effect, ...]
     ceiling: Ceiling
     steps: dict[str, int]
+    claims: tuple[Claims, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the rows as plain values, NaN among them."""
@@ -104,6 +107,7 @@ class Analysis:
             "differences": [asdict(found) for found in self.differences],
             "gaps": [asdict(found) for found in self.gaps],
             "effects": [asdict(found) for found in self.effects],
+            "claims": [asdict(found) for found in self.claims],
             "curves": self.curves.to_dict(orient="records"),
             "budgets": self.budgets.to_dict(orient="records"),
             "best_so_far": self.best_so_far.to_dict(orient="records"),
@@ -150,8 +154,8 @@ def agreement(
           exceed 1 by chance; kendall_between_seeds: of the target; reliability: Spearman of the proxy between its own
           seeds. NaN with one seed.
         - top_half, top_quarter, top_tenth, top_10: Spearman among the best by the target; NaN where those are all.
-        - ndcg_10, precision_10: of the proxy's first 10; see `among_good`. recall_10: the share of the 3 best by training
-          among them; regret_3, regret_10: what the best of its first 3, or 10, lacks. NaN for so few architectures.
+        - ndcg_10, precision_10: of the proxy's first 10; see `among_good`. recall_10: the share of the 3 best among
+          them; regret_3, regret_10: what the best of its first 3, or 10, lacks. NaN for so few architectures.
         - bound: the highest Spearman that a proxy of such a reliability could reach.
         - partial: partial Spearman given `params` and `macs`, as far as they were measured.
         - biased: whether `bias` was given.
@@ -209,6 +213,7 @@ def analyse(
         ),
         board.ceiling,
         {str(name): int(steps) for name, steps in whole.groupby("measure", sort=False)["steps"].median().items()},
+        all_claims(board.proxies, board.truth, seed),
     )
 
 

@@ -14,6 +14,11 @@ import numpy as np
 from randsearch.statistics.correlations import Counts, Floats, Side, blocks, correlations, spearman
 from randsearch.statistics.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, UNKNOWN, Draws, Interval
 
+CLEARLY_RELIABLE = 0.1
+"""Where the interval of the reliability begins below, a ratio to the ceiling would be a ratio to almost nothing."""
+
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True)
 class Ceiling:
@@ -36,7 +41,7 @@ class Ceiling:
 
 def spearman_brown(reliability: Floats, seeds: float) -> Floats:
     """The reliability of a mean over `seeds` seeds from that of one; NaN where one seed has none (r <= 0)."""
-    known = np.where(reliability > 0, reliability, np.nan)
+    known = np.where(reliability > _ROUNDING, reliability, np.nan)
     return np.asarray(seeds * known / (1 + (seeds - 1) * known))
 
 
@@ -59,6 +64,9 @@ def between_seeds(scores: Floats, counts: Counts) -> Floats:
 def noise_ceiling(scores: Floats, draws: Draws) -> tuple[Ceiling, Floats | None]:
     """The ceiling of a target, and its value in every row of the draws, for ratios to it.
 
+    Where architectures have unequal numbers of seeds, their harmonic mean is that of all. No ratio is formed where the
+    interval of the reliability begins below `CLEARLY_RELIABLE`.
+
     Args:
         scores: of the target, (members of the draws, seeds); NaN where there is none.
         draws: of the architectures that have a mean.
@@ -70,14 +78,19 @@ def noise_ceiling(scores: Floats, draws: Draws) -> tuple[Ceiling, Floats | None]
         return Ceiling(seeds, n), None
     counts = draws.counts[:, full]
     reliability = between_seeds(scores[full], counts)
-    ceiling = np.sqrt(spearman_brown(reliability, seeds))
+    measured = (~np.isnan(scores)).sum(axis=1)
+    # A mean over fewer seeds varies more, by one over their number.
+    each = 1 / float(np.mean(1 / measured[measured > 0]))
+    ceiling = np.sqrt(spearman_brown(reliability, each))
     kendall = np.mean(
         [correlations(a, b, counts).kendall for a, b in itertools.combinations(scores[full].T, 2)], axis=0
     )
     if n < FEWEST_FOR_INTERVAL:
         points = (Interval(float(values[0])) for values in (reliability, ceiling, kendall))
-        return Ceiling(seeds, n, *points), ceiling
-    return Ceiling(seeds, n, draws.bca(reliability), draws.bca(ceiling), draws.percentile(kendall)), ceiling
+        return Ceiling(seeds, n, *points), None
+    own = draws.bca(reliability)
+    found = Ceiling(seeds, n, own, draws.bca(ceiling), draws.percentile(kendall))
+    return found, ceiling if own.low > CLEARLY_RELIABLE else None
 
 
 def between_all_seeds(scores: Floats, draws: Draws) -> tuple[Interval, Floats | None]:

@@ -13,7 +13,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +20,7 @@ import pandas as pd
 
 from randsearch.base.files import Place, place_of
 from randsearch.base.layout import StudyFolder
+from randsearch.statistics.claims import LEVEL, misjudged_ps
 from randsearch.statistics.correlations import Floats
 from randsearch.statistics.interval import FEWEST_FOR_INTERVAL, UNKNOWN, Draws, Interval
 from randsearch.statistics.permutation import doubled_ranks
@@ -37,7 +37,7 @@ INTERVALS = ("trained", "by_proxy", "misjudged", "trained_score", "proxy_score")
 EFFECT_COLUMNS = (
     *("proxy", "parameter", "value", "n", "having"),
     *(f"{name}{end}" for name in INTERVALS for end in ("", "_low", "_high")),
-    "sure",
+    *("p", "sure"),
 )
 """The columns of `effects.csv`, in order."""
 
@@ -55,7 +55,8 @@ class Effect:
         trained: on the ranking by training, as a share of it.
         by_proxy: on the ranking by the proxy.
         misjudged: `by_proxy` less `trained`: above 0, the proxy favours high values, or this one, too much.
-        sure: whether `misjudged` differs from 0 after Bonferroni's correction over this proxy's parameters.
+        p: of `misjudged`, corrected for all effects of this proxy; see `claims.misjudged_ps`.
+        sure: whether it is below 0.05.
         trained_score: on the trained score, in its unit.
         proxy_score: on the proxy's score, in its own.
     """
@@ -68,6 +69,7 @@ class Effect:
     trained: Interval = UNKNOWN
     by_proxy: Interval = UNKNOWN
     misjudged: Interval = UNKNOWN
+    p: float = math.nan
     sure: bool = False
     trained_score: Interval = UNKNOWN
     proxy_score: Interval = UNKNOWN
@@ -93,7 +95,8 @@ def effects(proxy: Scores, truth: Scores, given: pd.DataFrame, resamples: int, s
     counts = draws.counts.astype(np.float32)
     outcomes = np.stack([*places, proxy.mean[both], truth.mean[both]], axis=1)
     found = []
-    for parameter, value, levels in contrasts:
+    corrected = misjudged_ps(np.array([levels for *_, levels in contrasts]), places[0] - places[1], seed)
+    for (parameter, value, levels), p in zip(contrasts, corrected, strict=True):
         known = ~np.isnan(levels)
         inside = draws if known.all() else draws.among(known)
         drawn = counts if known.all() else inside.counts.astype(np.float32)
@@ -106,7 +109,8 @@ def effects(proxy: Scores, truth: Scores, given: pd.DataFrame, resamples: int, s
                 value=value,
                 n=int(known.sum()),
                 having=int(levels[known].sum()) if value else int(known.sum()),
-                sure=_beyond(by_proxy - trained, inside, len(contrasts)),
+                p=float(p),
+                sure=bool(p < LEVEL),
                 **dict(zip(INTERVALS, intervals, strict=True)),
             )
         )
@@ -119,7 +123,7 @@ def effects_frame(found: Sequence[Effect]) -> pd.DataFrame:
         {"proxy": effect.proxy, "parameter": effect.parameter, "value": effect.value}
         | {"n": effect.n, "having": effect.having}
         | {key: end for name in INTERVALS for key, end in getattr(effect, name).columns(name).items()}
-        | {"sure": effect.sure}
+        | {"p": effect.p, "sure": effect.sure}
         for effect in found
     ]
     return pd.DataFrame(rows, columns=list(EFFECT_COLUMNS))
@@ -211,10 +215,3 @@ def _slopes(levels: Floats, outcomes: Floats, counts: Floats) -> Floats:
     slopes = np.full_like(of_values, np.nan)
     np.divide(of_products - level[:, None] * of_values, variance, out=slopes, where=variance > 1e-6)
     return np.asarray(slopes * scale)
-
-
-def _beyond(values: Floats, draws: Draws, tests: int) -> bool:
-    """Whether a statistic is further from 0 than chance takes one of so many tests, by its bootstrap deviation."""
-    deviation = float(np.nanstd(values[draws.first :]))
-    bound = NormalDist().inv_cdf(1 - 0.025 / max(tests, 1))
-    return not math.isnan(values[0]) and deviation > 0 and abs(float(values[0])) > bound * deviation

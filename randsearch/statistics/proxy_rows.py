@@ -22,7 +22,7 @@ from randsearch.statistics.differences import Comparer
 from randsearch.statistics.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, Draws, Interval, band
 from randsearch.statistics.permutation import holm, permutation_ps
 from randsearch.statistics.scores import Scores, mean_cost
-from randsearch.table.tidy import failures, measure_names
+from randsearch.table.tidy import ENSEMBLE, failures, measure_names
 
 COEFFICIENTS = ("spearman", "kendall", "pearson")
 COLUMNS = (
@@ -117,7 +117,8 @@ def _p_values(board: Board) -> dict[str, float]:
     """P of every proxy; proxies that were scored on the same architectures share their permutations."""
     groups: dict[bytes, list[str]] = {}
     for name, proxy in board.proxies.items():
-        if board.both(proxy).sum() >= FEWEST_FOR_COEFFICIENT:
+        # What learned from the target depends on it, so that no other order of the target is a null.
+        if not name.startswith(ENSEMBLE) and board.both(proxy).sum() >= FEWEST_FOR_COEFFICIENT:
             groups.setdefault(board.both(proxy).tobytes(), []).append(name)
     found: dict[str, float] = {}
     for names in groups.values():

@@ -1,7 +1,8 @@
 """What the numbers of a study mean, in words that are as cautious as the numbers are.
 
-Each sentence follows from an interval by a fixed rule: it claims an effect only where the 95% interval lies on one side
-of 0, says so where it does not, and says nothing where there is no interval.
+Each claim follows from a test by a fixed rule. What is asked of the proxy that was named beforehand is asked in a fixed
+order: first whether it ranks as training does, and only if so whether it does more (see `claims`). What is said of
+proxies that were chosen after looking is corrected for their number. Where nothing is shown, that is said.
 """
 
 import itertools
@@ -14,10 +15,12 @@ import pandas as pd
 
 from randsearch.statistics.analysis import Analysis, settings
 from randsearch.statistics.best_so_far import COMPARED_AT, NO_RANDOM, SEARCH, after
+from randsearch.statistics.claims import LEVEL
 from randsearch.statistics.curves import RANDOM
-from randsearch.statistics.differences import CONTROL, MODES, TRIVIAL, Difference, Gap
-from randsearch.statistics.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, Interval
-from randsearch.statistics.wording import format_interval, format_p, format_seconds, worded
+from randsearch.statistics.differences import CONTROL, MODES, Gap
+from randsearch.statistics.effects import Effect
+from randsearch.statistics.interval import FEWEST_FOR_COEFFICIENT, Interval
+from randsearch.statistics.wording import format_p, format_seconds, worded
 
 PRIMARY = "fixed_decoder"
 QUESTIONS = {
@@ -41,6 +44,7 @@ class Verdict:
     """What a study says, each part one or more sentences; empty where the study says nothing on it.
 
     Attributes:
+        lines: the answer in a few sentences, the most important first; at most ten lines of 100 characters.
         correlation: whether the primary proxy ranks as training does (J-Net's first claim), and whether that is more
             than sizes or a short training tell.
         modes: whether a fixed decoder does better than a fixed encoder, and how near it is to training (the third).
@@ -50,10 +54,11 @@ class Verdict:
         parameters: which parameters the primary proxy misjudges.
         more: how many more architectures would tell what cannot be told yet.
         bias: why all of this is biased; empty if it is not.
-        opening: the first sentence of `correlation`.
+        opening: the first of the lines, and of `correlation`.
         proxy: the proxy that is spoken of.
     """
 
+    lines: tuple[str, ...]
     correlation: str
     modes: str
     budget: str
@@ -66,14 +71,14 @@ class Verdict:
     proxy: str
 
     def parts(self) -> list[tuple[str, str]]:
-        """The question and the answer of each part that says something."""
+        """In detail: the question and the answer of each part that says something."""
         questions = QUESTIONS | ({"correlation": CLAIM_1} if self.proxy in MODES else {})
         answers = ((title, str(getattr(self, name))) for name, title in questions.items())
         return [(title, answer) for title, answer in answers if answer]
 
     def sentences(self) -> list[str]:
-        """All parts that say something, the bias first."""
-        return [*([self.bias] if self.bias else []), *(answer for _, answer in self.parts())]
+        """The answer in short, the bias first; `parts` say more."""
+        return [*([self.bias] if self.bias else []), *self.lines]
 
 
 def verdict(analysis: Analysis, proxy: str = PRIMARY) -> Verdict:
@@ -84,18 +89,15 @@ def verdict(analysis: Analysis, proxy: str = PRIMARY) -> Verdict:
         proxy: the primary proxy; where it was not measured, the one with the highest Spearman is spoken of.
     """
     how, chosen = settings(analysis.rows), spoken_of(analysis.rows, proxy)
-    correlation = list(_correlation(analysis, chosen))
-    if chosen != proxy and len(analysis.rows) > 1:
-        correlation.append(
-            f"{proxy} was not measured; {chosen} is spoken of as the best of {len(analysis.rows)} proxies, "
-            "and having been chosen for its agreement flatters it."
-        )
+    lines = list(_in_short(analysis, proxy))
+    correlation = [lines[0], *_correlation(analysis, proxy)]
     parts = (_modes, _budget, _loss, _parameters, _more)
     modes, budget, loss, parameters, more = (" ".join(part(analysis, chosen)) for part in parts)
     search = " ".join(_search(analysis))
     bias = f"Biased: {how.bias}." if how.bias else ""
-    opening = correlation[0]
-    return Verdict(" ".join(correlation), modes, budget, loss, search, parameters, more, bias, opening, chosen)
+    return Verdict(
+        tuple(lines), " ".join(correlation), modes, budget, loss, search, parameters, more, bias, lines[0], chosen
+    )
 
 
 def spoken_of(result: pd.DataFrame, proxy: str) -> str:
@@ -110,7 +112,7 @@ def spoken_of(result: pd.DataFrame, proxy: str) -> str:
 
 
 def headline(result: pd.DataFrame, proxy: str = PRIMARY, control: str = CONTROL) -> str:
-    """One sentence on the primary proxy, as cautious as its interval, with the equal-cost control beside it."""
+    """One sentence on the primary proxy, as cautious as its test, with the equal-cost control beside it."""
     target = settings(result).target
     rows = _rows(result)
     if proxy not in rows:
@@ -122,66 +124,165 @@ def headline(result: pd.DataFrame, proxy: str = PRIMARY, control: str = CONTROL)
     return sentence + (f" (biased: {bias})." if bias else ".")
 
 
-def _agrees(row: dict[str, Any], target: str) -> str:
-    """Whether a proxy agrees with the target, less the full stop."""
-    proxy, n, low, high = row["proxy"], row["n"], row["spearman_low"], row["spearman_high"]
-    rho = f"Spearman {format_interval(row['spearman'], low, high)}, p {format_p(row['p_value'])}"
-    on = f"on {n} architectures"
+def _agrees(row: dict[str, Any], target: str, of: int = 1) -> str:
+    """Whether a proxy agrees with the target, less the full stop; `of` so many if it was chosen after looking."""
+    proxy, n, rho = row["proxy"], row["n"], row["spearman"]
     if n < FEWEST_FOR_COEFFICIENT:
-        return f"Too few architectures ({n}) have both scores to say how {proxy} agrees with {target}"
-    if math.isnan(row["spearman"]):
+        return f"Too few architectures ({n}) have both scores to say whether {proxy} ranks like {_called(target)}"
+    if math.isnan(rho):
         return f"{proxy} or {target} gives all {n} architectures the same score, so that there is no ranking"
-    if math.isnan(low):
-        if n >= FEWEST_FOR_INTERVAL and abs(row["spearman"]) == 1:
-            order = "exactly as" if row["spearman"] > 0 else "exactly against"
-            return f"{proxy} ranks {order} {target} {on} ({rho}); no resample differs, so that there is no interval"
-        return f"{proxy} against {target} {on}: {rho}; too little for an interval, and so for a conclusion"
-    if low > 0:
-        return f"{proxy} ranks as {target} does better than chance {on} ({rho})"
-    if high < 0:
-        return f"{proxy} ranks against {target} {on} ({rho})"
-    return f"{proxy} cannot be told from a proxy without any agreement with {target} {on} ({rho})"
+    found = _interval(row, "spearman")
+    number = f"{rho:.2f}" if math.isnan(found.low) else worded(found)
+    p = row["p_value"] if of == 1 else row["p_holm"]
+    tested = "" if math.isnan(p) else f", p {format_p(p)}{f' corrected for {of} proxies' if of > 1 else ''}"
+    numbers = f"Spearman {number}{tested}, {n:,} architectures"
+    if _shown(row, of) > 0:
+        return f"{proxy} ranks like {_called(target)}: {numbers}"
+    if _shown(row, of) < 0:
+        return f"{proxy} ranks against {_called(target)}: {numbers}"
+    return f"No evidence that {proxy} ranks like {_called(target)}: {numbers}"
 
 
-def _correlation(analysis: Analysis, proxy: str) -> Iterator[str]:
-    """The first claim: does the correlation hold, and is it more than cheaper means tell?"""
-    how, rows = settings(analysis.rows), _rows(analysis.rows)
+def _called(target: str) -> str:
+    return "training" if target == "trained" else target
+
+
+def _shown(row: Mapping[str, Any], of: int = 1) -> int:
+    """1 if a proxy is shown to rank like the target, -1 if against it, 0 if neither."""
+    p = row["p_value"] if of == 1 else row["p_holm"]
+    # What learned from the target has no p; its interval was cross-fitted.
+    beyond = (row["spearman_low"] > 0) or (row["spearman_high"] < 0) if math.isnan(p) else p < LEVEL
+    return (1 if row["spearman"] > 0 else -1) if beyond else 0
+
+
+def _in_short(analysis: Analysis, primary: str) -> Iterator[str]:
+    """The answer in few sentences, the most important first."""
+    how, rows, proxy = settings(analysis.rows), _rows(analysis.rows), spoken_of(analysis.rows, primary)
     if proxy not in rows:
         yield f"No proxy was measured beside {how.target}."
+        yield from _found(analysis)
+        return
+    of = 1 if proxy == primary else len(rows)
+    yield _agrees(rows[proxy], how.target, of) + "."
+    if of > 1:
+        yield f"{primary}, named beforehand, was not measured: {proxy} is the best of {of}."
+    if _shown(rows[proxy], of) > 0:
+        yield from _more_than_that(analysis, proxy)
+    yield from _among_the_good(analysis)
+    yield from _lost(analysis, proxy)
+    yield from _found(analysis)
+    sure = _sure(analysis, proxy)
+    if sure:
+        yield f"{_overrates(sure[0])}{f', and misjudges {len(sure) - 1} more' if len(sure) > 1 else ''} (--details)."
+    missing = more_needed(_interval(rows[proxy], "spearman"), rows[proxy]["n"])
+    if not _shown(rows[proxy], of) and missing and missing <= _OUT_OF_REACH * rows[proxy]["n"]:
+        yield f"About {missing:,} more architectures would show it, if agreement is as large as it looks."
+
+
+def _more_than_that(analysis: Analysis, proxy: str) -> Iterator[str]:
+    """What a proxy that ranks like the target does beyond that; asked of no other."""
+    claims = next((claims for claims in analysis.claims if claims.proxy == proxy), None)
+    if claims is None:
+        return
+    sizes, control, beyond = claims.sizes, claims.control, claims.beyond
+    if not math.isnan(sizes.p):
+        shown = "It ranks better than size alone" if sizes.made() else "It is not shown to rank better than size alone"
+        yield f"{shown} (Spearman {sizes.point:+.2f} against {sizes.other}, p {format_p(sizes.p)})."
+    if not math.isnan(control.p):
+        shown = "It ranks better than" if control.made() else "It is not shown to rank better than"
+        yield (
+            f"{shown} {control.other}, a short training of equal cost ({control.point:+.2f}, p {format_p(control.p)})."
+        )
+    if not math.isnan(beyond.p):
+        tells = "it tells which trains better" if beyond.made() else "it is not shown to tell which trains better"
+        yield f"Among networks of equal size {tells} (partial Spearman {beyond.point:.2f}, p {format_p(beyond.p)})."
+
+
+def _among_the_good(analysis: Analysis) -> Iterator[str]:
+    """Which proxies rank the best quarter like the target, corrected for having looked at all."""
+    tested = [claims for claims in analysis.claims if not math.isnan(claims.quarter_holm)]
+    if not tested:
+        return
+    target = _called(settings(analysis.rows).target)
+    good = [claims for claims in tested if claims.quarter.point > 0 and claims.quarter_holm < LEVEL]
+    where = f"Among the best quarter by {target}"
+    if not good:
+        yield f"{where}, none of {len(tested)} proxies is shown to rank like it."
+        return
+    best = max(good, key=lambda claims: claims.quarter.point)
+    others = f", as do {len(good) - 1} others," if len(good) > 2 else ", as does another," if len(good) > 1 else ""
+    numbers = f"Spearman {best.quarter.point:.2f}, p {format_p(best.quarter_holm)} corrected for {len(tested)} proxies"
+    yield (
+        f"{where}, {best.proxy} ranks like it{others} best ({numbers})."
+        if others
+        else (f"{where}, {best.proxy} alone ranks like it ({numbers}).")
+    )
+
+
+def _lost(analysis: Analysis, proxy: str) -> Iterator[str]:
+    """What training only the proxy's first choice would have lost."""
+    unit, own = settings(analysis.rows).unit, analysis.curves[analysis.curves["proxy"] == proxy]
+    if not own.empty:
+        first = own.iloc[0].to_dict()
+        yield (
+            f"Its first choice alone would have lost {worded(_interval(first, 'regret_db'), unit)} against the best; a "
+            f"random choice loses {_number(first['random_regret_db'], unit)}."
+        )
+
+
+def _found(analysis: Analysis) -> Iterator[str]:
+    """The best that was trained, and for what."""
+    own = analysis.best_so_far[analysis.best_so_far["line"] == SEARCH]
+    if own.empty:
+        return
+    last = own.iloc[-1].to_dict()
+    first = own[own["best"] == last["best"]].iloc[0].to_dict()
+    reached, all_of_it = format_seconds(first["seconds"]), format_seconds(last["seconds"])
+    yield (
+        f"The best of {last['trained']:,} trained has {_number(last['best'], settings(analysis.rows).unit)}, found "
+        f"after {reached} of {all_of_it} of compute."
+    )
+
+
+def _sure(analysis: Analysis, proxy: str) -> list[Effect]:
+    """The effects that a proxy is shown to misjudge, the largest first."""
+    own = (found for found in analysis.effects if found.proxy == proxy and found.sure)
+    return sorted(own, key=lambda found: -abs(found.misjudged.point))
+
+
+def _overrates(found: Effect) -> str:
+    """That a proxy misjudges an option, less the full stop."""
+    what = f"{found.parameter} = {found.value}" if found.value else f"high {found.parameter}"
+    verb = "overrates" if found.misjudged.point > 0 else "underrates"
+    return f"{found.proxy} {verb} {what} (by {abs(found.misjudged.point):.2f} of the ranking, p {format_p(found.p)})"
+
+
+def _correlation(analysis: Analysis, primary: str) -> Iterator[str]:
+    """The first claim beyond its opening: is it luck, is it more than cheaper means tell, how high could it be?"""
+    how, rows, proxy = settings(analysis.rows), _rows(analysis.rows), spoken_of(analysis.rows, primary)
+    if proxy not in rows:
         return
     row = rows[proxy]
-    yield _agrees(row, how.target) + "."
-    if len(rows) > 1 and row["p_value"] < 0.05 <= row["p_holm"]:
+    if len(rows) > 1 and row["p_value"] < LEVEL <= row["p_holm"]:
         yield f"Corrected for {len(rows)} proxies, p is {format_p(row['p_holm'])}, so that this may be luck."
-    for found in analysis.differences:
-        if found.proxy == proxy and found.other in (CONTROL, *TRIVIAL) and not math.isnan(found.spearman.low):
-            yield _beats(found)
+    if _shown(row, 1 if proxy == primary else len(rows)) > 0:
+        yield from _more_than_that(analysis, proxy)
     if not math.isnan(row["over_ceiling"]):
         yield (
-            f"A perfect proxy could reach {row['ceiling']:.2f}, for {how.target} does not agree with itself wholly "
-            f"between {how.seeds} seeds; {proxy} reaches {worded(_interval(row, 'over_ceiling'))} of that."
+            f"{how.target} does not agree with itself wholly between {how.seeds} seeds: a perfect proxy could reach "
+            f"about {row['ceiling']:.2f}, and {proxy} reaches {worded(_interval(row, 'over_ceiling'))} of that."
         )
     elif how.seeds == 1:
         yield f"How high a perfect proxy could reach is unknown: {how.target} was measured at one seed."
-    half = _interval(row, "top_half")
-    if not math.isnan(half.low):
-        shown = "it ranks better than chance" if half.low > 0 else "it is not shown to rank better than chance"
-        yield f"Among the better half by {how.target} {shown} (Spearman {worded(half)})."
+    else:
+        yield f"How high a perfect proxy could reach is unknown: {how.target} is not shown to agree with itself."
+    for name, where in (("top_half", "better half"), ("top_quarter", "best quarter")):
+        found = _interval(row, name)
+        if not math.isnan(found.low):
+            yield f"Among the {where} by {_called(how.target)} its Spearman is {worded(found)}."
     beyond = _interval(row, "partial")
     if not math.isnan(beyond.low):
-        shown = "it tells more than size" if beyond.low > 0 else "it is not shown to tell more than size"
-        yield f"Given {' and '.join(how.controls)}, {shown} (partial Spearman {worded(beyond)})."
-
-
-def _beats(found: Difference) -> str:
-    what = "the equal-cost control" if found.other == CONTROL else "the best baseline that needs no network"
-    name = f"{found.other}, {what}"
-    gap = f"difference of Spearman {worded(found.spearman)}"
-    if found.spearman.low > 0:
-        return f"It agrees better than {name} ({gap})."
-    if found.spearman.high < 0:
-        return f"It agrees worse than {name} ({gap})."
-    return f"It cannot be told from {name} ({gap})."
+        yield f"Given {' and '.join(how.controls)}, it is {worded(beyond)}."
 
 
 def _modes(analysis: Analysis, proxy: str) -> Iterator[str]:
@@ -193,7 +294,7 @@ def _modes(analysis: Analysis, proxy: str) -> Iterator[str]:
         yield _higher(between, how.unit)
     found = next((d for d in analysis.differences if (d.proxy, d.other) == ("fixed_decoder", "fixed_encoder")), None)
     if found is not None and not math.isnan(found.spearman.low):
-        told = "differs" if found.spearman.low > 0 or found.spearman.high < 0 else "cannot be told to differ"
+        told = "differs" if found.spearman.low > 0 or found.spearman.high < 0 else "is not shown to differ"
         yield f"Their agreement with {how.target} {told} (difference of Spearman {worded(found.spearman)})."
     near = gaps.get(("fixed_decoder", how.target))
     if near is not None and near.n:
@@ -208,12 +309,13 @@ def _higher(gap: Gap, unit: str) -> str:
         return f"{gap.measure} scores higher than {gap.other} ({mean})."
     if gap.mean.high < 0:
         return f"{gap.measure} scores lower than {gap.other} ({mean})."
-    return f"{gap.measure} and {gap.other} cannot be told apart by their scores ({mean})."
+    return f"The scores of {gap.measure} and {gap.other} are not shown to differ ({mean})."
 
 
 def _near(gap: Gap, steps: dict[str, int], unit: str) -> str:
-    below = Interval(-gap.mean.point, -gap.mean.high, -gap.mean.low)
-    text = f"{gap.measure} lies {worded(below, unit)} below {gap.other}"
+    under = gap.mean.point < 0
+    apart = Interval(-gap.mean.point, -gap.mean.high, -gap.mean.low) if under else gap.mean
+    text = f"{gap.measure} lies {worded(apart, unit)} {'below' if under else 'above'} {gap.other}"
     if not math.isnan(gap.gain_kept.low):
         text += f" and keeps {worded(gap.gain_kept)} of its gain over a constant gain"
     mine, theirs = steps.get(gap.measure, 0), steps.get(gap.other, 0)
@@ -238,17 +340,17 @@ def _best_for(found: list[dict[Hashable, Any]], analysis: Analysis) -> str:
     alike = [row for row in found if row["regret_db"] <= regret.point + 1e-9]
     naming = [f"{row['proxy']} (which leaves time to train {row['trained']})" for row in alike[:_MOST_NAMED]]
     names = _listed(naming + ([f"{len(alike) - _MOST_NAMED} more"] if len(alike) > _MOST_NAMED else []))
-    numbers = f"regret {worded(regret, unit)}, chance {_number(chance, unit)}"
+    numbers = f"regret {worded(regret, unit)}; chance loses {_number(chance, unit)}"
     if regret.point >= chance > 0:
-        return f"no proxy loses less here than chance does (the least is lost by {names}: {numbers})"
-    text = f"{names} {'picks' if len(alike) == 1 else 'pick'} best: {numbers}"
+        return f"every proxy would have lost as much as chance or more (least, {names}: {numbers})"
+    lost = "would have lost least"
     if math.isnan(regret.high):
-        return f"{text}; too few architectures for more"
+        return f"{names} {lost} ({numbers}); too few architectures for more"
     if not regret.high < chance:
-        return f"{text}; in another study of this size it may do no better than chance"
+        return f"{names} {lost} ({numbers}); in another study of this size it may lose as much as chance"
     if len(alike) == 1 and best["best_share"] < 0.5:
-        return f"{text}; best in only {best['best_share']:.0%} of resampled studies, so that others may serve as well"
-    return text
+        return f"{names} {lost} ({numbers}); best in only {best['best_share']:.0%} of resampled studies"
+    return f"{names} {lost} ({numbers})"
 
 
 def _listed(names: list[str]) -> str:
@@ -303,14 +405,11 @@ def _search(analysis: Analysis) -> Iterator[str]:
 
 def _parameters(analysis: Analysis, proxy: str) -> Iterator[str]:
     """Which parameters the primary proxy misjudges, beyond what chance does among so many."""
-    own = [found for found in analysis.effects if found.proxy == proxy]
-    sure = sorted((found for found in own if found.sure), key=lambda found: -abs(found.misjudged.point))
-    for found in sure[:3]:
-        what = f"{found.parameter} = {found.value}" if found.value else f"high {found.parameter}"
-        judged = "more" if found.misjudged.point > 0 else "less"
-        yield f"{proxy} favours {what} {judged} than training does (by {worded(found.misjudged)} of the ranking)."
+    own, sure = [found for found in analysis.effects if found.proxy == proxy], _sure(analysis, proxy)
+    for found in sure[:_MOST_NAMED]:
+        yield f"{_overrates(found)}."
     if own and not sure:
-        yield f"No parameter is shown to be misjudged by {proxy} (of {len(own)} effects looked at)."
+        yield f"No option is shown to be misjudged by {proxy} (of {len(own)} effects looked at)."
 
 
 def _more(analysis: Analysis, proxy: str) -> Iterator[str]:
