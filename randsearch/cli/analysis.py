@@ -52,7 +52,7 @@ def print_agreement(
 def _print_analysis(
     found: Analysis, proxy: str, console: Console, used: Sequence[str] = (), *, details: bool = False
 ) -> None:
-    """The verdict and the agreement of all proxies; in detail, what ensembles use, effects, and the verdict's reasons."""
+    """The verdict and the table of proxies; in detail, what ensembles use, effects, and the verdict's reasons."""
     from randsearch.statistics import format_agreement, format_effects, settings, spoken_of, verdict
 
     said = verdict(found, proxy)

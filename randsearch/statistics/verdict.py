@@ -19,7 +19,7 @@ from randsearch.statistics.claims import LEVEL
 from randsearch.statistics.curves import RANDOM
 from randsearch.statistics.differences import CONTROL, MODES, Gap
 from randsearch.statistics.effects import Effect
-from randsearch.statistics.interval import FEWEST_FOR_COEFFICIENT, Interval
+from randsearch.statistics.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, Interval
 from randsearch.statistics.wording import format_p, format_seconds, worded
 
 PRIMARY = "fixed_decoder"
@@ -131,6 +131,10 @@ def _agrees(row: dict[str, Any], target: str, of: int = 1) -> str:
         return f"Too few architectures ({n}) have both scores to say whether {proxy} ranks like {_called(target)}"
     if math.isnan(rho):
         return f"{proxy} or {target} gives all {n} architectures the same score, so that there is no ranking"
+    if n < FEWEST_FOR_INTERVAL:
+        return (
+            f"{n} architectures are too few to show whether {proxy} ranks like {_called(target)} (Spearman {rho:.2f})"
+        )
     found = _interval(row, "spearman")
     number = f"{rho:.2f}" if math.isnan(found.low) else worded(found)
     p = row["p_value"] if of == 1 else row["p_holm"]
@@ -166,16 +170,17 @@ def _in_short(analysis: Analysis, primary: str) -> Iterator[str]:
     yield _agrees(rows[proxy], how.target, of) + "."
     if of > 1:
         yield f"{primary}, named beforehand, was not measured: {proxy} is the best of {of}."
-    if _shown(rows[proxy], of) > 0:
+    shown = _shown(rows[proxy], of)
+    if shown > 0:
         yield from _more_than_that(analysis, proxy)
-    yield from _among_the_good(analysis)
+    yield from _among_the_good(analysis, proxy if shown > 0 else "")
     yield from _lost(analysis, proxy)
     yield from _found(analysis)
-    sure = _sure(analysis, proxy)
+    sure = _sure(analysis, proxy) if shown > 0 else []
     if sure:
         yield f"{_overrates(sure[0])}{f', and misjudges {len(sure) - 1} more' if len(sure) > 1 else ''} (--details)."
     missing = more_needed(_interval(rows[proxy], "spearman"), rows[proxy]["n"])
-    if not _shown(rows[proxy], of) and missing and missing <= _OUT_OF_REACH * rows[proxy]["n"]:
+    if not shown and missing and missing <= _OUT_OF_REACH * rows[proxy]["n"]:
         yield f"About {missing:,} more architectures would show it, if agreement is as large as it looks."
 
 
@@ -198,25 +203,24 @@ def _more_than_that(analysis: Analysis, proxy: str) -> Iterator[str]:
         yield f"Among networks of equal size {tells} (partial Spearman {beyond.point:.2f}, p {format_p(beyond.p)})."
 
 
-def _among_the_good(analysis: Analysis) -> Iterator[str]:
-    """Which proxies rank the best quarter like the target, corrected for having looked at all."""
+def _among_the_good(analysis: Analysis, proxy: str) -> Iterator[str]:
+    """Who ranks the best quarter like the target: the proxy, if it ranks the whole so, or any, corrected for all."""
     tested = [claims for claims in analysis.claims if not math.isnan(claims.quarter_holm)]
     if not tested:
         return
     target = _called(settings(analysis.rows).target)
-    good = [claims for claims in tested if claims.quarter.point > 0 and claims.quarter_holm < LEVEL]
     where = f"Among the best quarter by {target}"
+    own = next((claims.quarter for claims in tested if claims.proxy == proxy), None)
+    if own is not None and own.made():
+        yield f"{where}, too, it ranks like {target} (Spearman {own.point:.2f}, p {format_p(own.p)})."
+        return
+    good = [claims for claims in tested if claims.quarter.point > 0 and claims.quarter_holm < LEVEL]
     if not good:
         yield f"{where}, none of {len(tested)} proxies is shown to rank like it."
         return
     best = max(good, key=lambda claims: claims.quarter.point)
-    others = f", as do {len(good) - 1} others," if len(good) > 2 else ", as does another," if len(good) > 1 else ""
     numbers = f"Spearman {best.quarter.point:.2f}, p {format_p(best.quarter_holm)} corrected for {len(tested)} proxies"
-    yield (
-        f"{where}, {best.proxy} ranks like it{others} best ({numbers})."
-        if others
-        else (f"{where}, {best.proxy} alone ranks like it ({numbers}).")
-    )
+    yield f"{where}, {best.proxy} ranks {'best' if len(good) > 1 else 'like it'} ({numbers})."
 
 
 def _lost(analysis: Analysis, proxy: str) -> Iterator[str]:
@@ -405,6 +409,10 @@ def _search(analysis: Analysis) -> Iterator[str]:
 
 def _parameters(analysis: Analysis, proxy: str) -> Iterator[str]:
     """Which parameters the primary proxy misjudges, beyond what chance does among so many."""
+    rows = _rows(analysis.rows)
+    # What does not rank like the target misjudges nothing in particular.
+    if proxy not in rows or _shown(rows[proxy]) <= 0:
+        return
     own, sure = [found for found in analysis.effects if found.proxy == proxy], _sure(analysis, proxy)
     for found in sure[:_MOST_NAMED]:
         yield f"{_overrates(found)}."

@@ -63,7 +63,7 @@ def test_rows_are_held_against_the_ceiling():
     assert row["over_ceiling_low"] < row["over_ceiling"] < row["over_ceiling_high"]
     assert row["kendall_between_seeds"] == found.ceiling.kendall_between_seeds.point
     assert 0.3 < row["kendall_between_seeds"] < row["ceiling"] < 1
-    assert "A perfect proxy could reach" in verdict(found).correlation
+    assert f"a perfect proxy could reach about {row['ceiling']:.2f}, and fixed_decoder" in verdict(found).correlation
 
 
 def test_training_that_does_not_agree_with_itself_has_no_ceiling():
@@ -71,3 +71,27 @@ def test_training_that_does_not_agree_with_itself_has_no_ceiling():
     found, _ = noise_ceiling(scores, Draws.of(6, 50, np.random.default_rng(0)))
     assert found.reliability.point == -1
     assert np.isnan([found.ceiling.point, found.ceiling.low]).all()
+
+
+def test_a_reliability_of_rounding_gives_no_ratio():
+    rng = np.random.default_rng(3)
+    scores = rng.normal(size=(16, 2))
+    found, ratio = noise_ceiling(scores, Draws.of(16, 200, rng))
+    assert found.reliability.low < 0.1
+    assert ratio is None
+    assert np.isnan(spearman_brown(np.array(1e-16), 2))
+
+
+def test_with_unequal_seeds_the_harmonic_mean_counts():
+    rng = np.random.default_rng(4)
+    quality = rng.normal(size=(400, 1))
+    scores = quality + 1.5 * rng.normal(size=(400, 6))
+    scores[100:, 2:] = np.nan
+    full = scores.copy()
+    found, _ = noise_ceiling(scores, Draws.of(400, 50, rng))
+    measured = (~np.isnan(full)).sum(axis=1)
+    reached = stats.spearmanr(quality[:, 0], np.nanmean(full, axis=1)).statistic
+    assert found.ceiling.point == pytest.approx(reached, abs=0.06)
+    assert found.ceiling.point == pytest.approx(
+        np.sqrt(spearman_brown(np.array(found.reliability.point), 1 / np.mean(1 / measured)))
+    )

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from tables import make_table
@@ -10,8 +12,7 @@ from randsearch.statistics.planning import foreseen_width, needed
 from randsearch.table.tidy import means
 
 
-@pytest.mark.parametrize("rho", [0.0, 0.5, 0.8])
-@pytest.mark.parametrize("architectures", [40, 120])
+@pytest.mark.parametrize(("architectures", "rho"), [(14, 0.95), *itertools.product((40, 120), (0.0, 0.5, 0.8))])
 def test_the_foreseen_width_is_that_of_the_bootstrap(rho, architectures):
     rng = np.random.default_rng(architectures)
     pearson = 2 * np.sin(np.pi * rho / 6)
@@ -50,6 +51,14 @@ def test_a_plan_counts_seeds_and_hours():
     text = "\n".join(found.sentences())
     assert f"2 seeds: {first.architectures:,} architectures" in text
     assert "hours of one worker" in text
+
+
+def test_few_architectures_are_no_ground_for_a_plan():
+    table = make_table(7)
+    with pytest.raises(
+        UserError, match="7 architectures are too few to plan from: measure fixed_decoder and trained on"
+    ):
+        plan(table, analyse(table, resamples=50), "fixed_decoder", 0.2)
 
 
 def test_a_plan_from_one_seed_says_that_it_knows_nothing_of_others():

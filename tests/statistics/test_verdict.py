@@ -1,3 +1,6 @@
+import textwrap
+
+import numpy as np
 import pytest
 from tables import make_table
 
@@ -10,24 +13,51 @@ def said(table, **options):
     return verdict(analyse(table, resamples=300, **options))
 
 
+def fits(found):
+    """At most ten lines of 100 characters, no sentence over two of them."""
+    heights = [len(textwrap.wrap(line, 100)) for line in found.lines]
+    return max(heights) <= 2 and sum(heights) <= 10
+
+
 def test_a_strong_proxy_is_called_so():
-    found = said(make_table(40, proxies={"fixed_decoder": 0.3, "params": 50.0, "fixed_encoder": 3.0}))
-    assert "fixed_decoder ranks as trained does better than chance on 40 architectures" in found.correlation
-    assert "It agrees better than params, the best baseline that needs no network" in found.correlation
-    assert "it tells more than size" in found.correlation
+    found = said(make_table(80, proxies={"fixed_decoder": 0.3, "params": 50.0, "fixed_encoder": 3.0}))
+    assert found.opening.startswith("fixed_decoder ranks like training: Spearman 0.")
+    assert found.opening.endswith("p <0.001, 80 architectures.")
+    assert found.lines[0] == found.opening
+    assert found.correlation.startswith(found.opening)
+    text = " ".join(found.lines)
+    assert "It ranks better than size alone (Spearman +" in text
+    assert "Among networks of equal size it tells which trains better" in text
+    assert "Among the best quarter by training, too, it ranks like training (Spearman 0." in text
     assert "fixed_decoder scores higher than fixed_encoder" in found.modes
     assert "Their agreement with trained differs" in found.modes
-    assert "below trained" in found.modes
     assert found.bias == ""
     assert next(question for question, _ in found.parts()).endswith("(J-Net's first claim)?")
+    assert fits(found)
 
 
-def test_a_weak_proxy_is_not_called_good_nor_bad():
-    found = said(make_table(30, proxies={"fixed_decoder": 30.0, "early": 30.0}))
-    assert "cannot be told from a proxy without any agreement" in found.correlation
-    assert "It cannot be told from early, the equal-cost control" in found.correlation
-    assert "better than" not in found.correlation.replace("rank better than chance", "")
+def test_a_weak_proxy_is_not_called_good_and_nothing_more_is_asked_of_it():
+    found = said(make_table(30, proxies={"fixed_decoder": 30.0, "early": 30.0, "params": 20.0}))
+    assert found.opening.startswith("No evidence that fixed_decoder ranks like training: Spearman ")
+    text = " ".join(found.lines)
+    assert "size alone" not in text
+    assert "equal cost" not in text
+    assert "none of 3 proxies is shown to rank like it" in text
     assert "more architectures" in found.more or "out of reach" in found.more
+    assert fits(found)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_distance_to_training_is_told_in_its_direction(sign):
+    table = make_table(20, proxies={"fixed_decoder": 0.3})
+    own = table["measure"] == "fixed_decoder"
+    table.loc[own, "score"] = (
+        table.loc[table["measure"] == "trained", "score"].to_numpy() + sign * 0.45 + 0.001 * np.arange(20)
+    )
+    text = said(table).modes
+    assert "dB [" in text
+    assert ("above trained" if sign > 0 else "below trained") in text
+    assert "-0.4" not in text
 
 
 def test_different_budgets_of_steps_are_told():
@@ -50,8 +80,9 @@ def test_luck_among_many_proxies_is_told():
 def test_bias_comes_first_and_an_absent_proxy_is_replaced_by_the_best():
     found = said(make_table(10, proxies={"early": 0.1, "params": 9.0}), bias="sampled by TPE")
     assert found.sentences()[0] == "Biased: sampled by TPE."
-    assert found.correlation.startswith("early ")
-    assert "early is spoken of as the best of 2 proxies" in found.correlation
+    assert found.opening.startswith("early ranks like training: Spearman ")
+    assert "corrected for 2 proxies" in found.opening
+    assert "fixed_decoder, named beforehand, was not measured: early is the best of 2." in found.lines
     assert found.modes == ""
     assert "J-Net" not in " ".join(question for question, _ in found.parts())
     assert said(make_table(6, proxies={})).correlation == "No proxy was measured beside trained."
@@ -69,8 +100,8 @@ def test_a_choice_that_chance_beats_is_not_called_best():
     table = make_table(24, proxies={"fixed_decoder": 0.5})
     table.loc[table["measure"] == "fixed_decoder", "score"] *= -1
     found = said(table)
-    assert "no proxy loses less here than chance does" in found.budget
-    assert "picks best" not in found.budget
+    assert "every proxy would have lost as much as chance or more" in found.budget
+    assert "lost least" not in found.budget
 
 
 def test_an_ensemble_is_no_choice_for_a_budget():
@@ -82,7 +113,7 @@ def test_an_ensemble_is_no_choice_for_a_budget():
 
 def test_budgets_that_chance_may_match_are_not_praised():
     found = said(make_table(24, proxies={"fixed_decoder": 40.0}))
-    assert "may do no better than chance" in found.budget
+    assert "in another study of this size it may lose as much as chance" in found.budget
 
 
 @pytest.mark.parametrize(
