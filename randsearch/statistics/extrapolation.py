@@ -48,7 +48,9 @@ def extrapolated(table: pd.DataFrame, *, target: str = "trained") -> Extrapolate
         target: the measure whose steps are to be reached.
     """
     complete = table[table["state"] == "complete"]
-    end = int(complete.loc[complete["measure"] == target, "steps"].max() if len(complete) else 0)
+    end = (
+        int(complete.loc[complete["measure"] == target, "steps"].max()) if (complete["measure"] == target).any() else 0
+    )
     added, short = [], []
     for measure in measure_names(table):
         rows = complete[(complete["measure"] == measure) & (complete["steps"] < end)]

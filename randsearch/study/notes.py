@@ -21,7 +21,7 @@ def write_note(storage: BaseStorage, study_id: int, body: str) -> None:
     Args:
         storage: that the study is in.
         study_id: of the study.
-        body: Markdown, below the heading.
+        body: in Markdown, what stands below the heading.
     """
     text = f"{HEADING}\n\n{body}\n"
     known = storage.get_study_system_attrs(study_id)
