@@ -14,7 +14,6 @@ import numpy as np
 from randsearch.statistics.correlations import Counts, Floats, Side, blocks, correlations, spearman
 from randsearch.statistics.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, UNKNOWN, Draws, Interval
 
-
 CLEARLY_RELIABLE = 0.1
 """Where the interval of the reliability begins below, a ratio to the ceiling would be a ratio to almost nothing."""
 

@@ -255,7 +255,7 @@ def test_written_files_of_an_analysis_hold_all_of_it(tmp_path):
     document = json.loads((tmp_path / "agreement.json").read_text())
     assert set(document) == {
         *("settings", "notes", "rows", "verdict", "ceiling", "differences", "gaps", "effects", "curves", "budgets"),
-        "best_so_far",
+        *("best_so_far", "claims"),
     }
     assert all(document.values())
     assert document["verdict"]["bias"] == "Biased: sampled by TPE."
