@@ -23,6 +23,9 @@ from randsearch.statistics.scores import Scores
 from randsearch.table.tidy import ENSEMBLE
 
 LEVEL = 0.05
+UNGATED_LEVEL = 0.025
+"""Of each of the two claims that do not wait for the first: what is misjudged, and which of all proxies picks best."""
+
 PERMUTATIONS = 999
 _MOST_DRAWN = 2**24  # architectures x permutations; beyond, the normal limit is as good and linear
 

@@ -20,7 +20,7 @@ import pandas as pd
 
 from randsearch.base.files import Place, place_of
 from randsearch.base.layout import StudyFolder
-from randsearch.statistics.claims import LEVEL, misjudged_ps
+from randsearch.statistics.claims import UNGATED_LEVEL, misjudged_ps
 from randsearch.statistics.correlations import Floats
 from randsearch.statistics.interval import FEWEST_FOR_INTERVAL, UNKNOWN, Draws, Interval
 from randsearch.statistics.permutation import doubled_ranks
@@ -56,7 +56,7 @@ class Effect:
         by_proxy: on the ranking by the proxy.
         misjudged: `by_proxy` less `trained`: above 0, the proxy favours high values, or this one, too much.
         p: of `misjudged`, corrected for all effects of this proxy; see `claims.misjudged_ps`.
-        sure: whether it is below 0.05.
+        sure: whether it is below `claims.UNGATED_LEVEL`.
         trained_score: on the trained score, in its unit.
         proxy_score: on the proxy's score, in its own.
     """
@@ -110,7 +110,7 @@ def effects(proxy: Scores, truth: Scores, given: pd.DataFrame, resamples: int, s
                 n=int(known.sum()),
                 having=int(levels[known].sum()) if value else int(known.sum()),
                 p=float(p),
-                sure=bool(p < LEVEL),
+                sure=bool(p < UNGATED_LEVEL),
                 **dict(zip(INTERVALS, intervals, strict=True)),
             )
         )

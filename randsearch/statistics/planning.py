@@ -1,10 +1,12 @@
 """How many architectures and seeds a wanted interval takes, and what they cost.
 
 The width of an interval of Spearman's rho is foreseen by Fisher's z with the variance of Bonett and Wright (2000,
-doi:10.1007/BF02294183), (1 + rho^2 / 2) / (n - 3), made wider by 1 + 17 rho^10 / n: where few architectures have a high
-rho, bootstrap intervals are wider (by 1.75 at 14 and 0.95), and with it they are foreseen within a tenth from 14
-architectures on (simulated at rho 0, 0.5, 0.8 and 0.95). Further seeds sharpen both rankings: by Spearman and Brown, a
-mean over more seeds is more reliable, and the correlation grows with the square root of either reliability.
+doi:10.1007/BF02294183), (1 + rho^2 / 2) / (n - 4), as the mean over the rhos that n architectures may show: where rho
+is high, those that fall short of it have much wider intervals. BCa intervals of nearly perfect agreement are wider
+still, by a factor that was fitted to simulations. Together these foresee the mean width of 14 to 80 architectures to
+within 15% for rho from 0 to 0.95, and of 10 to within 30%. Single studies differ: about half of them need more. Further
+seeds sharpen both rankings: by Spearman and Brown, a mean over more seeds is more reliable, and the correlation grows
+with the square root of either reliability.
 """
 
 import math
@@ -23,11 +25,13 @@ from randsearch.statistics.interval import LEVEL
 from randsearch.table.tidy import scores
 
 FURTHER_SEEDS = 2
-FEWEST_TO_PLAN = 8
-"""With fewer architectures rho may be anything, and so may a plan."""
-_EXCESS = 17.0
 _Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 _MOST = 10**6
+FEWEST_TO_PLAN = 10
+"""Fewer architectures tell too little of rho to plan from, and no width of fewer is foreseen."""
+
+# Where the mean over rhos is taken, in standard deviations, and the share of each.
+_NODES, _SHARES = np.polynomial.hermite_e.hermegauss(15)
 
 
 @dataclass(frozen=True)
@@ -85,37 +89,37 @@ class Plan:
         lines = [
             f"{self.proxy} against {self.target}: {self.n} architectures "
             f"at {_both(self.seeds, self.proxy_seeds)} give {now}.",
-            f"A 95% interval of width {self.width:g} takes about:",
+            f"A 95% interval of width {self.width:g} takes, on average (half of all studies need more):",
         ]
         for option in self.options:
-            span = "" if math.isnan(option.low) else f" (from {option.low:,.0f} to {option.high:,.0f})"
+            span = (
+                "" if math.isnan(option.low) else f" ({option.low:,.0f} to {option.high:,.0f} as far as rho is known)"
+            )
             hours = "hours unknown" if math.isnan(option.hours) else f"about {option.hours:.2g} hours of one worker"
             lines.append(
                 f"  {_both(option.seeds, option.proxy_seeds)}: {option.architectures:,} architectures{span} "
                 f"at rho {option.rho:.2f}, {option.more:,} more than now: {hours}"
             )
-        lines.append(
-            f"This is worth as much as rho is known from {self.n} architectures; from and to are for the ends of its "
-            "interval."
-        )
         if self.seeds < 2:
             lines.append("What further seeds would change cannot be told from one seed.")
         return lines
 
 
 def foreseen_width(rho: float, n: float) -> float:
-    """The width of the 95% interval of Spearman's rho from n architectures."""
-    if n <= 3:
+    """The mean width of the 95% interval of Spearman's rho from n architectures."""
+    if n < FEWEST_TO_PLAN:
         return 2.0
     bounded = min(max(rho, -0.999), 0.999)
-    half = _Z * math.sqrt((1 + bounded**2 / 2) / (n - 3))
-    width = math.tanh(math.atanh(bounded) + half) - math.tanh(math.atanh(bounded) - half)
-    return min(2.0, width * (1 + _EXCESS * bounded**10 / n))
+    shown = np.arctanh(bounded) + math.sqrt((1 + bounded**2 / 2) / (n - 4)) * _NODES
+    half = _Z * np.sqrt((1 + np.tanh(shown) ** 2 / 2) / (n - 4))
+    widths = np.tanh(shown + half) - np.tanh(shown - half)
+    wider = 1 + 26 * bounded**30 / n
+    return float(widths @ _SHARES / _SHARES.sum() * wider)
 
 
 def needed(rho: float, width: float) -> int:
-    """The fewest architectures whose foreseen interval is no wider than `width`, at least 5."""
-    low, high = 5, _MOST
+    """The fewest architectures whose foreseen interval is no wider than `width`, at least `FEWEST_TO_PLAN`."""
+    low, high = FEWEST_TO_PLAN, _MOST
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if foreseen_width(rho, middle) <= width else (middle + 1, high)
@@ -132,7 +136,8 @@ def plan(table: pd.DataFrame, analysis: Analysis, proxy: str, width: float) -> P
         width: of the 95% interval of Spearman's rho, from end to end.
 
     Raises:
-        UserError: if the width is not between 0 and 2, or the proxy has no coefficient to plan from.
+        UserError: if the width is not between 0 and 2, or the proxy has fewer than 10 architectures, or no
+            coefficient, to plan from.
     """
     if not 0 < width < 2:
         raise UserError(f"the width of an interval of Spearman's rho lies between 0 and 2, not at {width:g}.")
@@ -140,14 +145,14 @@ def plan(table: pd.DataFrame, analysis: Analysis, proxy: str, width: float) -> P
     if proxy not in rows or math.isnan(rows[proxy]["spearman"]):
         raise UserError(
             f"{proxy} has no correlation with {settings(analysis.rows).target} to plan from; "
-            "measure both on at least 8 architectures first."
+            f"measure both on at least {FEWEST_TO_PLAN} architectures first."
+        )
+    if rows[proxy]["n"] < FEWEST_TO_PLAN:
+        raise UserError(
+            f"{rows[proxy]['n']} architectures with both scores tell too little of how {proxy} agrees with "
+            f"{settings(analysis.rows).target} to plan from; measure both on at least {FEWEST_TO_PLAN} first."
         )
     row, how = rows[proxy], settings(analysis.rows)
-    if row["n"] < FEWEST_TO_PLAN:
-        raise UserError(
-            f"{row['n']} architectures are too few to plan from: measure {proxy} and {how.target} on at least "
-            f"{FEWEST_TO_PLAN} first."
-        )
     reliable = not math.isnan(analysis.ceiling.reliability.point) and analysis.ceiling.reliability.point > 0
     last = how.seeds + FURTHER_SEEDS if reliable else how.seeds
     options = tuple(_option(table, analysis, row, proxy, width, seeds) for seeds in range(how.seeds, last + 1))

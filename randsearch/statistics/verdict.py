@@ -15,7 +15,7 @@ import pandas as pd
 
 from randsearch.statistics.analysis import Analysis, settings
 from randsearch.statistics.best_so_far import COMPARED_AT, NO_RANDOM, SEARCH, after
-from randsearch.statistics.claims import LEVEL
+from randsearch.statistics.claims import LEVEL, UNGATED_LEVEL
 from randsearch.statistics.curves import RANDOM
 from randsearch.statistics.differences import CONTROL, MODES, Gap
 from randsearch.statistics.effects import Effect
@@ -176,7 +176,7 @@ def _in_short(analysis: Analysis, primary: str) -> Iterator[str]:
     yield from _among_the_good(analysis, proxy if shown > 0 else "")
     yield from _lost(analysis, proxy)
     yield from _found(analysis)
-    sure = _sure(analysis, proxy) if shown > 0 else []
+    sure = _sure(analysis, proxy)
     if sure:
         yield f"{_overrates(sure[0])}{f', and misjudges {len(sure) - 1} more' if len(sure) > 1 else ''} (--details)."
     missing = more_needed(_interval(rows[proxy], "spearman"), rows[proxy]["n"])
@@ -214,7 +214,7 @@ def _among_the_good(analysis: Analysis, proxy: str) -> Iterator[str]:
     if own is not None and own.made():
         yield f"{where}, too, it ranks like {target} (Spearman {own.point:.2f}, p {format_p(own.p)})."
         return
-    good = [claims for claims in tested if claims.quarter.point > 0 and claims.quarter_holm < LEVEL]
+    good = [claims for claims in tested if claims.quarter.point > 0 and claims.quarter_holm < UNGATED_LEVEL]
     if not good:
         yield f"{where}, none of {len(tested)} proxies is shown to rank like it."
         return
@@ -409,10 +409,6 @@ def _search(analysis: Analysis) -> Iterator[str]:
 
 def _parameters(analysis: Analysis, proxy: str) -> Iterator[str]:
     """Which parameters the primary proxy misjudges, beyond what chance does among so many."""
-    rows = _rows(analysis.rows)
-    # What does not rank like the target misjudges nothing in particular.
-    if proxy not in rows or _shown(rows[proxy]) <= 0:
-        return
     own, sure = [found for found in analysis.effects if found.proxy == proxy], _sure(analysis, proxy)
     for found in sure[:_MOST_NAMED]:
         yield f"{_overrates(found)}."

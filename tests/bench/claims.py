@@ -1,143 +1,116 @@
-"""How often the verdict makes each of its claims where nothing is true, and where something is.
+"""How often a verdict claims what: where nothing is true, where all but that is, and where it is.
 
-Usage: python tests/bench/claims.py FILE.csv [TABLES]. One row a case, claim and number of architectures: the share of
-simulated tables in which the claim is made, and in which the plain test of a proxy named beforehand makes it.
+`python tests/bench/claims.py results/reference/claims.csv` writes the table (2,000 tables a cell, some minutes). Each
+row is a truth, a claim, a number of architectures, the share of tables in which the claim is made, and that in which a
+plain test of one question named beforehand would make it.
+
+Twelve proxies are simulated, the first of them named beforehand, with `early`, `params` and `macs`; in brackets what
+each truth leaves false. Scores are normal; "rho" is Pearson's.
+
+- noise: no proxy knows anything, and five text parameters of four values matter to nothing [all].
+- as control: the proxy and `early` agree equally well, rho 0.7 [control].
+- as size: the proxy, `params` and `macs` agree equally well, rho 0.7 [sizes].
+- copies size: the proxy is a noisy copy of `params`, which matters to training [beyond].
+- coarse half, coarse quarter: the proxy tells the better half, or the best quarter, from the rest, no more [half,
+  quarter].
+- agrees: rho 0.7, all else is noise; to the proxy, networks with one value of a parameter are a deviation better.
 """
 
-from __future__ import annotations
-
 import sys
-from collections.abc import Callable, Iterator
+from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from randsearch.statistics.claims import LEVEL, Claim, all_claims, among_best, misjudged_ps
+from randsearch.statistics import claims
 from randsearch.statistics.permutation import doubled_ranks, holm, permutation_p
-from randsearch.statistics.scores import Scores
 
-SIZES = (16, 24, 50, 100)
-TABLES = 2000
-OTHERS = 8
-"""Proxies beside fixed_decoder, early, params and macs."""
-
-Floats = np.ndarray
-Draw = Callable[[int, np.random.Generator], dict[str, Floats]]
+PROXIES, PARAMETERS, VALUES, RHO = 12, 5, 4, 0.7
+NUMBERS = (16, 24, 50, 100)
+TRUTHS = ("noise", "as control", "as size", "copies size", "coarse half", "coarse quarter", "agrees")
 
 
-def _noise(n: int, rng: np.random.Generator) -> dict[str, Floats]:
-    names = ("trained", "fixed_decoder", "early", "params", "macs", *(f"other{i}" for i in range(OTHERS)))
-    return {name: rng.normal(size=n) for name in names}
+def made(truth: str, n: int, index: int) -> dict[str, tuple[bool, bool]]:
+    """The claims of one simulated table: whether each is made, and whether a plain test would make it.
 
-
-def _equal_to_size(n: int, rng: np.random.Generator) -> dict[str, Floats]:
-    found, quality = _noise(n, rng), rng.normal(size=n)
-    return found | {
-        "trained": quality,
-        **{name: quality + rng.normal(size=n) for name in ("fixed_decoder", "params", "macs")},
+    Args:
+        truth: which; see the top of this file.
+        n: architectures.
+        index: of the table.
+    """
+    rng = np.random.default_rng([TRUTHS.index(truth), n, index])
+    y, (x, early, params, macs), others = rng.normal(size=n), rng.normal(size=(4, n)), rng.normal(size=(PROXIES - 1, n))
+    levels = one_hot(rng.integers(VALUES, size=(PARAMETERS, n)))
+    if truth == "as control":
+        x, early = (seen(y, noise) for noise in (x, early))
+    elif truth == "as size":
+        x, params, macs = (seen(y, noise) for noise in (x, params, macs))
+    elif truth == "copies size":
+        macs, x, y = seen(params, macs), seen(params, x), seen(params, y)
+    elif truth.startswith("coarse"):
+        best = n // 2 if truth == "coarse half" else -(-n // 4)
+        x = x + 2.0 * (y >= np.sort(y)[-best])
+    elif truth == "agrees":
+        x = seen(y, x)
+    ranks = permutation_p(x, y, permutations=claims.PERMUTATIONS, seed=index) < claims.LEVEL
+    agrees = ranks and np.corrcoef(doubled_ranks(x), doubled_ranks(y))[0, 1] > 0
+    sizes = [claims.better(x, size, y, index) for size in (params, macs)]
+    further = {
+        "control": claims.better(x, early, y, index).made(),
+        "sizes": all(claim.made() for claim in sizes),
+        "beyond": claims.beyond_sizes(x, y, [params, macs], index).made(),
+        "half": claims.among_best(x, y, 0.5, index).made(),
+        "quarter": claims.among_best(x, y, 0.25, index).made(),
     }
+    found = {"ranks": (bool(ranks), bool(ranks))}
+    found |= {name: (bool(agrees and plain), plain) for name, plain in further.items()}
+    if truth in ("noise", "agrees"):
+        quarters = [claims.among_best(proxy, y, 0.25, index) for proxy in (x, *others)]
+        corrected = holm([claim.p for claim in quarters])
+        good = [c.point > 0 and p < claims.UNGATED_LEVEL for c, p in zip(quarters, corrected, strict=True)]
+        found["quarter, of all proxies"] = (any(good), quarters[0].made())
+        # The first value of the first parameter is what an effect favours.
+        judged = x + levels[0] if truth == "agrees" else x
+        places = (doubled_ranks(judged) - doubled_ranks(y)) / (2 * (n - 1))
+        p = claims.misjudged_ps(levels, places, index)
+        plain = claims.misjudged_ps(levels[:1], places, index)
+        sure = p < claims.UNGATED_LEVEL
+        found["favours"] = (bool(sure[0] if truth == "agrees" else sure.any()), bool(plain[0] < claims.LEVEL))
+    found["any"] = (any(claim for claim, _ in found.values()), any(plain for _, plain in found.values()))
+    return found
 
 
-def _equal_to_control(n: int, rng: np.random.Generator) -> dict[str, Floats]:
-    found, quality = _noise(n, rng), rng.normal(size=n)
-    return found | {"trained": quality, **{name: quality + rng.normal(size=n) for name in ("fixed_decoder", "early")}}
+def seen(truth: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """What agrees with the truth to `RHO`."""
+    return RHO * truth + np.sqrt(1 - RHO**2) * noise
 
 
-def _copy_of_size(n: int, rng: np.random.Generator) -> dict[str, Floats]:
-    found, size = _noise(n, rng), rng.normal(size=n)
-    return found | {
-        **{"params": size, "macs": size + 0.5 * rng.normal(size=n)},
-        **{"trained": size + rng.normal(size=n), "fixed_decoder": size + rng.normal(size=n)},
-    }
+def one_hot(values: np.ndarray) -> np.ndarray:
+    """Whether an architecture has a value, for every value of every parameter, (parameters x values, n)."""
+    return np.concatenate([row == np.arange(VALUES)[:, None] for row in values]).astype(float)
 
 
-def _bad_from_good(n: int, rng: np.random.Generator) -> dict[str, Floats]:
-    """Every proxy tells the best quarter from the others, and nothing within it."""
-    found = _noise(n, rng)
-    truth = found["trained"]
-    best = truth >= np.sort(truth)[-int(np.ceil(n / 4))]
-    return {name: values if name == "trained" else values + 3 * best for name, values in found.items()}
-
-
-def _correlated(n: int, rng: np.random.Generator) -> dict[str, Floats]:
-    """The proxy has a rank correlation of 0.7 with training, all else none."""
-    found = _noise(n, rng)
-    r = 2 * np.sin(np.pi / 6 * 0.7)
-    return found | {"fixed_decoder": r * found["trained"] + np.sqrt(1 - r**2) * rng.normal(size=n)}
-
-
-CASES: dict[str, tuple[Draw, tuple[str, ...]]] = {
-    "noise": (_noise, ("ranks", "against", "size", "control", "beyond", "quarter", "favours", "any")),
-    "equal to params and macs": (_equal_to_size, ("size",)),
-    "equal to early": (_equal_to_control, ("control",)),
-    "noisy copy of size": (_copy_of_size, ("beyond",)),
-    "tells bad from good only": (_bad_from_good, ("quarter",)),
-    "options at random": (_correlated, ("favours",)),
-    "Spearman 0.7, all else noise": (_correlated, ("ranks", "size", "control", "beyond", "quarter")),
-}
-"""How tables are drawn, and the claims that are counted; but for the last, none of them is true."""
-
-
-def made(found: dict[str, Floats], rng: np.random.Generator, seed: int) -> dict[str, tuple[bool, bool]]:
-    """Each claim: whether the verdict makes it, and whether the plain test does, of fixed_decoder."""
-    truth, n = found["trained"], len(found["trained"])
-    near = {
-        name: Scores(name, values[:, None], values, np.ones(n), np.ones(n, dtype=bool))
-        for name, values in found.items()
-        if name in ("fixed_decoder", "early", "params", "macs")
-    }
-    target = Scores("trained", truth[:, None], truth, np.ones(n), np.ones(n, dtype=bool))
-    own = all_claims(near, target, seed)[0]
-    x = found["fixed_decoder"]
-    ranks = Claim(
-        float(doubled_ranks(x) @ doubled_ranks(truth)), permutation_p(x, truth, permutations=999, seed=seed), n
-    )
-    quarters = [own.quarter] + [
-        among_best(values, truth, 0.25, seed)
-        for name, values in found.items()
-        if name not in ("trained", "fixed_decoder")
-    ]
-    corrected = holm([each.p for each in quarters])
-    plain = {"ranks": ranks, "size": own.sizes, "control": own.control, "beyond": own.beyond, "quarter": own.quarter}
-    claimed = {name: ranks.made() and each.made() for name, each in plain.items()}
-    claimed["quarter"] |= any(p < LEVEL and each.point > 0 for p, each in zip(corrected, quarters, strict=True))
-    claimed["against"] = ranks.point < 0 and ranks.p < LEVEL
-    places = (doubled_ranks(x) - doubled_ranks(truth)) / (2 * (n - 1))
-    levels = [rng.integers(4, size=n) == value for _ in range(5) for value in range(4)]
-    enough = [level.astype(float) for level in levels if 3 <= level.sum() <= n - 3]
-    claimed["favours"] = ranks.made() and bool((misjudged_ps(np.array(enough), places, seed) < LEVEL).any())
-    claimed["any"] = any(claimed.values())
-    return {name: (value, plain[name].made() if name in plain else value) for name, value in claimed.items()}
-
-
-def _cell(arguments: tuple[str, int, int]) -> list[dict[str, object]]:
-    case, n, tables = arguments
-    draw, counted = CASES[case]
-    rng = np.random.default_rng([n, *case.encode()])
-    every = [made(draw(n, rng), rng, seed) for seed in range(tables)]
+def cell(truth: str, n: int, tables: int) -> list[dict[str, object]]:
+    """The rows of one truth and number of architectures."""
+    counts: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(2))
+    for index in range(tables):
+        for name, pair in made(truth, n, index).items():
+            counts[name] += pair
     return [
-        {
-            "case": case,
-            "claim": claim,
-            "architectures": n,
-            "tables": tables,
-            "claimed": float(np.mean([found[claim][0] for found in every])),
-            "plain": float(np.mean([found[claim][1] for found in every])),
-        }
-        for claim in counted
+        {"truth": truth, "claim": name, "n": n, "tables": tables, "made": both[0] / tables, "plain": both[1] / tables}
+        for name, both in counts.items()
     ]
 
 
-def simulated(tables: int, sizes: tuple[int, ...] = SIZES) -> Iterator[dict[str, object]]:
-    """The rows of the table, two processes at work."""
-    cells = [(case, n, tables) for case in CASES for n in sizes]
+def main(path: Path, tables: int = 2000) -> None:
+    """Writes the table."""
+    cells = [(truth, n, tables) for truth in TRUTHS for n in NUMBERS]
     with ProcessPoolExecutor(2) as pool:
-        for rows in pool.map(_cell, cells):
-            yield from rows
+        rows = [row for found in pool.map(cell, *zip(*cells, strict=True)) for row in found]
+    pd.DataFrame(rows).to_csv(path, index=False, float_format="%.4g", lineterminator="\n")
 
 
 if __name__ == "__main__":
-    path, asked = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else TABLES
-    pd.DataFrame(simulated(asked)).to_csv(path, index=False, float_format="%.4f", lineterminator="\n")
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
