@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from randsearch.api import Agreement, Study, agreement, build, load_study, search
+    from randsearch.api import Agreement, MLflow, Study, TensorBoard, WandB, agreement, build, load_study, search
     from randsearch.base.errors import UserError
     from randsearch.measures.contract import Outcome, Setting, UnmeasurableError
     from randsearch.models.architecture import Architecture
@@ -30,13 +30,16 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 __all__ = [
     "Agreement",
     "Architecture",
+    "MLflow",
     "Measurement",
     "Outcome",
     "SearchSpace",
     "Setting",
     "Study",
+    "TensorBoard",
     "UnmeasurableError",
     "UserError",
+    "WandB",
     "__version__",
     "agreement",
     "build",
@@ -46,6 +49,7 @@ __all__ = [
 
 # None is called as a room is: importing that would put the room in its place.
 _HOMES = {
+    **dict.fromkeys(("MLflow", "TensorBoard", "WandB"), "api.loggers"),
     **dict.fromkeys(("Agreement", "Study", "agreement", "build", "load_study", "search"), "api"),
     "UserError": "base.errors",
     **dict.fromkeys(("Outcome", "Setting", "UnmeasurableError"), "measures.contract"),

@@ -1,7 +1,8 @@
 """What a notebook or a script uses, reached as `randsearch.NAME`: a thin layer over the rooms below."""
 
 from randsearch.api.agreements import Agreement, agreement
+from randsearch.api.loggers import MLflow, TensorBoard, WandB
 from randsearch.api.networks import build
 from randsearch.api.studies import Study, load_study, search
 
-__all__ = ["Agreement", "Study", "agreement", "build", "load_study", "search"]
+__all__ = ["Agreement", "MLflow", "Study", "TensorBoard", "WandB", "agreement", "build", "load_study", "search"]

@@ -49,10 +49,10 @@ class Settings:
     controls: tuple[str, ...] = ()
     unit: str = "dB"
     left_out: int = 0
-    interval: str = "95% bootstrap over architectures, each with its own seeds (BCa; Kendall: percentile)"
+    interval: str = "95% BCa bootstrap over architectures, each with its own seeds"
     permutation: str = (
-        f"two-sided permutation p of Spearman, exact up to {permutation.EXACT_UP_TO} architectures, "
-        f"else from {permutation.PERMUTATIONS:,} permutations"
+        f"two-sided permutation p of Spearman ({permutation.PERMUTATIONS:,} permutations; all of them up to "
+        f"{permutation.EXACT_UP_TO} architectures)"
     )
 
     @classmethod

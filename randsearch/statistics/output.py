@@ -21,22 +21,30 @@ if TYPE_CHECKING:
 __all__ = ["format_agreement", "format_interval", "format_p", "notes", "write_agreement"]
 
 
-def notes(result: pd.DataFrame) -> list[str]:
-    """What must be said wherever a result is shown: a bias first, then how to read the numbers."""
+def footers(result: pd.DataFrame) -> list[str]:
+    """What must be said beneath the printed table: a bias first, then how to read its columns."""
     how = settings(result)
     if how.seeds == 1:
         seeds = f"one seed of {how.target}: no noise ceiling, and noise between seeds counts as disagreement"
     else:
         seeds = f"means over {how.seeds} seeds of {how.target}; architectures are resampled with their seeds"
-    given = " and ".join(how.controls)
+    tested = int(result["p_holm"].notna().sum())
     return [
         *([f"biased: {how.bias}"] if how.bias else []),
         *([f"left out: {_counted(how.left_out)} without a finite {how.target}"] if how.left_out else []),
         f"brackets: {how.interval} ({how.resamples:,} resamples)",
-        f"p: {how.permutation}; p_holm: corrected for {len(result)} proxies",
+        f"p Holm: {how.permutation}; corrected for {tested} proxies",
         seeds,
         f"regret: lost by training only the first choice{f', in {how.unit}' if how.unit else ''}; "
         f"cost: mean seconds an architecture over those of {how.target}",
+    ]
+
+
+def notes(result: pd.DataFrame) -> list[str]:
+    """What must be said wherever all columns are shown."""
+    how, given = settings(result), " and ".join(settings(result).controls)
+    return [
+        *footers(result),
         *([] if result["failed"].any() else ["no measurement of a proxy failed"]),
         *([f"partial: Spearman given {given}"] if given else []),
     ]
@@ -92,7 +100,7 @@ def format_agreement(result: pd.DataFrame) -> "Table":
     title = f"Agreement with {how.target}" + (" (biased)" if how.bias else "")
     # Without side borders and wide padding a row fits into the 80 columns of a plain terminal.
     view = Table(
-        title=title, caption="\n".join(notes(result)), caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+        title=title, caption="\n".join(footers(result)), caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
     view.add_column(headings[0], no_wrap=True)
     for heading in headings[1:]:

@@ -93,13 +93,16 @@ class Plan:
         ]
         for option in self.options:
             span = (
-                "" if math.isnan(option.low) else f" ({option.low:,.0f} to {option.high:,.0f} as far as rho is known)"
+                ""
+                if math.isnan(option.low)
+                else f" ({option.low:,.0f} to {option.high:,.0f} at the ends of rho's interval)"
             )
             hours = "hours unknown" if math.isnan(option.hours) else f"about {option.hours:.2g} hours of one worker"
             lines.append(
                 f"  {_both(option.seeds, option.proxy_seeds)}: {option.architectures:,} architectures{span} "
                 f"at rho {option.rho:.2f}, {option.more:,} more than now: {hours}"
             )
+        lines.append(f"That is worth as much as rho is known from {self.n} architectures.")
         if self.seeds < 2:
             lines.append("What further seeds would change cannot be told from one seed.")
         return lines

@@ -172,7 +172,7 @@ def _in_short(analysis: Analysis, primary: str) -> Iterator[str]:
         yield f"{primary}, named beforehand, was not measured: {proxy} is the best of {of}."
     shown = _shown(rows[proxy], of)
     if shown > 0:
-        yield from _more_than_that(analysis, proxy)
+        yield from _more_than_that(analysis, proxy, LEVEL / of)
     yield from _among_the_good(analysis, proxy if shown > 0 else "")
     yield from _lost(analysis, proxy)
     yield from _found(analysis)
@@ -184,22 +184,24 @@ def _in_short(analysis: Analysis, primary: str) -> Iterator[str]:
         yield f"About {missing:,} more architectures would show it, if agreement is as large as it looks."
 
 
-def _more_than_that(analysis: Analysis, proxy: str) -> Iterator[str]:
-    """What a proxy that ranks like the target does beyond that; asked of no other."""
+def _more_than_that(analysis: Analysis, proxy: str, level: float) -> Iterator[str]:
+    """What a proxy that ranks like the target does beyond that, each shown if its p is below the level."""
     claims = next((claims for claims in analysis.claims if claims.proxy == proxy), None)
     if claims is None:
         return
     sizes, control, beyond = claims.sizes, claims.control, claims.beyond
     if not math.isnan(sizes.p):
-        shown = "It ranks better than size alone" if sizes.made() else "It is not shown to rank better than size alone"
+        shown = (
+            "It ranks better than size alone" if sizes.made(level) else "It is not shown to rank better than size alone"
+        )
         yield f"{shown} (Spearman {sizes.point:+.2f} against {sizes.other}, p {format_p(sizes.p)})."
     if not math.isnan(control.p):
-        shown = "It ranks better than" if control.made() else "It is not shown to rank better than"
+        shown = "It ranks better than" if control.made(level) else "It is not shown to rank better than"
         yield (
             f"{shown} {control.other}, a short training of equal cost ({control.point:+.2f}, p {format_p(control.p)})."
         )
     if not math.isnan(beyond.p):
-        tells = "it tells which trains better" if beyond.made() else "it is not shown to tell which trains better"
+        tells = "it tells which trains better" if beyond.made(level) else "it is not shown to tell which trains better"
         yield f"Among networks of equal size {tells} (partial Spearman {beyond.point:.2f}, p {format_p(beyond.p)})."
 
 
@@ -269,8 +271,9 @@ def _correlation(analysis: Analysis, primary: str) -> Iterator[str]:
     row = rows[proxy]
     if len(rows) > 1 and row["p_value"] < LEVEL <= row["p_holm"]:
         yield f"Corrected for {len(rows)} proxies, p is {format_p(row['p_holm'])}, so that this may be luck."
-    if _shown(row, 1 if proxy == primary else len(rows)) > 0:
-        yield from _more_than_that(analysis, proxy)
+    of = 1 if proxy == primary else len(rows)
+    if _shown(row, of) > 0:
+        yield from _more_than_that(analysis, proxy, LEVEL / of)
     if not math.isnan(row["over_ceiling"]):
         yield (
             f"{how.target} does not agree with itself wholly between {how.seeds} seeds: a perfect proxy could reach "

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from bench.claims import made
+from bench.claims import NUMBERS, TRUTHS, cell, made
 from scipy import stats
 
 from randsearch.statistics.claims import Claims, all_claims, among_best, better, beyond_sizes, misjudged_ps
@@ -18,6 +18,25 @@ def test_on_noise_any_claim_is_rare_and_each_rarer():
     shares = {name: np.mean([one[name][0] for one in found]) for name in found[0]}
     assert shares.pop("any") <= 0.10
     assert max(shares.values()) <= 0.06
+
+
+FALSE = {
+    **{"noise": ("any",), "as control": ("control",), "as size": ("sizes",), "copies size": ("beyond",)},
+    **{"coarse half": ("half",), "coarse quarter": ("quarter",), "agrees": ()},
+}
+"""What each truth leaves false."""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("truth", TRUTHS)
+@pytest.mark.parametrize("n", NUMBERS)
+def test_claims_hold_their_level(truth, n):
+    rates = {row["claim"]: row["made"] for row in cell(truth, n, 1000)}
+    for claim in FALSE[truth]:
+        assert rates[claim] <= (0.12 if claim == "any" else 0.07)  # 0.10 and 0.06, and two errors of 1,000 tables
+    if truth == "noise":
+        assert max(rate for claim, rate in rates.items() if claim != "any") <= 0.07
 
 
 @pytest.mark.parametrize(

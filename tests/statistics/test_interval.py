@@ -151,3 +151,31 @@ def test_few_of_many_have_no_normal_interval():
     y = x + np.random.default_rng(4).normal(size=40) * 10
     interval = few.bca(correlations(x, y, few.counts).spearman)
     assert interval.low < interval.point < interval.high
+
+
+STORED = np.array(
+    [
+        *[-0.43, -1.13, 0.67, -1.11, 2.01, 0.92, -0.36, 0.57, 1.61, 2.83, -0.92, 1.07],
+        *[0.52, -0.28, 1.09, 0.51, 1.08, -0.53, -0.0, 0.39, 0.02, 0.02, -0.77, 0.13],
+        *[-0.24, -1.19, 0.66, -0.41, 1.35, 1.62, -0.51, 0.63, 1.42, 3.73, -0.16, 1.08],
+        *[0.08, 1.58, 1.63, -0.64, 1.08, -0.64, 0.72, 0.16, -0.72, 1.36, -2.76, -1.28],
+    ]
+).reshape(2, 24)
+"""The scores of two sides."""
+
+
+@pytest.mark.parametrize(
+    ("name", "point", "low", "high"),
+    [
+        ("spearman", 0.6948009735851929, 0.3607597813755308, 0.8729233176065142),
+        ("pearson", 0.7619272962214843, 0.5473001980215173, 0.9088873399756088),
+        ("weighted_tau", 0.6762078319922009, 0.4085262944677163, 0.8729685085160725),
+    ],
+)
+def test_bca_intervals_are_those_that_scipy_computed(name, point, low, high):
+    # scipy 1.17's stats.bootstrap(STORED, paired=True, method="BCa", n_resamples=20_000, random_state=default_rng(1))
+    x, y = STORED
+    draws = Draws.of(24, 10_000, np.random.default_rng(2))
+    found = draws.bca(getattr(correlations(x, y, draws.counts), name))
+    assert found.point == pytest.approx(point, abs=1e-12)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.01)
