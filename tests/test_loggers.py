@@ -92,6 +92,7 @@ def test_weights_and_biases_get_a_run_of_each_measurement(monkeypatch, measureme
 @pytest.mark.parametrize("name", ["MLflow", "TensorBoard", "WandB"])
 def test_what_is_missing_is_said(monkeypatch, name):
     monkeypatch.setitem(sys.modules, name.lower(), None)
+    monkeypatch.setattr("randsearch.finalists.events.available", lambda: False)
     with pytest.raises(
         rs.UserError, match=rf"{name.lower()} is not installed: pip install 'randsearch\[{name.lower()}\]'"
     ):

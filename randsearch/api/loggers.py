@@ -6,7 +6,6 @@ Each is called after a measurement is recorded. The tracker's package is importe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from randsearch.base.errors import UserError
@@ -27,7 +26,10 @@ class TensorBoard:
     """
 
     def __init__(self) -> None:
-        _package("tensorboard")
+        from randsearch.finalists import events
+
+        if not events.available():
+            raise _missing("tensorboard")
 
     def __call__(self, study: Study, measurement: Measurement) -> None:
         """Writes the events of one measurement."""
@@ -56,7 +58,11 @@ class MLflow:
     """
 
     def __init__(self, uri: str | None = None) -> None:
-        self._mlflow = _package("mlflow")
+        try:
+            import mlflow
+        except ImportError:
+            raise _missing("mlflow") from None
+        self._mlflow: Any = mlflow
         if uri is not None:
             self._mlflow.set_tracking_uri(uri)
 
@@ -83,7 +89,12 @@ class WandB:
     """
 
     def __init__(self, project: str = "randsearch") -> None:
-        self._wandb, self._project = _package("wandb"), project
+        try:
+            import wandb
+        except ImportError:
+            raise _missing("wandb") from None
+        self._wandb: Any = wandb
+        self._project = project
 
     def __call__(self, study: Study, measurement: Measurement) -> None:
         """Logs one measurement."""
@@ -95,11 +106,8 @@ class WandB:
         run.finish()
 
 
-def _package(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError:
-        raise UserError(f"{name} is not installed: pip install 'randsearch[{name}]'.") from None
+def _missing(name: str) -> UserError:
+    return UserError(f"{name} is not installed: pip install 'randsearch[{name}]'.")
 
 
 def _name(measurement: Measurement) -> str:

@@ -42,7 +42,7 @@ def footers(result: pd.DataFrame) -> list[str]:
 
 def notes(result: pd.DataFrame) -> list[str]:
     """What must be said wherever all columns are shown."""
-    how, given = settings(result), " and ".join(settings(result).controls)
+    given = " and ".join(settings(result).controls)
     return [
         *footers(result),
         *([] if result["failed"].any() else ["no measurement of a proxy failed"]),
