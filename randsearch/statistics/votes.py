@@ -86,7 +86,7 @@ def _rows(table: pd.DataFrame, vote: str, parts: Sequence[str]) -> pd.DataFrame:
             **{"state": np.where(lost, "failed", "complete"), "reason": np.where(lost, NO_PART, "")},
             **{"baseline": np.nan, "curve": "[]", "validation_seconds": 0.0, "data_seconds": 0.0},
         }
-        made.append(first.assign(**own).loc[(known | found.failed).all(axis=1)])
+        made.append(first.assign(**own).iloc[np.flatnonzero((known | found.failed).all(axis=1))])
     return pd.concat(made, ignore_index=True)
 
 
