@@ -53,7 +53,7 @@ def _print_analysis(
     found: Analysis, proxy: str, console: Console, used: Sequence[str] = (), *, details: bool = False
 ) -> None:
     """The verdict and the table of proxies; in detail, what ensembles use, effects, and the verdict's reasons."""
-    from randsearch.statistics import format_agreement, format_effects, settings, spoken_of, verdict
+    from randsearch.statistics import format_agreement, format_details, format_effects, settings, spoken_of, verdict
 
     said = verdict(found, proxy)
     for line in said.sentences():
@@ -62,6 +62,8 @@ def _print_analysis(
     if not details:
         console.print("--details says more: effects of options, budgets, and what the verdict rests on.")
         return
+    for further in format_details(found.rows):
+        console.print(further)
     for line in used:
         console.print(line, highlight=False, markup=False)
     by_option = format_effects(found.effects, settings(found.rows).target, spoken_of(found.rows, proxy))

@@ -14,7 +14,14 @@ from randsearch.statistics.choice import TOP
 from randsearch.statistics.differences import CONTROL, TRIVIAL, Difference, Gap
 from randsearch.statistics.effects import EFFECT_COLUMNS, Effect, effects_frame, format_effects, write_effects
 from randsearch.statistics.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, LEVEL, Interval
-from randsearch.statistics.output import format_agreement, format_interval, format_p, notes, write_agreement
+from randsearch.statistics.output import (
+    format_agreement,
+    format_details,
+    format_interval,
+    format_p,
+    notes,
+    write_agreement,
+)
 from randsearch.statistics.planning import Plan, plan
 from randsearch.statistics.proxy_rows import COEFFICIENTS, COLUMNS
 from randsearch.statistics.transfer import Comparison, Transfer, compare
@@ -47,6 +54,7 @@ __all__ = [
     "compare",
     "effects_frame",
     "format_agreement",
+    "format_details",
     "format_effects",
     "format_interval",
     "format_p",

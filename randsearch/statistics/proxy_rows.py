@@ -170,11 +170,15 @@ def _further(board: Board, proxy: Scores, spearman: Floats, controls: Sequence[s
         ratio = spearman[: len(kept)] / board.ceiling_drawn[kept]
         row |= _interval(draws, ratio, n).columns("over_ceiling")
     within = (
-        *(("top_half", best_only.top_half(n)), ("top_10", best_only.TOP_FEW)),
-        *(("top_quarter", best_of(QUARTER, n)), ("top_tenth", best_of(TENTH, n))),
+        *(("top_half", best_only.top_half(n), FEWEST_FOR_COEFFICIENT), ("top_10", best_only.TOP_FEW, 1)),
+        # Shown beside Spearman's rho, for which three or four are too few: they give nearly any number by chance.
+        *(
+            ("top_quarter", best_of(QUARTER, n), FEWEST_FOR_INTERVAL),
+            ("top_tenth", best_of(TENTH, n), FEWEST_FOR_INTERVAL),
+        ),
     )
-    for name, best in within:
-        if best >= FEWEST_FOR_COEFFICIENT and best < n:
+    for name, best, fewest in within:
+        if fewest <= best < n:
             row |= _interval(draws, best_only.spearman_among_best(x, y, draws.counts, best), best).columns(name)
     if n > FIRST:
         row |= _interval(draws, ndcg(x, y, draws.counts), n).columns("ndcg_10")

@@ -7,17 +7,19 @@ both ends alike: the logarithm has most of its spread among the worst, which nob
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from randsearch.base.errors import UserError
 from randsearch.statistics.correlations import Floats
 from randsearch.statistics.permutation import doubled_ranks
-from randsearch.table.tidy import VOTE, measure_names, scores, seconds
+from randsearch.table.tidy import ENSEMBLE, VOTE, measure_names, scores, seconds
 
-NO_PART = "a part of the vote has no score"
+NO_PART = "a part of the vote failed"
 _AND = "+"
 
 
@@ -41,58 +43,86 @@ def parts_of(name: str) -> tuple[str, ...]:
 def with_votes(table: pd.DataFrame, votes: Sequence[str], *, target: str = "trained") -> pd.DataFrame:
     """Adds votes to a table as measurements, so that they are compared as proxies are.
 
-    A vote has one row for each architecture and seed: of the seeds that every part has, where parts with a single seed
-    count for all. It costs what its parts cost together. Where a part has no score, the vote has none either.
+    A vote has one row for each architecture and seed that all of its parts measured: of the seeds that every part has,
+    where parts with a single seed count for all. It costs what its parts cost together, and failed where one did.
 
     Args:
         table: measurements.
-        votes: `vote:A+B+...` or `A+B+...`.
-        target: no vote may add the measure that is to be predicted.
+        votes: `vote:A+B+...` or `A+B+...`; the same parts in another order are the same vote.
+        target: no vote may add the measure that is to be predicted, or what learned from it.
 
     Raises:
         UserError: a vote is malformed, or a part was not measured.
     """
     known = measure_names(table)
-    added = []
-    for vote in dict.fromkeys(VOTE + _AND.join(parts_of(name)) for name in votes):
-        parts = parts_of(vote)
-        unknown = next((part for part in parts if part not in known or part == target), None)
+    may = [name for name in known if name != target and not name.startswith(ENSEMBLE)]
+    added: dict[frozenset[str], pd.DataFrame] = {}
+    for parts in map(parts_of, votes):
+        vote = VOTE + _AND.join(parts)
+        unknown = next((part for part in parts if part not in may), None)
         if unknown is not None:
-            names = ", ".join(name for name in known if name != target)
-            raise UserError(f"{vote}: there is no proxy {unknown} in the table: choose from {names}.")
-        if vote not in known:
-            added.append(_rows(table, vote, parts))
-    return pd.concat([table, *added], ignore_index=True) if added else table
+            learned = unknown.startswith(ENSEMBLE)
+            problem = f"{unknown} learned from {target}" if learned else f"there is no proxy {unknown} in the table"
+            raise UserError(f"{vote}: {problem}: choose from {', '.join(may)}.")
+        if vote not in known and frozenset(parts) not in added:
+            added[frozenset(parts)] = _rows(table, vote, parts)
+    return pd.concat([table, *added.values()], ignore_index=True) if added else table
 
 
 def _rows(table: pd.DataFrame, vote: str, parts: Sequence[str]) -> pd.DataFrame:
     """The measurements of one vote."""
     first = table.drop_duplicates("architecture")
-    made = []
-    for seed, columns, spent in _by_seed(table, parts):
-        known = ~np.isnan(columns).any(axis=1)
-        n = int(known.sum())
+    made: list[pd.DataFrame] = []
+    for seed, found in _by_seed(table, vote, parts):
+        known, lost = ~np.isnan(found.scores), found.failed.any(axis=1)
+        whole = known.all(axis=1)
         score = np.full(len(first), np.nan)
-        if n > 1:
-            score[known] = np.mean([doubled_ranks(column) / (2 * (n - 1)) + 0.5 for column in columns[known].T], axis=0)
-        known &= n > 1
+        # Sums of whole numbers: what adds up to the same is tied to the last bit.
+        ranks: Floats = np.sum([doubled_ranks(column) for column in found.scores[whole].T], axis=0)
+        score[whole] = ranks / (2 * len(parts) * max(int(whole.sum()) - 1, 1)) + 0.5
         own: dict[str, Any] = {
-            **{"measure": vote, "seed": seed, "score": score, "seconds": np.where(known, spent.sum(axis=1), 0.0)},
-            **{"state": np.where(known, "complete", "failed"), "reason": np.where(known, "", NO_PART)},
-            **{"baseline": np.nan, "steps": 0, "curve": "[]", "multiply_adds": 0.0},
-            **{"validation_seconds": 0.0, "data_seconds": 0.0},
+            **{"measure": vote, "seed": seed, "score": score},
+            **{"seconds": np.where(lost, 0.0, found.seconds.sum(axis=1)), "steps": 0, "multiply_adds": 0.0},
+            **{"state": np.where(lost, "failed", "complete"), "reason": np.where(lost, NO_PART, "")},
+            **{"baseline": np.nan, "curve": "[]", "validation_seconds": 0.0, "data_seconds": 0.0},
         }
-        made.append(first.assign(**own))
+        made.append(first.assign(**own).iloc[np.flatnonzero((known | found.failed).all(axis=1))])
     return pd.concat(made, ignore_index=True)
 
 
-def _by_seed(table: pd.DataFrame, parts: Sequence[str]) -> Iterator[tuple[int, Floats, Floats]]:
-    """Each seed that all parts have, with their scores and seconds, (architectures, parts)."""
-    found = [(scores(table, part), seconds(table, part)) for part in parts]
-    several = [{int(str(seed)) for seed in wide.columns} for wide, _ in found if wide.shape[1] > 1]
-    for seed in sorted(set.intersection(*several)) if several else [0]:
+@dataclass(frozen=True)
+class _Found:
+    """What the parts of a vote found at one seed, each (architectures, parts)."""
+
+    scores: Floats
+    seconds: Floats
+    failed: NDArray[np.bool_]
+
+
+def _by_seed(table: pd.DataFrame, vote: str, parts: Sequence[str]) -> Iterator[tuple[int, _Found]]:
+    """What was found at each seed that all parts have.
+
+    Raises:
+        UserError: there is none.
+    """
+    wide = [(scores(table, part), seconds(table, part), _failed(table, part)) for part in parts]
+    own = [[int(str(seed)) for seed in of.columns] for of, _, _ in wide]
+    several = [set(seeds) for seeds in own if len(seeds) > 1]
+    common = sorted(set.intersection(*several)) if several else own[0][:1]
+    if not common:
+        raise UserError(f"{vote}: its parts have no seed in common; measure them at the same seeds.")
+    for seed in common:
         columns = [
-            [side[seed if side.shape[1] > 1 else side.columns[0]].to_numpy(dtype=float) for side in pair]
-            for pair in found
+            [side[seed if len(seeds) > 1 else seeds[0]].to_numpy() for side in sides]
+            for seeds, sides in zip(own, wide, strict=True)
         ]
-        yield seed, np.stack([one for one, _ in columns], axis=1), np.stack([cost for _, cost in columns], axis=1)
+        values, spent, failed = (np.stack(side, axis=1) for side in zip(*columns, strict=True))
+        # What a part with a single seed took is paid once, for all seeds together.
+        yield seed, _Found(values, spent / [1 if len(seeds) > 1 else len(common) for seeds in own], failed)
+
+
+def _failed(table: pd.DataFrame, part: str) -> pd.DataFrame:
+    """Which measurements failed, in the form of `scores`."""
+    like, failed = scores(table, part), table[(table["measure"] == part) & (table["state"] == "failed")]
+    marks = failed.pivot(index="architecture", columns="seed", values="state")
+    return marks.reindex(index=like.index, columns=like.columns).notna()

@@ -34,8 +34,37 @@ def test_a_vote_has_the_seeds_of_its_parts_and_fails_where_one_did():
     lost = own[own["state"] == "failed"]
     failures = table[(table["measure"] == "early") & (table["state"] == "failed")]
     assert lost[["architecture", "seed"]].to_numpy().tolist() == failures[["architecture", "seed"]].to_numpy().tolist()
-    assert set(lost["reason"]) == {"a part of the vote has no score"}
+    assert set(lost["reason"]) == {"a part of the vote failed"}
     assert lost["score"].isna().all()
+    # What was measured once is paid once, though it votes at both seeds.
+    spent = table[~table["architecture"].isin(lost["architecture"]) & table["measure"].isin(NAMES)]["seconds"].sum()
+    assert own["seconds"].sum() == pytest.approx(spent)
+
+
+def test_what_a_part_did_not_measure_is_no_failure_of_a_vote():
+    table = make_table(6, proxies={"early": 1.0, "params": 1.0}, seeds=(7,), failed=[(1, "early")])
+    names = table["architecture"].unique()
+    table = table[(table["measure"] != "params") | ~table["architecture"].isin(names[1:3])]
+    own = with_votes(table, ["early+params"]).query("measure == 'vote:early+params'")
+    assert own["architecture"].tolist() == [names[0], *names[3:]]
+    assert set(own["state"]) == {"complete"}
+    assert set(own["seed"]) == {7}
+
+
+def test_what_adds_up_to_the_same_is_tied():
+    table = make_table(12, proxies={"a": 1.0, "b": 1.0, "c": 1.0})
+    ranks = means(table)[["a", "b", "c"]].rank().sum(axis=1)
+    voted = means(with_votes(table, ["a+b+c", "c+b+a"]))
+    assert [name for name in voted if "+" in name] == ["vote:a+b+c"]
+    assert voted["vote:a+b+c"].nunique() == ranks.nunique() < 12
+    assert (voted["vote:a+b+c"].rank() == ranks.rank()).all()
+
+
+def test_parts_without_a_common_seed_are_refused():
+    table = make_table(5, proxies={"a": 1.0, "b": 1.0}, seeds=range(4))
+    apart = table[(table["measure"] == "a") == (table["seed"] < 2)]
+    with pytest.raises(UserError, match=r"vote:a\+b: its parts have no seed in common"):
+        with_votes(apart, ["a+b"])
 
 
 def test_it_is_compared_as_proxies_are_and_better_than_parts_that_err_independently():
@@ -55,6 +84,7 @@ def test_it_is_compared_as_proxies_are_and_better_than_parts_that_err_independen
         ("params+params", "params is named twice"),
         ("params+zen", "there is no proxy zen in the table: choose from params, early"),
         ("params+trained", "there is no proxy trained in the table"),
+        ("params+ensemble_ridge", "ensemble_ridge learned from trained: choose from params, early"),
     ],
 )
 def test_what_is_no_vote_is_said(vote, said):
