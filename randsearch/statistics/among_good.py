@@ -3,10 +3,12 @@
 - nDCG at k (Järvelin and Kekäläinen 2002, doi:10.1145/582415.582418, as `sklearn.metrics.ndcg_score`): the gain of an
   architecture is how far its trained score lies above the worst, discounted by 1 / log2(1 + place by the proxy), summed
   over the proxy's first k, over what the order by training would have. Ties share their discounts.
-- Precision at k: the share of the proxy's first k that are among the best quarter by training.
+- Precision at k: the share of the proxy's first k that are among the best quarter by training. Where a quarter is fewer
+  than k, no proxy could have them all, and there is no such number.
 - Recall at k: the share of the 3 truly best among the proxy's first k; regret at k: what the best of these k lacks.
 
-All are computed in every resample; a resample's copies of one architecture take places of their own.
+All are computed in every resample; a resample's copies of one architecture take places of their own. Intervals of nDCG
+and precision are of percentiles: they hang on the few best, whose leaving out says nothing of the rest.
 """
 
 import numpy as np

@@ -45,6 +45,16 @@ def spearman_brown(reliability: Floats, seeds: float) -> Floats:
     return np.asarray(seeds * known / (1 + (seeds - 1) * known))
 
 
+def seeds_of_means(scores: Floats) -> float:
+    """Over how many seeds architectures are averaged: the harmonic mean, as a mean over k varies by one over k.
+
+    Args:
+        scores: (architectures, seeds); NaN where there is none.
+    """
+    measured = (~np.isnan(scores)).sum(axis=1)
+    return 1 / float(np.mean(1 / measured[measured > 0]))
+
+
 def between_seeds(scores: Floats, counts: Counts) -> Floats:
     """Spearman's rho between two seeds, the mean over all pairs of seeds, of every resample.
 
@@ -78,10 +88,7 @@ def noise_ceiling(scores: Floats, draws: Draws) -> tuple[Ceiling, Floats | None]
         return Ceiling(seeds, n), None
     counts = draws.counts[:, full]
     reliability = between_seeds(scores[full], counts)
-    measured = (~np.isnan(scores)).sum(axis=1)
-    # A mean over fewer seeds varies more, by one over their number.
-    each = 1 / float(np.mean(1 / measured[measured > 0]))
-    ceiling = np.sqrt(spearman_brown(reliability, each))
+    ceiling = np.sqrt(spearman_brown(reliability, seeds_of_means(scores)))
     kendall = np.mean(
         [correlations(a, b, counts).kendall for a, b in itertools.combinations(scores[full].T, 2)], axis=0
     )

@@ -22,6 +22,8 @@ from randsearch.statistics.correlations import Counts, Floats, blocks, running_s
 TOP = 3
 _ALL_UP_TO = 24  # numbers of trained architectures; beyond, the grid thins out
 _MOST = 40
+_ORDERS = 200
+"""Random orders of ties, shared out among the resamples: with one for all, a band would be that of one accident."""
 
 
 def top_shares(values: ArrayLike, k: int) -> Floats:
@@ -107,7 +109,7 @@ class Gain:
 def resampled_gain(
     proxy: Floats, truth: Floats, counts: Counts, trained: NDArray[np.intp], seed: int, top: int = TOP
 ) -> Gain:
-    """Regret and recall in every resample, its ties broken at random, anew in each block of resamples.
+    """Regret and recall in every resample, its ties broken at random, anew for every few resamples.
 
     Args:
         proxy: scores of n architectures; NaN is never chosen.
@@ -118,7 +120,9 @@ def resampled_gain(
         top: how many are the truly best.
     """
     rng = np.random.default_rng([seed, 3])
-    parts = [_gain(proxy, truth, weights, trained, rng, top) for weights in blocks(counts)]
+    tied = any(len(np.unique(known)) < len(known) for known in (proxy[~np.isnan(proxy)], truth))
+    pieces = np.array_split(counts, min(_ORDERS, max(len(counts), 1))) if tied else [counts]
+    parts = [_gain(proxy, truth, weights, trained, rng, top) for piece in pieces for weights in blocks(piece)]
     return Gain(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 

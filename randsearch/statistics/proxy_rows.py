@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from randsearch.base.errors import UserError
 from randsearch.statistics import best_only, choice, partial
 from randsearch.statistics.among_good import FIRST, QUARTER, TENTH, best_of, ndcg, precision
-from randsearch.statistics.ceiling import Ceiling, between_all_seeds, noise_ceiling, spearman_brown
+from randsearch.statistics.ceiling import Ceiling, between_all_seeds, noise_ceiling, seeds_of_means, spearman_brown
 from randsearch.statistics.correlations import Floats, correlations
 from randsearch.statistics.differences import Comparer
 from randsearch.statistics.interval import FEWEST_FOR_COEFFICIENT, FEWEST_FOR_INTERVAL, Draws, Interval, band
@@ -181,8 +181,9 @@ def _further(board: Board, proxy: Scores, spearman: Floats, controls: Sequence[s
         if fewest <= best < n:
             row |= _interval(draws, best_only.spearman_among_best(x, y, draws.counts, best), best).columns(name)
     if n > FIRST:
-        row |= _interval(draws, ndcg(x, y, draws.counts), n).columns("ndcg_10")
-        row |= _interval(draws, precision(x, y, draws.counts), n).columns("precision_10")
+        row |= draws.percentile(ndcg(x, y, draws.counts)).columns("ndcg_10")
+    if best_of(QUARTER, n) >= FIRST:
+        row |= draws.percentile(precision(x, y, draws.counts)).columns("precision_10")
     row |= _reliability(board, proxy.seeds[both], draws)
     given = [board.proxies[name].mean[both] for name in controls]
     # A residual of c regressions leaves n - c architectures' worth of evidence.
@@ -196,13 +197,14 @@ def _reliability(board: Board, seeds: Floats, draws: Draws) -> dict[str, float]:
     """How well a proxy agrees with itself between its seeds, and the most that its mean over them could reach."""
     found, values = between_all_seeds(seeds, draws)
     row = found.columns("reliability")
-    if values is None:
+    if values is None or math.isnan(found.point):
         return row
-    own = float(spearman_brown(np.array(found.point), seeds.shape[1]))
-    other = board.ceiling.ceiling.point
-    # A proxy that is no steadier than chance cannot agree with anything.
-    bound = 0.0 if math.isnan(own) else math.sqrt(own) * (1.0 if math.isnan(other) else other)
-    return row | {"bound": bound}
+    truth = board.ceiling
+    # What is no steadier than chance agrees with nothing; with one seed of training that is not known of it.
+    steady = float(spearman_brown(np.array(found.point), seeds_of_means(seeds)))
+    reached = 1.0 if math.isnan(truth.reliability.point) else truth.ceiling.point
+    bound = math.sqrt(steady) * reached
+    return row | {"bound": 0.0 if math.isnan(bound) else bound}
 
 
 def _interval(draws: Draws, values: Floats, evidence: int) -> Interval:

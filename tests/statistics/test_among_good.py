@@ -6,6 +6,7 @@ from tables import make_table
 
 from randsearch.statistics import agreement
 from randsearch.statistics.among_good import best_of, ndcg, precision
+from randsearch.statistics.ceiling import spearman_brown
 from randsearch.statistics.interval import resample_counts
 
 
@@ -57,3 +58,38 @@ def test_rows_hold_them_with_intervals_and_what_a_proxy_agrees_with_itself():
     assert noise["reliability"] == pytest.approx(stats.spearmanr(wide[0], wide[1]).statistic)
     few = agreement(make_table(9), resamples=50).iloc[0]
     assert few[["top_tenth", "ndcg_10", "recall_10", "reliability", "bound"]].isna().all()
+
+
+def test_bound_is_unknown_of_a_constant_and_0_of_what_or_against_what_is_noise():
+    rng = np.random.default_rng(5)
+    table = make_table(40, proxies={"good": 0.5, "constant": 0.0, "opposed": 1.0}, seeds=(0, 1))
+    for name in ("good", "opposed"):
+        own = table["measure"] == name
+        table.loc[own, "score"] += rng.normal(scale=0.5, size=own.sum())
+    table.loc[table["measure"] == "constant", "score"] = 1.0
+    opposed = (table["measure"] == "opposed") & (table["seed"] == 1)
+    table.loc[opposed, "score"] *= -1
+    bounds = agreement(table, resamples=50).set_index("proxy")["bound"]
+    assert np.isnan(bounds["constant"])
+    assert bounds["opposed"] == 0 < bounds["good"]
+    table.loc[(table["measure"] == "trained") & (table["seed"] == 1), "score"] *= -1
+    assert agreement(table, resamples=50).set_index("proxy")["bound"]["good"] == 0
+
+
+def test_bound_counts_the_seeds_that_did_not_fail():
+    rng = np.random.default_rng(6)
+    table = make_table(40, proxies={"ragged": 0.5}, seeds=(0, 1, 2))
+    own = table["measure"] == "ragged"
+    table.loc[own, "score"] += rng.normal(size=own.sum())
+    whole = agreement(table, resamples=50).iloc[0]
+    lost = own & (table["seed"] == 2) & (table["architecture"].rank(method="dense") % 2 == 0)
+    table.loc[lost, ["score", "state"]] = [np.nan, "failed"]
+    row = agreement(table, resamples=50).iloc[0]
+    assert row["bound"] / whole["ceiling"] == pytest.approx(
+        np.sqrt(spearman_brown(np.array(row["reliability"]), 1 / np.mean([1 / 2, 1 / 3])))
+    )
+
+
+def test_precision_is_of_no_use_where_a_quarter_is_fewer_than_10():
+    assert np.isnan(agreement(make_table(36), resamples=50)["precision_10"].iloc[0])
+    assert not np.isnan(agreement(make_table(37), resamples=50)["precision_10"].iloc[0])

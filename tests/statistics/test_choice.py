@@ -92,12 +92,14 @@ def _recall_of_drawn(proxy, truth, drawn, trained, top=3):
     return sum(np.sum(best == one) * np.sum(first == one) / np.sum(drawn == one) for one in set(best.tolist())) / top
 
 
-def test_ties_are_broken_anew_in_every_block(monkeypatch):
-    monkeypatch.setattr("randsearch.statistics.correlations._ONE_CORE", 64)
-    truth = np.arange(8.0)
-    counts = np.ones((400, 8), dtype=np.uint8)
-    found = choice.resampled_gain(np.zeros(8), truth, counts, np.array([1]), 0)
-    assert found.regret.mean() == pytest.approx(choice.random_regret(truth, 1), abs=0.4)
+@pytest.mark.parametrize("n", [8, 100])
+def test_ties_are_broken_anew_for_every_few_resamples(n):
+    truth = np.arange(float(n))
+    counts = np.ones((1000, n), dtype=np.uint8)
+    found = choice.resampled_gain(np.zeros(n), truth, counts, np.array([1]), 0)
+    spread = (n - 1) / np.sqrt(12)
+    assert found.regret.mean() == pytest.approx(choice.random_regret(truth, 1), abs=4 * spread / np.sqrt(200))
+    assert found.regret.std() == pytest.approx(spread, rel=0.25)
 
 
 def test_grid_is_every_number_up_to_24_and_thins_out_beyond():
