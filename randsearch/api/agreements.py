@@ -63,13 +63,12 @@ class Agreement:
         return "\n".join([*lines, *self.verdict.sentences()])
 
     def _repr_html_(self) -> str:
-        from randsearch.statistics import notes
-        from randsearch.statistics.output import agreement_cells
+        from randsearch.statistics.output import agreement_cells, footers
 
         headings, rows = agreement_cells(self.analysis.rows)
         head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
         body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-        small = "<br>".join(map(escape, notes(self.analysis.rows)))
+        small = "<br>".join(map(escape, footers(self.analysis.rows)))
         bias = [f"<p><strong>{escape(self.verdict.bias)}</strong></p>"] if self.verdict.bias else []
         said = [
             f"<p><strong>{escape(title)}</strong><br>{escape(answer)}</p>" for title, answer in self.verdict.parts()

@@ -226,7 +226,7 @@ def save_all(folder: Path, found: Findings, kinds: Sequence[str] | None = None) 
     how: dict[str, Any] = {"place": Place(folder), "result": found.analysis.rows, "data": plot_data(folder, found)}
 
     def tell(reason: str) -> None:
-        LOGGER.info("left out: %s", reason)
+        LOGGER.info("not drawn: %s", reason)
 
     return save_plots(found.table, StudyFolder(folder).plots, kinds, on_skip=tell, **how)
 

@@ -127,6 +127,7 @@ def _found(found: Findings, folder: Path) -> dict[str, Any]:
     skipped: list[str] = []
     return {
         "headline": headline(rows, found.config.proxy),
+        "sentences": said.lines[1:],
         "verdict": _answers(said),
         "notes": notes(rows),
         "agreement": agreement_grid(rows),
@@ -137,7 +138,15 @@ def _found(found: Findings, folder: Path) -> dict[str, Any]:
 
 def _nothing_trained(config: StudyConfig) -> dict[str, Any]:
     opening = f"Nothing was trained, so that nobody knows how far {label(config.proxy)} can be trusted here."
-    return {"headline": opening, "verdict": (), "notes": (), "agreement": None, "plots": (), "skipped": ()}
+    return {
+        "headline": opening,
+        "sentences": (),
+        "verdict": (),
+        "notes": (),
+        "agreement": None,
+        "plots": (),
+        "skipped": (),
+    }
 
 
 def _answers(said: Verdict) -> list[tuple[str, str]]:

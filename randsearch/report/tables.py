@@ -57,6 +57,7 @@ _AGREEMENT: tuple[tuple[str, str, str, Callable[[dict[str, float]], Cell]], ...]
     ("weighted_tau", "weighted tau", "in which the best count most, with its 95% interval", _interval("weighted_tau")),
     ("pearson", "Pearson", "correlation of the scores themselves", _interval("pearson")),
     ("partial", "partial", "Spearman given parameters and multiply-adds", _interval("partial")),
+    ("top_quarter", "best 1/4", "Spearman among the best quarter by training", _plain("top_quarter", ".2f")),
     ("over_ceiling", "over ceiling", "Spearman over what a perfect proxy could reach", _interval("over_ceiling")),
     ("p_value", "p", "of Spearman, by permutation", lambda row: _number(row["p_value"], format_p(row["p_value"]))),
     (
@@ -71,7 +72,7 @@ _AGREEMENT: tuple[tuple[str, str, str, Callable[[dict[str, float]], Cell]], ...]
         "the best three that are among the proxy's",
         _plain("top3_overlap", ".2g", f"/{TOP}", TOP),
     ),
-    ("regret_db", "regret", "lost by training its first choice only", _plain("regret_db", ".2f", " dB")),
+    ("regret_db", "regret", "lost by training its first choice only", _plain("regret_db", ".2f")),
     ("relative_cost", "cost", "seconds relative to training", _plain("relative_cost", ".2g")),
     ("failed", "failed", "failed measurements", _plain("failed", "d")),
 )
@@ -79,7 +80,8 @@ _AGREEMENT: tuple[tuple[str, str, str, Callable[[dict[str, float]], Cell]], ...]
 
 def agreement_grid(result: pd.DataFrame) -> Grid:
     """The agreement of every proxy, with the columns that the result has."""
-    columns = [column for column in _AGREEMENT if column[0] in result]
+    # That nothing failed is a sentence beneath the table, which then has no room to spare for it.
+    columns = [each for each in _AGREEMENT if each[0] in result and (each[0] != "failed" or result["failed"].any())]
     headings = (("proxy", "a measure that is cheaper than training"), *((name, what) for _, name, what, _ in columns))
     rows = [
         (Cell(label(str(row["proxy"]))), *(cell(row) for _, _, _, cell in columns))

@@ -50,10 +50,7 @@ class Settings:
     unit: str = "dB"
     left_out: int = 0
     interval: str = "95% BCa bootstrap over architectures, each with its own seeds"
-    permutation: str = (
-        f"two-sided permutation p of Spearman ({permutation.PERMUTATIONS:,} permutations; all of them up to "
-        f"{permutation.EXACT_UP_TO} architectures)"
-    )
+    permutation: str = f"two-sided permutation p of Spearman (all, or {permutation.PERMUTATIONS:,})"
 
     @classmethod
     def of(cls, board: Board, controls: tuple[str, ...], bias: str | None, unit: str) -> "Settings":

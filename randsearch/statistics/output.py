@@ -62,11 +62,11 @@ def footers(result: pd.DataFrame) -> list[str]:
         *([f"biased: {how.bias}"] if how.bias else []),
         *([f"left out: {_counted(how.left_out)} without a finite {how.target}"] if how.left_out else []),
         f"brackets: {how.interval} ({how.resamples:,} resamples)",
-        f"p Holm: {how.permutation}; corrected for {tested} proxies",
+        f"p Holm: {how.permutation}, corrected for {tested} proxies",
         seeds,
         f"best 1/4: Spearman among the best quarter by {how.target}{too_few}",
         f"regret: lost by training only the first choice{f', in {how.unit}' if how.unit else ''}; "
-        f"cost: mean seconds an architecture over those of {how.target}",
+        f"cost: mean seconds over those of {how.target}",
     ]
 
 

@@ -89,20 +89,21 @@ class Plan:
         lines = [
             f"{self.proxy} against {self.target}: {self.n} architectures "
             f"at {_both(self.seeds, self.proxy_seeds)} give {now}.",
-            f"A 95% interval of width {self.width:g} takes, on average (half of all studies need more):",
+            f"A 95% interval of width {self.width:g} takes, on average:",
         ]
         for option in self.options:
-            span = (
-                ""
-                if math.isnan(option.low)
-                else f" ({option.low:,.0f} to {option.high:,.0f} at the ends of rho's interval)"
-            )
-            hours = "hours unknown" if math.isnan(option.hours) else f"about {option.hours:.2g} hours of one worker"
+            hours = "" if math.isnan(option.hours) else f", about {option.hours:.2g} hours of one worker"
             lines.append(
-                f"  {_both(option.seeds, option.proxy_seeds)}: {option.architectures:,} architectures{span} "
-                f"at rho {option.rho:.2f}, {option.more:,} more than now: {hours}"
+                f"  {_both(option.seeds, option.proxy_seeds)}: {option.architectures:,} architectures, "
+                f"{option.more:,} more than now{hours}"
             )
-        lines.append(f"That is worth as much as rho is known from {self.n} architectures.")
+        lines.append("Half of all studies need more.")
+        first = self.options[0]
+        if not math.isnan(first.low):
+            lines.append(
+                f"This supposes a Spearman of {first.rho:.2f}; within its interval it takes "
+                f"{first.low:,.0f} to {first.high:,.0f} architectures."
+            )
         if self.seeds < 2:
             lines.append("What further seeds would change cannot be told from one seed.")
         return lines

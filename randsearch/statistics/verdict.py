@@ -181,7 +181,8 @@ def _in_short(analysis: Analysis, primary: str) -> Iterator[str]:
         yield f"{_overrates(sure[0])}{f', and misjudges {len(sure) - 1} more' if len(sure) > 1 else ''} (--details)."
     missing = more_needed(_interval(rows[proxy], "spearman"), rows[proxy]["n"])
     if not shown and missing and missing <= _OUT_OF_REACH * rows[proxy]["n"]:
-        yield f"About {missing:,} more architectures would show it, if agreement is as large as it looks."
+        rho = rows[proxy]["spearman"]
+        yield f"If its Spearman is really {rho:.2f}, about {missing:,} more architectures are needed to show it."
 
 
 def _more_than_that(analysis: Analysis, proxy: str, level: float) -> Iterator[str]:
@@ -231,8 +232,8 @@ def _lost(analysis: Analysis, proxy: str) -> Iterator[str]:
     if not own.empty:
         first = own.iloc[0].to_dict()
         yield (
-            f"Its first choice alone would have lost {worded(_interval(first, 'regret_db'), unit)} against the best; a "
-            f"random choice loses {_number(first['random_regret_db'], unit)}."
+            f"Its first choice is {worded(_interval(first, 'regret_db'), unit)} below the best; a random choice is "
+            f"{_number(first['random_regret_db'], unit)} below it on average."
         )
 
 
@@ -349,7 +350,7 @@ def _best_for(found: list[dict[Hashable, Any]], analysis: Analysis) -> str:
     names = _listed(naming + ([f"{len(alike) - _MOST_NAMED} more"] if len(alike) > _MOST_NAMED else []))
     numbers = f"regret {worded(regret, unit)}; chance loses {_number(chance, unit)}"
     if regret.point >= chance > 0:
-        return f"every proxy would have lost as much as chance or more (least, {names}: {numbers})"
+        return f"no proxy would have done better than chance (the best, {names}: {numbers})"
     lost = "would have lost least"
     if math.isnan(regret.high):
         return f"{names} {lost} ({numbers}); too few architectures for more"

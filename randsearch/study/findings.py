@@ -17,7 +17,6 @@ from randsearch.statistics import (
     agreement,
     analyse,
     effects_frame,
-    notes,
     settings,
     verdict,
     write_agreement,
@@ -26,7 +25,7 @@ from randsearch.statistics import (
 from randsearch.statistics.budgets import at_budgets, base
 from randsearch.statistics.ensembles import Ensemble, ensemble, with_ensemble, write_ensemble
 from randsearch.statistics.extrapolation import extrapolated
-from randsearch.statistics.output import agreement_cells, without_nan
+from randsearch.statistics.output import agreement_cells, footers, without_nan
 from randsearch.statistics.votes import with_votes
 from randsearch.study.config import StudyConfig
 from randsearch.study.folders import load_config
@@ -219,5 +218,5 @@ def _note(config: StudyConfig, found: Analysis) -> str:
     headings, rows = agreement_cells(found.rows)
     lines = [headings, ["---"] * len(headings), *rows]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    remarks = "\n".join(f"- {note}" for note in notes(found.rows))
+    remarks = "\n".join(f"- {note}" for note in footers(found.rows))
     return "\n\n".join([*verdict(found, config.proxy).sentences(), table, remarks])

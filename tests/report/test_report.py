@@ -57,6 +57,8 @@ def test_the_verdict_comes_first(text, study):
     found = examine(study)
     assert body.index("Verdict") < body.index(headline(found.analysis.rows)) < body.index("<table")
     said = verdict(found.analysis)
+    for sentence in said.lines[1:]:
+        assert body.index(html.escape(sentence, quote=False)) < body.index("<summary>In detail")
     for question, answer in said.parts():
         rest = answer.removeprefix(said.opening).strip()
         assert html.unescape(body).count(question) == (rest != "")
