@@ -11,6 +11,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from tiny import FINISHED, Answer
@@ -109,10 +110,26 @@ def test_analyse_prints_and_writes_the_agreement(run_cli, results, command):
         assert proxy in answer.out
 
 
+def test_details_and_votes_of_a_table(run_cli, tmp_path):
+    rng = np.random.default_rng(0)
+    truth, depth = rng.normal(size=40), np.repeat(["deep", "shallow"], 20)
+    scores = {"depth": depth, "trained": truth, "a": truth + rng.normal(size=40), "b": truth + rng.normal(size=40)}
+    pd.DataFrame(scores).to_csv(tmp_path / "scores.csv", index_label="architecture")
+    asked = ("analyse", "--table", tmp_path / "scores.csv", "--proxy", "a", "--vote", "a+b", "--resamples", 50)
+    short, long = run_cli(*asked), run_cli(*asked, "--details")
+    assert short.code == long.code == 0
+    assert "vote:a+b" in short.out
+    assert "--details says more" in short.out
+    headings = ("Among the good ones", "Of the first choices", "What would trusting it have lost?", "shallow")
+    assert [heading for heading in headings if heading in short.out] == []
+    assert [heading for heading in headings if heading not in long.out] == []
+    assert long.out.startswith(short.out.split("Agreement with")[0])
+
+
 def test_plot_writes_what_it_prints(run_cli, results):
     answer = run_cli("plot", "tiny", "--results", results, "--kind", "rank_rank", "--kind", "bump_chart")
     assert answer.code == 0
-    written = [Path(line) for line in answer.out.splitlines() if not line.startswith("left out")]
+    written = [Path(line) for line in answer.out.splitlines() if not line.startswith("not drawn")]
     names = ["bump_chart.png", "bump_chart.svg", "rank_rank.png", "rank_rank.svg"]
     assert sorted(path.name for path in written) == names
     assert sorted(path.name for path in (results / "tiny" / "plots").iterdir()) == names
