@@ -17,6 +17,7 @@ from randsearch.models.architecture import Architecture
 from randsearch.models.build import build
 from randsearch.models.channels_last import estimate_all
 from randsearch.models.sizing import lengths, parameters
+from randsearch.running.control import cost_lines
 from randsearch.running.machine import Machine
 from randsearch.running.session import make_setting, scored_on
 from randsearch.study.candidates import bind_space, check_room
@@ -72,6 +73,7 @@ def estimate(config: StudyConfig, dataset: Dataset, machine: Machine) -> list[st
         f"about {hours:.2g} hours of training on {workers} worker(s) of {config.threads} thread(s), "
         f"{config.device}; validation comes on top",
         f"about {size / 1e6:.3g} MB of weights and audio in {machine.results / config.study}",
+        *cost_lines(config, setting),
     ]
 
 
