@@ -118,4 +118,6 @@ def _sample(config: StudyConfig) -> list[Architecture]:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g}%" if share else "nothing"
+    if not share:
+        return "nothing"
+    return f"{share:.0%}" if share >= 0.1 else f"{max(100 * share, 0.001):.1g}%"
