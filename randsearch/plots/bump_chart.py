@@ -35,8 +35,8 @@ def bump_chart(table: pd.DataFrame, result: pd.DataFrame | None = None) -> "Figu
     """
     result = agreement(table) if result is None else result
     how = settings(result)
-    wide, primary = means(table), how.named.primary
-    first = (*([primary] if primary is not None else []), *MEASURES)
+    wide = means(table)
+    first = (*([how.named.primary] if how.named.primary else []), *MEASURES)
     shown = list(dict.fromkeys([how.target, *(measure for measure in first if measure in wide)]))
     scores = wide[shown].dropna()
     if len(shown) < 2 or len(scores) < 2:

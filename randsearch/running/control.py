@@ -120,4 +120,4 @@ def _sample(config: StudyConfig) -> list[Architecture]:
 def _percent(share: float) -> str:
     if not share:
         return "nothing"
-    return f"{share:.0%}" if share >= 0.1 else f"{max(100 * share, 0.001):.1g}%"
+    return f"{share:.0%}" if share >= 0.1 else f"{max(100 * share, 0.001):.2g}%"
