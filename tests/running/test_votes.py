@@ -117,24 +117,25 @@ def test_a_longer_search_tells_nothing_anew_and_ranks_among_all(run, copy, monke
     assert begun(folder) == best(folder, 3)
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe"])
-def test_a_search_that_was_stopped_and_one_without_its_database_say_the_same(run, tmp_path, monkeypatch, sampler):
+def test_a_search_that_was_stopped_within_its_sample_says_the_same(run, scored, tmp_path):
+    interrupt(4, partial(run, tmp_path, train="none"))
+    assert told(run(tmp_path, train="none")) == told(scored)
+
+
+def test_an_adaptive_sampler_is_told_places_among_others_that_do_not_join_the_study(run, tmp_path, monkeypatch):
     monkeypatch.setattr(driver, "SAMPLE", 3)
-    options = {"sampler": sampler, "trials": 4, "train": "none"}
-    whole = run(tmp_path / "whole", **options)
-    # In the middle of the sample.
-    interrupt(4, partial(run, tmp_path / "stopped", **options))
-    assert told(run(tmp_path / "stopped", **options)) == told(whole)
-    sample = optuna_study(whole).user_attrs[f"standing:{VOTE}"]
+    options = {"sampler": "tpe", "trials": 3, "train": "none"}
+    interrupt(4, partial(run, tmp_path, **options))
+    folder = run(tmp_path, **options)
+    sample, scores, values = optuna_study(folder).user_attrs[f"standing:{VOTE}"], part_scores(folder), told(folder)
     assert [len(found) for found in sample.values()] == [3, 3]
-    scores = part_scores(whole)
-    ours = {part: sorted(scores[part][:3]) for part in PARTS}
-    assert (sample == ours) == (sampler == "random")
-    values = told(whole)
-    (whole / "study.db").unlink()
-    again = run(tmp_path / "whole", **options)
-    assert optuna_study(again).user_attrs[f"standing:{VOTE}"] == sample
-    assert told(again) == values == {name: Standing.stored(sample, VOTE).value(row) for name, row in scores.iterrows()}
+    assert sample != {part: sorted(scores[part]) for part in PARTS}
+    assert values == {name: Standing.stored(sample, VOTE).value(row) for name, row in scores.iterrows()}
+    assert len(values) == 3
+    (folder / "study.db").unlink()
+    run(tmp_path, **options)
+    assert optuna_study(folder).user_attrs[f"standing:{VOTE}"] == sample
+    assert told(folder) == values
 
 
 @pytest.mark.usefixtures("nothing_measured")
@@ -158,14 +159,13 @@ def test_a_vote_may_be_the_lowest_rung_alone_and_asha_goes_by_the_sample(run, tm
     assert told(folder) == means(read_measurements(folder / "measurements.csv"))["macs"].to_dict()
 
 
-def test_a_merged_study_tells_by_the_sample_of_the_first(run, tmp_path):
-    sizes = {"proxy": "vote:params+macs", "train": "none"}
-    folders = [run(tmp_path / str(seed), seed=seed, **sizes) for seed in (0, 1)]
-    merge(folders, tmp_path / "both")
-    folder = run(tmp_path, study="both", train="none", proxy="vote:params+macs", trials=1)
-    samples = [optuna_study(each).user_attrs["standing:vote:params+macs"] for each in (folder, *folders)]
+def test_a_merged_study_tells_by_the_sample_of_the_first(run, scored, tmp_path):
+    other = run(tmp_path / "other", seed=1, trials=2, train="none")
+    merge([scored, other], tmp_path / "both")
+    folder = run(tmp_path, study="both", train="none", trials=1)
+    samples = [optuna_study(each).user_attrs[f"standing:{VOTE}"] for each in (folder, scored, other)]
     assert samples[0] == samples[1] != samples[2]
-    assert told(folders[0]).items() <= told(folder).items()
+    assert told(scored).items() <= told(folder).items()
     assert len(told(folder)) > 5
 
 
