@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.text import Text
-from tables import MANY_PROXIES, make_curves, make_data, make_effects, make_segments, make_table
+from tables import MANY_PROXIES, PROXIES, make_curves, make_data, make_effects, make_segments, make_table
 
 from randsearch.base.errors import UserError
 from randsearch.plots import (
@@ -27,7 +27,8 @@ from randsearch.plots import (
 )
 from randsearch.plots.finish_curves import COLUMNS, finish_curves
 from randsearch.plots.quality_cost import pareto, spread
-from randsearch.statistics import agreement, format_interval
+from randsearch.statistics import agreement, analyse, effects_frame, format_interval
+from randsearch.statistics.analysis import Named
 from randsearch.table.tidy import means, scores
 
 
@@ -253,6 +254,17 @@ def test_regret_recall_draws_the_curve_its_band_and_chance():
     assert any(np.array_equal(line, own["regret_db"]) for line in lines)
     assert any(np.array_equal(line, own["random_regret_db"]) for line in lines)
     assert figure.axes[0].collections[0].get_datalim(figure.axes[0].transData).y1 == own["regret_db_high"].max()
+
+
+def test_the_primary_proxy_comes_first_where_not_all_are_shown():
+    table = make_table(6, proxies={**PROXIES, "zen": 1.0})
+    found = analyse(table, resamples=50, named=Named("zen"))
+    (axes,) = bump_chart(table, found.rows).axes
+    assert [label.get_text() for label in axes.get_xticklabels()][:3] == ["trained", "zen", "fixed decoder"]
+    panels = regret_recall(table, found.rows, found.curves).axes
+    assert [axes.get_title() for axes in panels][:4] == ["zen", "fixed decoder", "fixed encoder", "early"]
+    titles = [axes.get_title() for axes in effects(table, found.rows, effects_frame(found.effects)).axes]
+    assert ["zen" in title for title in titles] == [True, False, False]
 
 
 def test_best_so_far_draws_both_lines_and_says_where_random_search_has_none():

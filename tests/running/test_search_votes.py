@@ -13,8 +13,10 @@ import pytest
 from rich.console import Console
 from tiny import without_times
 
+from randsearch.api import load_study
 from randsearch.base import stopping
 from randsearch.base.errors import UserError
+from randsearch.cli.ending import ending
 from randsearch.measures import measure
 from randsearch.running import driver, executors, session
 from randsearch.space import SearchSpace
@@ -105,6 +107,15 @@ def test_the_best_by_their_ranks_are_trained(run, copy):
     folder = run(copy, train="top:2")
     assert begun(folder) == best(folder, 2)
     assert read_status(folder).state == "complete"
+
+
+def test_it_leads_where_nothing_is_trained(scored):
+    (ahead,) = best(scored, 1)
+    ranked = load_study(scored).best(2)
+    assert (ranked.index[0], ranked["measure"].tolist()) == (ahead, [VOTE, VOTE])
+    lines = list(ending(load_study(scored).config, scored, None, measured=0))
+    assert any(line.startswith(f"ahead: {ahead}, ") and line.endswith(f"({VOTE})") for line in lines)
+    assert VOTE in load_study(scored).to_frame(wide=True)
 
 
 def test_a_longer_search_tells_nothing_anew_and_ranks_among_all(run, copy, monkeypatch):
