@@ -22,7 +22,7 @@ class Standings:
     """Those that a study needs: of the primary proxy, and of the lowest rung of `asha`, as far as they are votes.
 
     Args:
-        config: of the study.
+        config: which proxies it has, and who trains.
         studies: that hold what was taken before.
     """
 
