@@ -115,7 +115,8 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
 
 def _completed(options: dict[str, Any], machine: Machine, stored: StudyConfig | None) -> dict[str, Any]:
     """The options, with the space read from its file, and the device where that is left to the machine."""
-    found = dict(options)
+    # What the file of another study found out of itself is none of this one's.
+    found = {name: value for name, value in options.items() if name != "control"}
     if isinstance(found.get("space"), str | Path):
         found["space"] = SearchSpace.load(Path(found["space"])).to_dict()
     if machine.devices and "device" not in found:
