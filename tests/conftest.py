@@ -17,7 +17,7 @@ from tiny import FINISHED, SEGMENT, SPACE, Answer, Cli, write_tracks
 
 from randsearch import cli
 from randsearch.data import open_dataset
-from randsearch.measures import Setting
+from randsearch.measures import MEASURES, Setting
 from randsearch.models.sizing import Signal
 from randsearch.running import executors, machine
 from randsearch.training.recipe import Recipe
@@ -105,7 +105,7 @@ def tiny_setting(tiny_corpus) -> Setting:
         recipe=Recipe(learning_rate=5e-3, batch=2, segment=SEGMENT, validate_every=2),
         steps=4,
         proxy_steps=2,
-        proxy_half="decoder",
+        matched=(MEASURES["fixed_decoder"].cost,),
         baseline=0.0,
         device="cpu",
         threads=1,

@@ -79,7 +79,8 @@ class Study:
 
         Returns:
             one row a measurement, as `measurements.csv` has it: `score` in dB of SDR for what trains, `seconds` of wall
-            time. Wide, indexed by architecture: its parameters, then one column a measure, the mean score over seeds.
+            time. Wide, indexed by architecture: its parameters, then one column a measure or vote, the mean score over
+            seeds.
 
         Raises:
             UserError: nothing was measured yet.
@@ -88,11 +89,13 @@ class Study:
             >>> frame = rs.load_study("first").to_frame(wide=True)  # doctest: +SKIP
             >>> frame.sort_values("trained").tail(3)  # doctest: +SKIP
         """
+        from randsearch.study.votes import voted
         from randsearch.table.tidy import means, parameters, read_measurements
 
         table = read_measurements(StudyFolder(self.folder).table)
         if not wide:
             return table
+        table = voted(self.config, table)
         options = table.drop_duplicates("architecture").set_index("architecture")[parameters(table)]
         return options.join(means(table))
 
@@ -112,9 +115,10 @@ class Study:
         Example:
             >>> study.best(3)  # doctest: +SKIP
         """
+        from randsearch.study.votes import voted
         from randsearch.table.tidy import means, parameters, read_measurements
 
-        table = read_measurements(StudyFolder(self.folder).table)
+        table = voted(self.config, read_measurements(StudyFolder(self.folder).table))
         scores = means(table).dropna(axis="columns", how="all")
         measure = next((name for name in ("trained", self.config.proxy) if name in scores), None)
         if measure is None:

@@ -155,21 +155,22 @@ def train(
 
 @app.command()
 def measures() -> None:
-    """Lists every measure: its needs, cost, sign and source."""
+    """Lists every measure: its group, needs, cost, sign and source."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     from randsearch.measures import MEASURES
 
     caption = (
+        "group: --measures cheap trains nothing, short trains or solves little, all takes both; "
         "cost: in training steps, of `proxy_batch` crops for measures on batches; sign: how the score follows from the "
         "formula of its source, so that higher is predicted better"
     )
     view = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("measure", "needs", "cost", "sign", "source"):
+    for heading in ("measure", "group", "needs", "cost", "sign", "source"):
         view.add_column(heading, no_wrap=True)
     for name, entry in MEASURES.items():
-        view.add_row(name, entry.needs, entry.steps, entry.sign, entry.source)
+        view.add_row(name, entry.group, entry.needs, entry.steps, entry.sign, entry.source)
     make_console().print(view)
 
 

@@ -28,6 +28,7 @@ def ending(config: StudyConfig, folder: Path, found: Findings | None, *, measure
     from randsearch.statistics import verdict
     from randsearch.study.finish_words import where
     from randsearch.study.status import disk_use, megabytes
+    from randsearch.study.votes import voted
     from randsearch.table.tidy import read_measurements
 
     table = read_measurements(StudyFolder(folder).table)
@@ -37,7 +38,7 @@ def ending(config: StudyConfig, folder: Path, found: Findings | None, *, measure
     failed = int((table["state"] == "failed").sum())
     if failed:
         yield f"{failed} of {len(table)} measurements failed: randsearch status {name}{on} says why"
-    yield from _winner(config, folder, table)
+    yield from _winner(config, folder, voted(config, table))
     if found is not None:
         said = verdict(found.analysis, config.proxy)
         # What is said of another proxy than the primary one is not whole without how it was chosen.

@@ -5,6 +5,7 @@ Functions are named by their place and imported when they run, so that reading t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 from randsearch.base.errors import UserError
@@ -27,23 +28,31 @@ def _half_fixed(half: Half) -> Measure:
     """A J-Net proxy: a short training with a half at random weights."""
     cost = partial(costs.proxy_cost, half=half)
     place = _at(f"trained:fixed_{half}")
-    return Measure(place, "short training", "J-Net 1911.12926", "proxy_steps", cost, fixes=half, trains=True)
+    needs, source = "short training", "J-Net 1911.12926"
+    return Measure(place, needs, source, "proxy_steps", cost, fixes=half, trains=True, group="short")
 
 
 def _losses(place: str) -> Measure:
     """A measure of the losses of a short training."""
     cost = partial(costs.proxy_cost, half="none")
-    return Measure(_at(place), "short training", "Ru 2006.04492", "proxy_steps", cost, sign="-")
+    needs, source = "short training", "Ru 2006.04492"
+    return Measure(_at(place), needs, source, "proxy_steps", cost, sign="-", group="short")
 
 
 def _solved(place: str) -> Measure:
     """A measure of a random network whose output is solved for."""
     steps = costs.READOUT_DRAWS * costs.READOUT_BATCHES * costs.FORWARD
-    return Measure(_at(place), "forward, solve", "cf. Saxe et al. 2011", f"{steps:.2g}", costs.readout_cost)
+    needs, source = "forward, solve", "cf. Saxe et al. 2011"
+    return Measure(_at(place), needs, source, f"{steps:.2g}", costs.readout_cost, group="short")
 
+
+GROUPS = ("cheap", "short", "all")
+"""Names of many measures at once."""
 
 MEASURES: dict[str, Measure] = {
-    "trained": Measure(_at("trained:trained"), "training", "the truth", "steps", costs.trained_cost, trains=True),
+    "trained": Measure(
+        _at("trained:trained"), "training", "the truth", "steps", costs.trained_cost, trains=True, group="full"
+    ),
     "fixed_decoder": _half_fixed("decoder"),
     "fixed_encoder": _half_fixed("encoder"),
     "early": Measure(
@@ -53,6 +62,7 @@ MEASURES: dict[str, Measure] = {
         "equal cost",
         costs.early_cost,
         trains=True,
+        group="short",
     ),
     "sotl": _losses("trained:sotl"),
     "sotl_e": _losses("trained:sotl_e"),
@@ -81,6 +91,19 @@ MEASURES: dict[str, Measure] = {
 }
 
 
+def named(names: Iterable[str]) -> tuple[str, ...]:
+    """Measures by name, the names of groups standing for what is in them.
+
+    Args:
+        names: of measures; or `cheap`, `short`, or `all`, which is both.
+    """
+    found: list[str] = []
+    for name in names:
+        groups = ("cheap", "short") if name == "all" else (name,)
+        found += [each for each, entry in MEASURES.items() if entry.group in groups] if name in GROUPS else [name]
+    return tuple(dict.fromkeys(found))
+
+
 def find(name: str) -> Measure:
     """The measure of that name: of the registry, or a user's own `package.module:function`.
 
@@ -93,6 +116,6 @@ def find(name: str) -> Measure:
         return MEASURES[name]
     except KeyError:
         raise UserError(
-            f"there is no measure {name}: choose from {', '.join(MEASURES)}, or name one of your own "
-            "as package.module:function."
+            f"there is no measure {name}: choose from {', '.join(MEASURES)}, or name a group ({', '.join(GROUPS)}) or "
+            "one of your own as package.module:function."
         ) from None

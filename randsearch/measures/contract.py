@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from randsearch.base.errors import NotAgreedError, UserError, quoted, told
 from randsearch.base.files import Place
@@ -38,7 +38,7 @@ class Setting:
         recipe: how networks train.
         steps: budget of `trained`.
         proxy_steps: budget of the proxies that train.
-        proxy_half: the half that the primary proxy fixes; the equal-cost control is matched to it.
+        matched: what the measures cost that `early` is to cost together; none where it takes `proxy_steps`.
         baseline: score of the best constant-gain mixture on the validation tracks, in dB.
         device: where to compute.
         threads: of each worker.
@@ -58,7 +58,7 @@ class Setting:
     recipe: Recipe
     steps: int
     proxy_steps: int
-    proxy_half: Half
+    matched: tuple[Cost, ...]
     baseline: float
     device: str
     threads: int
@@ -219,6 +219,13 @@ class Lazy:
         return found
 
 
+Cost = Callable[[Setting, Architecture], float]
+"""Multiply-adds that a measure takes."""
+
+Group = Literal["cheap", "short", "full"]
+"""What a measure is, as `--measures` names it: nothing is trained; a short training or a readout; a whole training."""
+
+
 def _nothing(setting: Setting, architecture: Architecture) -> float:
     return 0.0
 
@@ -237,14 +244,16 @@ class Measure:
         trains: whether it keeps weights and audio of a trained network.
         seeded: whether its score depends on the seed; if not, it is measured once.
         sign: how the score follows from what the source computes, for people.
+        group: under which name it is measured with others of about its cost.
     """
 
     run: Run
     needs: str
     source: str
     steps: str = "0"
-    cost: Callable[[Setting, Architecture], float] = _nothing
+    cost: Cost = _nothing
     fixes: Half = "none"
     trains: bool = False
     seeded: bool = True
     sign: str = "+"
+    group: Group = "cheap"

@@ -29,10 +29,12 @@ def step_cost(setting: Setting, architecture: Architecture, half: Half) -> int:
     return setting.recipe.batch * sizing.step_multiply_adds(layers, is_fixed(architecture, half))
 
 
-def early_steps(setting: Setting, architecture: Architecture, half: Half) -> int:
-    """Steps of normal training that cost what the proxy with that half fixed costs: the control that it has to beat."""
-    ratio = step_cost(setting, architecture, half) / step_cost(setting, architecture, "none")
-    return max(1, round(setting.proxy_steps * ratio))
+def early_steps(setting: Setting, architecture: Architecture) -> int:
+    """Steps of normal training that cost what the primary proxy costs: the control that it has to beat."""
+    if not setting.matched:
+        return setting.proxy_steps
+    cost = sum(each(setting, architecture) for each in setting.matched)
+    return max(1, round(cost / step_cost(setting, architecture, "none")))
 
 
 def trained_cost(setting: Setting, architecture: Architecture) -> float:
@@ -47,7 +49,7 @@ def proxy_cost(setting: Setting, architecture: Architecture, half: Half) -> floa
 
 def early_cost(setting: Setting, architecture: Architecture) -> float:
     """Multiply-adds of `early`."""
-    return float(early_steps(setting, architecture, setting.proxy_half) * step_cost(setting, architecture, "none"))
+    return float(early_steps(setting, architecture) * step_cost(setting, architecture, "none"))
 
 
 def batch_cost(setting: Setting, architecture: Architecture, steps: float) -> float:

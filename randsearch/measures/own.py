@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from randsearch.table.votes import is_vote
+
 if TYPE_CHECKING:
     import torch
 
@@ -20,7 +22,7 @@ _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGALRM") i
 
 def is_own(measure: str) -> bool:
     """Whether a measure is named by its place, as those are that are not in the registry."""
-    return ":" in measure
+    return ":" in measure and not is_vote(measure)
 
 
 @contextmanager

@@ -169,8 +169,11 @@ def fixed_encoder(setting: Setting, architecture: Architecture, seed: int) -> Ou
 
 
 def early(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
-    """Validation SDR after normal training for as many multiply-adds as the primary proxy takes."""
-    steps = early_steps(setting, architecture, setting.proxy_half)
+    """Validation SDR after normal training for as many multiply-adds as the primary proxy takes.
+
+    Where that is less than one step, it takes `proxy_steps` and is no control.
+    """
+    steps = early_steps(setting, architecture)
     return run_training("early", "none", steps, setting, architecture, seed)
 
 

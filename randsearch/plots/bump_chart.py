@@ -21,7 +21,7 @@ _MOST_LABELLED = 30
 
 
 def bump_chart(table: pd.DataFrame, result: pd.DataFrame | None = None) -> "Figure":
-    """Plots the ranks by the target, fixed decoder, fixed encoder and early training, the target's three best coloured.
+    """Plots the ranks by the target, the primary proxy, fixed halves and early training, the three best coloured.
 
     Args:
         table: measurements.
@@ -36,7 +36,8 @@ def bump_chart(table: pd.DataFrame, result: pd.DataFrame | None = None) -> "Figu
     result = agreement(table) if result is None else result
     how = settings(result)
     wide = means(table)
-    shown = [how.target, *(measure for measure in MEASURES if measure in wide and measure != how.target)]
+    first = (*([how.named.primary] if how.named.primary else []), *MEASURES)
+    shown = list(dict.fromkeys([how.target, *(measure for measure in first if measure in wide)]))
     scores = wide[shown].dropna()
     if len(shown) < 2 or len(scores) < 2:
         raise style.NotEnoughDataError(

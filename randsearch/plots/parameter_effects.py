@@ -30,7 +30,7 @@ def effects(table: pd.DataFrame, result: pd.DataFrame | None = None, data: pd.Da
             a share of the ranking; `sure` where the two effects differ by more than chance.
 
     Returns:
-        a figure with a panel each for fixed decoder and fixed encoder, or else for the best proxy.
+        a figure with a panel each for the primary proxy and the fixed halves, or else for the best proxy.
 
     Raises:
         NotEnoughDataError: if there are no effects.
@@ -40,7 +40,8 @@ def effects(table: pd.DataFrame, result: pd.DataFrame | None = None, data: pd.Da
     if known is None or known.empty:
         raise style.NotEnoughDataError("effects needs five architectures or more whose parameters differ.")
     how = settings(result)
-    proxies = [proxy for proxy in SHOWN if proxy in set(known["proxy"])]
+    first = (*([how.named.primary] if how.named.primary else []), *SHOWN)
+    proxies = [proxy for proxy in dict.fromkeys(first) if proxy in set(known["proxy"])]
     proxies = proxies or [next(proxy for proxy in result["proxy"] if proxy in set(known["proxy"]))]
     known = known.assign(name=[_name(*pair) for pair in zip(known["parameter"], known["value"], strict=True)])
     largest = known[known["proxy"].isin(proxies)].groupby("name")["trained"].agg(lambda values: values.abs().max())

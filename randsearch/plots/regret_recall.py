@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN = ("fixed_decoder", "fixed_encoder", "early", "params", "macs")
-"""These first, then the best others."""
+"""These first behind the primary proxy, then the best others."""
 MOST = 4
 COLUMNS = (
     *("proxy", "trained", "regret_db", "regret_db_low", "regret_db_high", "recall", "recall_low", "recall_high"),
@@ -40,11 +40,10 @@ def regret_recall(
     if curves is None or curves.empty:
         raise style.NotEnoughDataError("regret_recall needs the curves of an analysis of three architectures or more.")
     known = [proxy for proxy in result["proxy"] if proxy in set(curves["proxy"])]
-    chosen = [proxy for proxy in SHOWN if proxy in known]
-    chosen = [*chosen, *(proxy for proxy in known if proxy not in chosen)][:MOST]
+    how = settings(result)
+    chosen = [proxy for proxy in dict.fromkeys((how.named.primary, *SHOWN, *known)) if proxy in known][:MOST]
     if not chosen:
         raise style.NotEnoughDataError("regret_recall needs a proxy that shares three architectures with the target.")
-    how = settings(result)
     with style.styled():
         figure = style.new_figure(max(4.6, 1.2 + 2.3 * len(chosen)), 5.2)
         grid = figure.subplots(2, len(chosen), squeeze=False, sharex=True, sharey="row")

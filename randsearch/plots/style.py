@@ -35,7 +35,7 @@ COLOURS = {
 """The measures that keep their colour through all plots; `colour` gives the others'."""
 
 _OTHERS = (PURPLE, SKY, OCHRE)
-_LABELS = {"early": "early (equal cost)", "params": "parameters", "macs": "multiply-adds"}
+_LABELS = {"params": "parameters", "macs": "multiply-adds"}
 
 _RC: Any = {
     "font.family": "DejaVu Sans",

@@ -28,6 +28,7 @@ from randsearch.study.config_file import study_text
 from randsearch.study.findings import Findings, examine, plot_data
 from randsearch.study.folders import load_config
 from randsearch.study.rules import remark
+from randsearch.study.votes import voted
 from randsearch.table.tidy import means, measure_names, parameters, read_measurements
 
 TARGET = "trained"
@@ -99,7 +100,8 @@ def _context(
     """Everything that the template names."""
     trained = bool(means(table).get(TARGET, pd.Series(dtype=float)).notna().any())
     chooser = TARGET if trained else config.proxy
-    best = _best(table, chooser)
+    scored = voted(config, table)
+    best = _best(scored, chooser)
     return {
         "style": Markup(_part("style.css")),
         "script": Markup(_part("table.js")),
@@ -107,10 +109,10 @@ def _context(
         "counts": _counts(table),
         **(_found(examine(folder), folder) if trained else _nothing_trained(config)),
         "chooser": label(chooser),
-        "winners": [_winner(table, name, chooser, config.proxy) for name in best],
+        "winners": [_winner(scored, name, chooser, config.proxy) for name in best],
         "trained_on": trained_on(folder),
         "listening": listen(folder, heard or best[0], finish) if best else None,
-        "scores": score_grid(table, chooser),
+        "scores": score_grid(scored, chooser),
         "failures": failure_grid(table),
         "yaml": study_text(config),
         "rules": remark(config.rules),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
-from itertools import chain
+from functools import partial
+from itertools import chain, islice, product
 
 import numpy as np
 
@@ -21,14 +22,17 @@ from randsearch.running.halving import Asha, Halving
 from randsearch.running.progress import SearchProgress
 from randsearch.running.retention import Retention
 from randsearch.running.samplers import Proposals
+from randsearch.running.standings import Standings, measure_apart
 from randsearch.space import BoundSpace
-from randsearch.study.candidates import planned_candidates
+from randsearch.study.candidates import planned_candidates, sample_apart
 from randsearch.study.config import StudyConfig
 from randsearch.study.rungs import expected, plan_of
 from randsearch.study.studies import Candidate, Studies
 from randsearch.study.tabulate import tabulate
+from randsearch.study.votes import SAMPLE, vote_scores
 from randsearch.table.measurement import Key, Measurement
 from randsearch.table.tidy import write_measurements
+from randsearch.table.votes import is_vote, measured_for, parts_of
 
 TABLE_SECONDS = 5.0
 TABLE_SHARE = 0.05
@@ -82,8 +86,14 @@ class Driver:
         self._tabulated = studies.tabulated
         self._failures: Counter[tuple[str, str]] = Counter()
         self._candidates = {candidate.architecture.hash: candidate for candidate in studies.candidates()}
-        kind = {"halving": Halving, "asha": Asha}.get(config.train)
-        self._halving = kind(plan_of(config), self._candidates) if kind is not None else None
+        self._standings = Standings(config, studies)
+        self._halving: Halving | None = None
+        if config.train == "halving":
+            self._halving = Halving(plan_of(config), self._candidates)
+        elif config.train == "asha":
+            lowest = config.lowest_rung
+            told = partial(self._score, lowest) if is_vote(lowest) else None
+            self._halving = Asha(plan_of(config), self._candidates, told)
         self._known: dict[Key, Measurement] = {}
         for measurement in studies.measurements(self._candidates.values()):
             self._note(measurement)
@@ -109,6 +119,7 @@ class Driver:
             self._write_table(force=True)
 
     def _complete(self) -> None:
+        self._take_standings()
         for candidate in self._candidates.values():
             self._tell_primary(candidate)
         if self._halving is not None:
@@ -261,7 +272,7 @@ class Driver:
         self._studies.record(measurement, candidate)
         self._note(measurement)
         self._tabulated = False
-        if measurement.measure == self._config.proxy:
+        if measurement.measure in self._config.primary:
             self._tell_primary(candidate)
         self._retention.recorded(measurement)
         if measurement.state == "failed" and not self._allow_failures:
@@ -280,17 +291,25 @@ class Driver:
             "go on with --allow-failures."
         )
 
-    def _primary(self, name: str) -> float | None:
-        """Mean of the primary proxy over its complete seeds; None without any."""
-        found = [self._known.get((name, self._config.proxy, seed)) for seed in self._seeds(self._config.proxy)]
+    def _score(self, proxy: str, name: str) -> float | None:
+        """What a proxy makes of one architecture; None while that is not known, or if it failed."""
+        parts = measured_for(proxy)
+        means = {part: mean for part in parts if (mean := self._mean(part, name)) is not None}
+        if len(means) < len(parts):
+            return None
+        return self._standings.value(proxy, means) if is_vote(proxy) else means[proxy]
+
+    def _mean(self, measure: str, name: str) -> float | None:
+        """The mean over the complete seeds of a measure, once all are measured; None without any."""
+        found = [self._known.get((name, measure, seed)) for seed in self._seeds(measure)]
         scores = [m.score for m in found if m is not None and m.score is not None]
-        return float(np.mean(scores)) if scores else None
+        return float(np.mean(scores)) if scores and None not in found else None
 
     def _tell_primary(self, candidate: Candidate) -> None:
         """Tells Optuna the primary proxy's score once all of its seeds are measured."""
         name = candidate.architecture.hash
-        keys = {(name, self._config.proxy, seed) for seed in self._seeds(self._config.proxy)}
-        if candidate.told or not keys <= self._known.keys():
+        keys = {(name, part, seed) for part in self._config.primary for seed in self._seeds(part)}
+        if candidate.told or not keys <= self._known.keys() or not self._standings.ready(self._config.proxy):
             return
         self._studies.tell(candidate, self._values(candidate.architecture))
         self._candidates[name] = Candidate(
@@ -299,12 +318,34 @@ class Driver:
 
     def _values(self, architecture: Architecture) -> list[float] | None:
         """What Optuna is told of an architecture; None if the primary proxy failed."""
-        score = self._primary(architecture.hash)
+        score = self._score(self._config.proxy, architecture.hash)
         if score is None or self._config.sampler != "nsga2":
             return None if score is None else [score]
         data, setting = self._setting.dataset, self._setting
         cost = sizing.multiply_adds_per_second(architecture, setting.signal, setting.recipe.segment, data.sample_rate)
         return [score, cost]
+
+    def _take_standings(self) -> None:
+        """Measures the sample by which votes are told, unless the study has it.
+
+        The first architectures of a random search are one; an adaptive sampler has none of its own, so that other
+        architectures are measured, which do not join the study.
+        """
+        votes = self._standings.lacking()
+        parts = tuple(dict.fromkeys(part for vote in votes for part in parts_of(vote)))
+        if not votes:
+            return
+        if self._config.adaptive:
+            sample = sample_apart(self._config, self._space, SAMPLE)
+            jobs = [Job(each, part, seed) for each in sample for part in parts for seed in self._seeds(part)]
+            found = measure_apart(jobs, self._executor, self._progress)
+        else:
+            first = min(SAMPLE, self._config.trials)
+            known = list(self._candidates)[:first]
+            names = [*known, *islice(self._sampled(), first - len(known))]
+            self._measure(self._jobs(parts, names), self._missing(parts, names))
+            found = {key: self._known[key] for key in product(names, parts, self._config.seeds) if key in self._known}
+        self._standings.take(votes, found)
 
     def _optimise(self) -> None:
         """Lets an adaptive sampler propose architectures, each after the scores of those before."""
@@ -319,7 +360,7 @@ class Driver:
             self._measure_primary(fresh)
 
     def _measure_primary(self, hashes: Collection[str]) -> None:
-        primary = (self._config.proxy,)
+        primary = self._config.primary
         self._measure(self._jobs(primary, hashes), self._missing(primary, hashes))
 
     def _to_train(self) -> Collection[str]:
@@ -327,7 +368,13 @@ class Driver:
             return ()
         if self._config.top is None:
             return list(self._candidates)
-        scores = {name: score for name in self._candidates if (score := self._primary(name)) is not None}
+        proxy = self._config.proxy
+        if is_vote(proxy):
+            parts = self._config.primary
+            scores = vote_scores(proxy, {key: each.score for key, each in self._known.items() if key[1] in parts})
+        else:
+            found = ((name, self._score(proxy, name)) for name in self._candidates)
+            scores = {name: score for name, score in found if score is not None}
         return sorted(scores, key=lambda name: -scores[name])[: self._config.top]
 
     def _write_table(self, *, force: bool = False) -> None:

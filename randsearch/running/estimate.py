@@ -17,11 +17,14 @@ from randsearch.models.architecture import Architecture
 from randsearch.models.build import build
 from randsearch.models.channels_last import estimate_all
 from randsearch.models.sizing import lengths, parameters
+from randsearch.running.control import cost_lines
 from randsearch.running.machine import Machine
 from randsearch.running.session import make_setting, scored_on
 from randsearch.study.candidates import bind_space, check_room
 from randsearch.study.config import StudyConfig
 from randsearch.study.rungs import expected, plan_of
+from randsearch.study.votes import SAMPLE as STANDING
+from randsearch.table.votes import is_vote
 from randsearch.training.loop import squared_error
 
 SAMPLE = 50
@@ -72,7 +75,14 @@ def estimate(config: StudyConfig, dataset: Dataset, machine: Machine) -> list[st
         f"about {hours:.2g} hours of training on {workers} worker(s) of {config.threads} thread(s), "
         f"{config.device}; validation comes on top",
         f"about {size / 1e6:.3g} MB of weights and audio in {machine.results / config.study}",
+        *([f"measured first, for places among them: {STANDING} other architectures"] if _apart(config) else []),
+        *cost_lines(config, setting),
     ]
+
+
+def _apart(config: StudyConfig) -> bool:
+    """Whether a sample is measured that does not join the study."""
+    return config.adaptive and is_vote(config.proxy)
 
 
 def _runs(config: StudyConfig) -> Counter[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from heapq import heappop, heappush
 
@@ -38,7 +38,7 @@ class Halving:
     def note(self, measurement: Measurement) -> None:
         """Takes note of a measurement that is recorded."""
         name, measure, seed = measurement.key
-        if measure == self.plan.lowest:
+        if (measure, seed) in self.plan.takes:
             self._scores[measurement.key] = measurement.score
         if measure == "trained":
             self._trainings[name, seed] = self.plan.training(measurement.state, measurement.score, measurement.curve)
@@ -121,10 +121,18 @@ class Asha(Halving):
     """The same without waiting for rungs to close: whoever is among the best so far of its rung goes on at once.
 
     What is promoted depends on what was finished first, and so on the number of workers.
+
+    Args:
+        plan: of the study.
+        candidates: its architectures by hash; more may come.
+        lowest: what the lowest rung makes of an architecture, once that is known; the mean over seeds if left out.
     """
 
-    def __init__(self, plan: Plan, candidates: Mapping[str, Candidate]) -> None:
+    def __init__(
+        self, plan: Plan, candidates: Mapping[str, Candidate], lowest: Callable[[str], float | None] | None = None
+    ) -> None:
         super().__init__(plan, candidates)
+        self._lowest = lowest or (lambda name: lowest_scores(plan, self._scores, [name]).get(name))
         self._rungs = [_Rung(plan) for _ in plan.budgets]
         self._target: dict[str, int] = {}
         self._news: dict[str, None] = {}
@@ -195,7 +203,8 @@ class Asha(Halving):
             reached = max(each.step for each in begun)
             self._target[name] = max(self._target.get(name, 1), 1 + bisect_left(budgets, reached))
         target = self._target.get(name, 0)
-        for score in lowest_scores(self.plan, self._scores, [name]).values():
+        score = self._lowest(name)
+        if score is not None:
             self._rungs[0].add(name, score, went_on=target > 0)
         for number, budget in enumerate(budgets[:target], start=1):
             found = score_at(self.plan, self._trainings, name, budget)

@@ -15,11 +15,13 @@ from randsearch.base.errors import DamagedAudioError, UserError
 from randsearch.base.layout import StudyFolder
 from randsearch.base.logs import LOGGER
 from randsearch.data import Crops, Dataset, Track, open_dataset
-from randsearch.measures import MEASURES, Setting, find
+from randsearch.measures import Setting, find
 from randsearch.measures.baseline import constant_gain_score
+from randsearch.measures.catalogue import named
 from randsearch.measures.contract import Lazy
 from randsearch.measures.excerpts import keep_references
 from randsearch.measures.own import unchanged
+from randsearch.running.control import check_votes, cost_lines, matched_costs, with_control
 from randsearch.running.driver import Driver
 from randsearch.running.executors import Executor, InProcess, LocalProcesses
 from randsearch.running.machine import Machine
@@ -33,6 +35,7 @@ from randsearch.study.folders import load_config
 from randsearch.study.lease import leased, locked
 from randsearch.study.rebuild import open_studies, write_table
 from randsearch.study.rules import RULES, check_continues, made_by
+from randsearch.table.votes import measured_for
 from randsearch.training import precision
 from randsearch.training.recipe import Recipe
 from randsearch.training.validation import affordable_seconds, take_excerpts
@@ -67,7 +70,7 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
         # What is no name of a device is refused with the other options.
         threads = machine.threads(str(options.get("device")))
         asked = _by_these_rules(StudyConfig.create({"threads": threads, **options}, "options"))
-    asked = asked.model_copy(update={"measures": _every(asked.measures)})
+    asked = asked.model_copy(update={"measures": named(asked.measures)})
     _agree(options, asked, folder)
     whole = asked if stored is None else stored.extended_by(asked)
     trust.agreed_storage(whole, folder)
@@ -77,6 +80,7 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
         if isinstance(run, Lazy):
             with unchanged():
                 run.load(agreed, machine.functions)
+    check_votes(whole)
     for device in machine.devices or (asked.device,):
         if machine.executor == "local":
             check_device(device)
@@ -98,7 +102,8 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
     if asked.sampler == "grid":
         asked = with_grid(asked, bind_space(asked), limited=stored is not None or "trials" in options)
     if stored is None:
-        return asked, dataset
+        setting = make_setting(asked, dataset, dataset.validation, folder, 0.0)
+        return with_control(asked, setting, chosen="measures" in options), dataset
     joined = stored.continued_by(asked)
     if "train" in options and joined.train != asked.train:
         rest = "; --train all trains the rest" if joined.halved else ""
@@ -110,7 +115,8 @@ def resolve(options: dict[str, Any], machine: Machine) -> tuple[StudyConfig, Dat
 
 def _completed(options: dict[str, Any], machine: Machine, stored: StudyConfig | None) -> dict[str, Any]:
     """The options, with the space read from its file, and the device where that is left to the machine."""
-    found = dict(options)
+    # What the file of another study found out of itself is none of this one's.
+    found = {name: value for name, value in options.items() if name != "control"}
     if isinstance(found.get("space"), str | Path):
         found["space"] = SearchSpace.load(Path(found["space"])).to_dict()
     if machine.devices and "device" not in found:
@@ -137,7 +143,8 @@ def _by_these_rules(asked: StudyConfig) -> StudyConfig:
 def _agree(options: dict[str, Any], asked: StudyConfig, folder: Path) -> None:
     """Remembers which database and which code the user named; what the study says of itself is not that."""
     each = [getattr(asked, name) for name in ("proxy", "rung") if options.get(name) is not None]
-    measures = (*each, *(asked.measures if "measures" in options else []))
+    each += asked.measures if "measures" in options else []
+    measures = [part for name in each for part in measured_for(name)]
     trust.agree(folder, asked.study, storage=asked.storage if "storage" in options else None, measures=measures)
 
 
@@ -157,12 +164,6 @@ def _affordable(config: StudyConfig, dataset: Dataset) -> int | str:
     )
     whole = sum(track.length // track.sample_rate for track in dataset.validation)
     return seconds if seconds < whole else "whole"
-
-
-def _every(measures: tuple[str, ...]) -> tuple[str, ...]:
-    """Measures by name, `all` among them standing for the whole registry."""
-    registry = [name for name in MEASURES if name != "trained"]
-    return tuple(dict.fromkeys(each for name in measures for each in (registry if name == "all" else [name])))
 
 
 def check_device(name: str) -> None:
@@ -199,7 +200,7 @@ def make_setting(
         proxy_schedule=config.proxy_schedule,
         steps=config.steps,
         proxy_steps=config.proxy_steps,
-        proxy_half=find(config.proxy).fixes,
+        matched=matched_costs(config),
         baseline=baseline,
         device=config.device,
         threads=config.threads,
@@ -251,6 +252,8 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
         if dataset.note:
             studies.annotate("note", dataset.note)
             LOGGER.info("note: %s", dataset.note)
+        for line in cost_lines(config, setting):
+            LOGGER.info("%s", line)
 
         def drive() -> None:
             progress = SearchProgress(machine.console, config.proxy)

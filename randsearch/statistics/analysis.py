@@ -25,6 +25,19 @@ GAPS = (
 
 
 @dataclass(frozen=True)
+class Named:
+    """What a study says of its proxies before any score is known.
+
+    Attributes:
+        primary: the proxy that it is about; None if that is not known, as of scores from elsewhere.
+        uncontrolled: why `early`, if it was measured, is no equal-cost control; None if it is one.
+    """
+
+    primary: str | None = None
+    uncontrolled: str | None = None
+
+
+@dataclass(frozen=True)
 class Settings:
     """How an agreement was computed; it travels with the rows in `DataFrame.attrs`.
 
@@ -39,6 +52,7 @@ class Settings:
         left_out: architectures that were tried, but have no finite score of the target.
         interval: the kind of interval.
         permutation: the kind of p-value.
+        named: what was said before any score was known.
     """
 
     target: str
@@ -51,6 +65,7 @@ class Settings:
     left_out: int = 0
     interval: str = "95% BCa bootstrap over architectures, each with its own seeds"
     permutation: str = f"two-sided permutation p of Spearman (all, or {permutation.PERMUTATIONS:,})"
+    named: Named = Named()
 
     @classmethod
     def of(cls, board: Board, controls: tuple[str, ...], bias: str | None, unit: str) -> "Settings":
@@ -176,8 +191,9 @@ def analyse(
     bias: str | None = None,
     unit: str = "dB",
     chooser: str | None = None,
+    named: Named = Named(),
 ) -> Analysis:
-    """Everything that a table says about its proxies; the arguments are those of `agreement`, and one more.
+    """Everything that a table says about its proxies; the arguments are those of `agreement`, and two more.
 
     Args:
         table: measurements.
@@ -187,12 +203,14 @@ def analyse(
         bias: why the coefficients are biased.
         unit: of the target's scores.
         chooser: the proxy whose best were trained, the best first; None if all were, in the order of candidates.
+        named: what was said before any score was known.
 
     Raises:
         UserError: if the table has no measurement of the target, or resamples is below 1.
     """
     board = Board.of(table, target, resamples, seed)
     rows, comparer = _rows(board, table, bias, unit)
+    rows.attrs["settings"] = replace(settings(rows), named=named)
     points = {str(name): float(rho) for name, rho in zip(rows["proxy"], rows["spearman"], strict=True)}
     chosen, budgets = curves.make_curves(board)
     further = min(resamples, FURTHER_RESAMPLES)
@@ -210,7 +228,7 @@ def analyse(
         ),
         board.ceiling,
         {str(name): int(steps) for name, steps in whole.groupby("measure", sort=False)["steps"].median().items()},
-        all_claims(board.proxies, board.truth, seed),
+        all_claims(board.proxies, board.truth, seed, controlled=named.uncontrolled is None),
     )
 
 

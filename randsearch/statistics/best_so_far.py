@@ -23,7 +23,8 @@ from randsearch.statistics.correlations import Floats
 from randsearch.statistics.curves import RANDOM
 from randsearch.statistics.interval import LEVEL, Interval
 from randsearch.statistics.proxy_rows import Board
-from randsearch.table.tidy import ENSEMBLE, EXTRAPOLATED, VOTE
+from randsearch.table.tidy import ENSEMBLE, EXTRAPOLATED
+from randsearch.table.votes import VOTE
 
 SEARCH = "search"
 """The name of what the study itself did among the lines."""

@@ -74,16 +74,18 @@ class Claims:
     quarter_holm: float = math.nan
 
 
-def all_claims(proxies: dict[str, Scores], truth: Scores, seed: int) -> tuple[Claims, ...]:
+def all_claims(proxies: dict[str, Scores], truth: Scores, seed: int, *, controlled: bool = True) -> tuple[Claims, ...]:
     """The claims of every proxy that did not learn from the target.
 
     Args:
         proxies: by name.
         truth: the target.
         seed: of the permutations.
+        controlled: whether `early` costs what the primary proxy does, so that nothing is asked of it otherwise.
     """
+    control = proxies.get(CONTROL) if controlled else None
     names = [name for name in proxies if not name.startswith(ENSEMBLE)]
-    found = [_claims(proxies[name], proxies, truth, seed) for name in names]
+    found = [_claims(proxies[name], proxies, control, truth, seed) for name in names]
     corrected = holm([claims.quarter.p for claims in found])
     return tuple(
         Claims(one.proxy, one.control, one.sizes, one.beyond, one.half, one.quarter, float(p))
@@ -91,19 +93,16 @@ def all_claims(proxies: dict[str, Scores], truth: Scores, seed: int) -> tuple[Cl
     )
 
 
-def _claims(proxy: Scores, proxies: dict[str, Scores], truth: Scores, seed: int) -> Claims:
+def _claims(proxy: Scores, proxies: dict[str, Scores], control: Scores | None, truth: Scores, seed: int) -> Claims:
     both = proxy.scored & truth.scored
     x, y = proxy.mean[both], truth.mean[both]
     sizes = [name for name in CONTROLS if name in proxies and name != proxy.name]
     against = [_against(proxy, proxies[name], truth, seed) for name in sizes]
-    control = Claim()
-    if CONTROL in proxies and proxy.name != CONTROL:
-        control = _against(proxy, proxies[CONTROL], truth, seed)
     given = [proxies[name].mean[both] for name in sizes]
     complete = bool(given) and proxy.name not in CONTROLS and not np.isnan(given).any()
     return Claims(
         proxy.name,
-        control,
+        Claim() if control is None or control.name == proxy.name else _against(proxy, control, truth, seed),
         _hardest(against),
         beyond_sizes(x, y, given, seed) if complete else Claim(),
         among_best(x, y, 0.5, seed),

@@ -13,6 +13,7 @@ from randsearch.base.files import Place, place_of
 from randsearch.base.layout import StudyFolder
 from randsearch.statistics.analysis import Analysis, settings
 from randsearch.statistics.choice import TOP
+from randsearch.statistics.differences import CONTROL
 from randsearch.statistics.interval import FEWEST_FOR_INTERVAL
 from randsearch.statistics.verdict import PRIMARY, verdict
 from randsearch.statistics.wording import format_interval, format_p
@@ -61,6 +62,7 @@ def footers(result: pd.DataFrame) -> list[str]:
     return [
         *([f"biased: {how.bias}"] if how.bias else []),
         *([f"left out: {_counted(how.left_out)} without a finite {how.target}"] if how.left_out else []),
+        *([f"no equal-cost control: {how.named.uncontrolled}"] if how.named.uncontrolled else []),
         f"brackets: {how.interval} ({how.resamples:,} resamples)",
         f"p Holm: {how.permutation}, corrected for {tested} proxies",
         seeds,
@@ -72,11 +74,13 @@ def footers(result: pd.DataFrame) -> list[str]:
 
 def notes(result: pd.DataFrame) -> list[str]:
     """What must be said wherever all columns are shown."""
-    given = " and ".join(settings(result).controls)
+    given, named = " and ".join(settings(result).controls), settings(result).named
+    controlled = named.primary is not None and named.uncontrolled is None and CONTROL in set(result["proxy"])
     return [
         *footers(result),
         *([] if result["failed"].any() else ["no measurement of a proxy failed"]),
         *([f"partial: Spearman given {given}"] if given else []),
+        *([f"{CONTROL}: normal training for what {named.primary} costs"] if controlled else []),
     ]
 
 

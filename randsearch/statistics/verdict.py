@@ -118,7 +118,8 @@ def headline(result: pd.DataFrame, proxy: str = PRIMARY, control: str = CONTROL)
     if proxy not in rows:
         return f"{proxy} was not measured, so that its agreement with {target} is unknown."
     sentence = _agrees(rows[proxy], target)
-    if control in rows and control != proxy and not math.isnan(rows[control]["spearman"] + rows[proxy]["spearman"]):
+    controlled = control in rows and control != proxy and settings(result).named.uncontrolled is None
+    if controlled and not math.isnan(rows[control]["spearman"] + rows[proxy]["spearman"]):
         sentence += f"; {control}, the equal-cost control, has {worded(_interval(rows[control], 'spearman'))}"
     bias = settings(result).bias
     return sentence + (f" (biased: {bias})." if bias else ".")

@@ -17,27 +17,10 @@ from numpy.typing import NDArray
 from randsearch.base.errors import UserError
 from randsearch.statistics.correlations import Floats
 from randsearch.statistics.permutation import doubled_ranks
-from randsearch.table.tidy import ENSEMBLE, VOTE, measure_names, scores, seconds
+from randsearch.table.tidy import ENSEMBLE, measure_names, scores, seconds
+from randsearch.table.votes import AND, VOTE, parts_of
 
 NO_PART = "a part of the vote failed"
-_AND = "+"
-
-
-def parts_of(name: str) -> tuple[str, ...]:
-    """The proxies that a vote adds.
-
-    Args:
-        name: `vote:A+B+...`, or the same without `vote:`.
-
-    Raises:
-        UserError: fewer than two proxies are named, or one twice.
-    """
-    parts = tuple(part.strip() for part in name.removeprefix(VOTE).split(_AND))
-    twice = next((part for part in parts if parts.count(part) > 1), None)
-    if len(parts) < 2 or not all(parts) or twice is not None:
-        problem = f"{twice} is named twice" if twice else "a vote needs two proxies or more"
-        raise UserError(f"{name}: {problem}; write for instance {VOTE}params+early.")
-    return parts
 
 
 def with_votes(table: pd.DataFrame, votes: Sequence[str], *, target: str = "trained") -> pd.DataFrame:
@@ -58,7 +41,7 @@ def with_votes(table: pd.DataFrame, votes: Sequence[str], *, target: str = "trai
     may = [name for name in known if name != target and not name.startswith(ENSEMBLE)]
     added: dict[frozenset[str], pd.DataFrame] = {}
     for parts in map(parts_of, votes):
-        vote = VOTE + _AND.join(parts)
+        vote = VOTE + AND.join(parts)
         unknown = next((part for part in parts if part not in may), None)
         if unknown is not None:
             learned = unknown.startswith(ENSEMBLE)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from itertools import islice
 
 from randsearch.base.errors import UserError
 from randsearch.base.seeds import derive
+from randsearch.models.architecture import Architecture
 from randsearch.models.sizing import Signal
 from randsearch.space import BoundSpace, Drawn, SearchSpace
 from randsearch.study.config import StudyConfig
@@ -54,6 +56,22 @@ def planned_candidates(config: StudyConfig, space: BoundSpace, taken: Collection
         drawn = space.draw(derive("sampling", config.seed), index, names)
         names.add(drawn.architecture.hash)
         yield drawn
+
+
+def sample_apart(config: StudyConfig, space: BoundSpace, count: int) -> list[Architecture]:
+    """Random architectures that are no candidates: the same for every study of this space, seed and count.
+
+    Args:
+        config: whose seed it is.
+        space: of the study.
+        count: how many; fewer where the space holds no more.
+    """
+    found: dict[str, Architecture] = {}
+    with suppress(UserError):  # The space is used up.
+        for index in range(count):
+            architecture = space.draw(derive("sample", config.seed), index, found.keys()).architecture
+            found[architecture.hash] = architecture
+    return list(found.values())
 
 
 def check_room(config: StudyConfig, space: BoundSpace) -> None:

@@ -36,6 +36,7 @@ from randsearch.study.shared_options import (
     ValidateEvery,
     WeightDecay,
 )
+from randsearch.table.votes import AND, VOTE, is_vote, measured_for
 from randsearch.training.schedules import ScheduleName
 
 if TYPE_CHECKING:
@@ -69,6 +70,31 @@ def _more_training(before: str, asked: str) -> str:
 
 def _latest(before: Any, asked: Any) -> Any:
     return asked
+
+
+def _proxy(name: str) -> str:
+    """A proxy by the name that tables have for it.
+
+    Raises:
+        ValueError: it is `trained` itself, or a malformed vote.
+    """
+    try:
+        parts = measured_for(name)
+    except UserError as error:
+        raise ValueError(str(error).rstrip(".")) from None
+    if "trained" in parts:
+        raise ValueError("it must be something cheaper than trained itself")
+    return VOTE + AND.join(parts) if is_vote(name) else name
+
+
+def _measured(name: str) -> str:
+    """A measure by the name that tables have for it; `trained` is one, though no proxy."""
+    return name if name == "trained" else _proxy(name)
+
+
+Proxy = Annotated[str, AfterValidator(_proxy)]
+
+Control = Literal["cost", "none", "proxy_steps"]
 
 
 class StudyConfig(Options):
@@ -112,17 +138,22 @@ class StudyConfig(Options):
     whole: Annotated[bool, Option(asked=False, joined=operator.or_)] = Field(
         False, description="Whether those are all that the space holds; found out where the sampler is `grid`."
     )
-    measures: Annotated[tuple[str, ...], Option(joined=_all_of)] = Field(
+    measures: Annotated[tuple[Annotated[str, AfterValidator(_measured)], ...], Option(joined=_all_of)] = Field(
         ("params", "macs", "fixed_decoder", "fixed_encoder", "early"),
-        description="Names, package.module:function, or all; with commas.",
+        description="Names, package.module:function, vote:A+B, cheap, short or all; with commas.",
     )
-    proxy: str = Field("fixed_decoder", description="The primary proxy.")
+    proxy: Proxy = Field("fixed_decoder", description="The primary proxy; vote:A+B adds the ranks of several.")
+    control: Annotated[Control, Option(asked=False, since=3, before="proxy_steps")] = Field(
+        "cost",
+        description="What `early` trains for: the `cost` of the primary proxy; `proxy_steps` less what its half saves, "
+        "as in former studies; `none` where the cost buys no step. Found out when the study begins.",
+    )
     train: Annotated[str, Option(joined=_more_training)] = Field(
         "all",
         pattern=r"^(all|none|halving|asha|top:[1-9][0-9]*)$",
         description="Which architectures to train: all, top:K, halving, asha (repeats with one worker only) or none.",
     )
-    rung: Annotated[str | None, Option(joined=_latest, since=2, default="the primary proxy")] = Field(
+    rung: Annotated[Proxy | None, Option(joined=_latest, since=2, default="the primary proxy")] = Field(
         None, description="Measure by which halving and asha choose which trainings begin."
     )
     reduction: Annotated[int, Option(joined=_latest, since=2, before=3)] = Field(
@@ -216,10 +247,6 @@ class StudyConfig(Options):
 
     @model_validator(mode="after")
     def _budgets(self) -> Self:
-        if self.proxy == "trained":
-            raise ValueError("proxy must be something cheaper than trained itself")
-        if self.rung == "trained":
-            raise ValueError("rung must be something cheaper than trained itself")
         reason = refused(self.augment, self.audio.separated, self.channels)
         # Studies of the first rules had gains whatever their task, and can be read.
         if reason is not None and self.rules > 1:
@@ -264,10 +291,21 @@ class StudyConfig(Options):
         return seeds if seeded else seeds[:1]
 
     @property
+    def primary(self) -> tuple[str, ...]:
+        """What is measured so that the primary proxy has a score: the parts of a vote, or the proxy itself."""
+        return measured_for(self.proxy)
+
+    @property
+    def votes(self) -> tuple[str, ...]:
+        """The votes among the proxies, which are made of what was measured."""
+        return tuple(dict.fromkeys(filter(is_vote, (self.proxy, *self.measures, self.lowest_rung))))
+
+    @property
     def all_measures(self) -> tuple[str, ...]:
         """What every architecture is measured by: the primary proxy first, then its control, then what was asked."""
-        asked = (name for name in self.measures if name != "trained")
-        return tuple(dict.fromkeys((self.proxy, "early", *asked, self.lowest_rung)))
+        asked = (part for name in (*self.measures, self.lowest_rung) for part in measured_for(name))
+        control = () if self.control == "none" else ("early",)
+        return tuple(dict.fromkeys(name for name in (*self.primary, *control, *asked) if name != "trained"))
 
     @property
     def batch_name(self) -> str:

@@ -22,16 +22,19 @@ from randsearch.statistics import (
     write_agreement,
     write_effects,
 )
+from randsearch.statistics.analysis import Named
 from randsearch.statistics.budgets import at_budgets, base
 from randsearch.statistics.ensembles import Ensemble, ensemble, with_ensemble, write_ensemble
 from randsearch.statistics.extrapolation import extrapolated
 from randsearch.statistics.output import agreement_cells, footers, without_nan
 from randsearch.statistics.votes import with_votes
 from randsearch.study.config import StudyConfig
+from randsearch.study.control import uncontrolled
 from randsearch.study.folders import load_config
 from randsearch.study.rebuild import open_studies
 from randsearch.study.rungs import plan_of
 from randsearch.study.studies import AGREEMENT
+from randsearch.study.votes import voted
 from randsearch.table.segments import read_segments
 from randsearch.table.tidy import STATES, means, measure_names, read_measurements
 
@@ -76,9 +79,10 @@ def examine(folder: Path, *, resamples: int = 2000, votes: Sequence[str] = ()) -
     combined = ensemble(table, seed=config.seed, options=True)
     bias = bias_of(config, table)
     carried = extrapolated(table)
-    table = with_ensemble(with_votes(carried.table, votes), combined)
+    table = with_ensemble(with_votes(voted(config, carried.table), votes), combined)
     chooser = None if config.train == "all" else config.lowest_rung if config.halved else config.proxy
-    found = analyse(table, resamples=resamples, seed=config.seed, bias=bias, chooser=chooser)
+    named = Named(config.proxy, uncontrolled(config))
+    found = analyse(table, resamples=resamples, seed=config.seed, bias=bias, chooser=chooser, named=named)
     return Findings(config, table, found, combined, untold=carried.untold)
 
 
@@ -96,7 +100,8 @@ def bias_of(config: StudyConfig, table: pd.DataFrame) -> str | None:
     states = {state: set(rows.loc[rows["state"] == state, "architecture"]) for state in STATES}
     stopped = states["pruned"] - states["complete"]
     failed = states["failed"] - states["complete"] - stopped
-    scored = table[(table["measure"] == plan.lowest) & (table["state"] == "complete")]["architecture"].nunique()
+    lowest = voted(config, table)
+    scored = lowest[(lowest["measure"] == plan.lowest) & (lowest["state"] == "complete")]["architecture"].nunique()
     counts = [
         f"{len(states['complete'])} of {len(names)} architectures were trained to the end",
         f"{len(stopped)} stopped on the way",

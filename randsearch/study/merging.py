@@ -18,7 +18,7 @@ from randsearch.study.lease import locked
 from randsearch.study.rebuild import open_studies
 from randsearch.study.rules import made_by
 from randsearch.study.status import leaseholder
-from randsearch.study.studies import Candidate, Studies
+from randsearch.study.studies import Candidate, Studies, is_standing
 from randsearch.study.tabulate import tabulate
 from randsearch.study.trust import agreed_storage
 from randsearch.table.measurement import Key, Measurement
@@ -205,7 +205,9 @@ def _read(folder: Path, config: StudyConfig, aside: Path) -> _Source:
     if not candidates:
         raise UserError(f"nothing was measured in {folder}: leave it out.")
     known = studies.main.user_attrs
-    remembered = {str(name): known[name] for name in ("baseline", "note") if name in known}
+    remembered = {
+        str(name): value for name, value in known.items() if name in ("baseline", "note") or is_standing(str(name))
+    }
     return _Source(folder, config, candidates, studies.measurements(candidates), remembered)
 
 

@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from randsearch.measures import find
+from randsearch.study.votes import vote_scores
 from randsearch.table.measurement import Key
+from randsearch.table.votes import is_vote, measured_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,17 +64,17 @@ class Plan:
     """The rungs of a study.
 
     Attributes:
-        lowest: the measure that decides who trains at all.
+        lowest: the measure, or the vote of several, that decides who trains at all.
         budgets: steps at which trainings pause, ascending; the last are those of a whole training.
         reduction: one of so many goes on.
-        lowest_seeds: of the lowest rung.
+        takes: what the lowest rung takes of each architecture, as (measure, seed).
         seeds: of training; the mean over them decides.
     """
 
     lowest: str
     budgets: tuple[int, ...]
     reduction: int
-    lowest_seeds: tuple[int, ...]
+    takes: tuple[tuple[str, int], ...]
     seeds: tuple[int, ...]
 
     def room(self, scored: int) -> int:
@@ -95,7 +97,11 @@ def plan_of(config: StudyConfig) -> Plan:
         lowest=config.lowest_rung,
         budgets=budgets(config.steps, config.validate_every, config.reduction, config.trials),
         reduction=config.reduction,
-        lowest_seeds=config.seeds_of(config.lowest_rung, seeded=find(config.lowest_rung).seeded),
+        takes=tuple(
+            (part, seed)
+            for part in measured_for(config.lowest_rung)
+            for seed in config.seeds_of(part, seeded=find(part).seeded)
+        ),
         seeds=config.seeds_of("trained", seeded=find("trained").seeded),
     )
 
@@ -138,6 +144,8 @@ def ranked(scores: Mapping[str, float]) -> list[str]:
 def lowest_scores(plan: Plan, measured: Mapping[Key, float | None], architectures: Iterable[str]) -> dict[str, float]:
     """What the lowest rung makes of architectures: the mean over the seeds that have a score.
 
+    A vote is the ranks among those that are asked for.
+
     Args:
         plan: of the study.
         measured: score of each measurement; None where it failed.
@@ -146,13 +154,18 @@ def lowest_scores(plan: Plan, measured: Mapping[Key, float | None], architecture
     Returns:
         those of which all seeds are measured and any has a score.
     """
-    found = {}
+    whole: dict[str, dict[Key, float | None]] = {}
     for name in architectures:
-        keys = [(name, plan.lowest, seed) for seed in plan.lowest_seeds]
+        keys = [(name, measure, seed) for measure, seed in plan.takes]
         if all(key in measured for key in keys):
-            scores = [score for key in keys if (score := measured[key]) is not None]
-            if scores:
-                found[name] = sum(scores) / len(scores)
+            whole[name] = {key: measured[key] for key in keys}
+    if is_vote(plan.lowest):
+        return vote_scores(plan.lowest, {key: score for each in whole.values() for key, score in each.items()})
+    found = {}
+    for name, each in whole.items():
+        scores = [score for score in each.values() if score is not None]
+        if scores:
+            found[name] = sum(scores) / len(scores)
     return found
 
 

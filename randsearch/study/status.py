@@ -21,6 +21,7 @@ from randsearch.study.finishes import Finished, read_finished
 from randsearch.study.folders import load_config
 from randsearch.study.rules import remark
 from randsearch.study.rungs import expected, lowest_scores, open_rung, plan_of, trainings_of
+from randsearch.study.votes import voted
 from randsearch.table.tidy import STATES, read_measurements
 
 State = Literal["running", "unfinished", "complete"]
@@ -154,13 +155,13 @@ def _missing_of_halving(config: StudyConfig, table: pd.DataFrame | None) -> int:
     plan = plan_of(config)
     if table is None:
         return expected(plan, config.trials)[0] * len(plan.seeds)
-    rows = table[table["measure"] == plan.lowest]
+    rows = table[table["measure"].isin([measure for measure, _ in plan.takes])]
     keys = zip(rows["architecture"].astype(str), rows["measure"].astype(str), rows["seed"].tolist(), strict=True)
     scores = (None if math.isnan(score) else float(score) for score in rows["score"])
     lowest = lowest_scores(plan, dict(zip(keys, scores, strict=True)), rows["architecture"].astype(str).unique())
     trainings = trainings_of(plan, table)
     missing = len(open_rung(plan, lowest, trainings).missing)
-    if len(rows) < config.trials * len(plan.lowest_seeds):
+    if len(rows) < config.trials * len(plan.takes):
         # The lowest rung itself is open: at least so many will begin.
         return max(missing, expected(plan, config.trials)[0] * len(plan.seeds) - len(trainings))
     return missing
@@ -170,6 +171,7 @@ def _scored(config: StudyConfig, table: pd.DataFrame | None) -> int:
     """Architectures that can be among the best by the primary proxy: those without a score cannot."""
     if table is None:
         return config.trials
+    table = voted(config, table)
     proxy = table[table["measure"] == config.proxy]
     names = set(proxy["architecture"])
     return config.trials - len(names - set(proxy.loc[proxy["state"] == "complete", "architecture"]))

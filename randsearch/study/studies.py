@@ -31,6 +31,7 @@ from randsearch.study.config_file import as_copy, from_copy
 from randsearch.study.database import database_url
 from randsearch.study.notes import write_note
 from randsearch.study.storage import PatientStorage, open_storage
+from randsearch.study.votes import Standing
 from randsearch.table.measurement import Key, Measurement, State, finite
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -47,6 +48,9 @@ _NAMES = {told: state for state, told in _STATES.items()}
 
 AGREEMENT = "agreement"
 """The attribute that holds what was found; what begins with it and a colon is of it."""
+
+STANDING = "standing"
+"""How attributes begin that hold the samples by which votes are told; a colon and the vote follow."""
 
 _LONGEST = timedelta(days=10_000)
 """That a trial is said to have taken: a table from elsewhere may claim more than a calendar holds."""
@@ -162,6 +166,20 @@ class Studies:
             self.main.set_user_attr(name, compute())
         with self._storage.undamaged():
             return finite(self.main.user_attrs[name])
+
+    def standing(self, vote: str) -> Standing | None:
+        """The sample by which a vote is told, as it was kept; None if none was.
+
+        Raises:
+            UserError: the storage is damaged.
+        """
+        with self._storage.undamaged():
+            stored = self.main.user_attrs.get(f"{STANDING}:{vote}")
+            return None if stored is None else Standing.stored(stored, vote)
+
+    def keep_standing(self, vote: str, standing: Standing) -> None:
+        """Keeps the sample by which a vote is told from now on."""
+        self.main.set_user_attr(f"{STANDING}:{vote}", standing.to_attribute())
 
     def annotate(self, name: str, text: str) -> None:
         """Writes what a reader must know into the study itself."""
@@ -323,6 +341,11 @@ def _trial(
         intermediate_values={},
         trial_id=-1,
     )
+
+
+def is_standing(attribute: str) -> bool:
+    """Whether an attribute of a study holds the sample by which a vote is told."""
+    return attribute.startswith(f"{STANDING}:")
 
 
 def attributes_of(architecture: Architecture, config: StudyConfig) -> dict[str, Any]:

@@ -31,9 +31,6 @@ STATES = get_args(State)
 ENSEMBLE = "ensemble_"
 """How the names of measures begin that the analysis fits on the others; see `randsearch.statistics.ensembles`."""
 
-VOTE = "vote:"
-"""How the names of sums of ranks begin; see `randsearch.statistics.votes`."""
-
 EXTRAPOLATED = "^"
 """Between a measure and the one whose steps its curve is carried on to; see `randsearch.statistics.extrapolation`."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from randsearch.base.seeds import derive
 from randsearch.data import Track, metrics
 from randsearch.measures import MEASURES, Job, Measure, Outcome, measure
 from randsearch.measures.baseline import constant_gain_score
-from randsearch.measures.costs import early_steps
+from randsearch.measures.costs import early_steps, proxy_cost
 from randsearch.models.architecture import Architecture
 from randsearch.models.build import build
 from randsearch.training.loop import DivergedError, evaluate
@@ -49,17 +50,20 @@ def test_early_takes_as_many_steps_as_the_proxy_pays_for(setting, half, step):
     #   fixed decoder      35072 less its weight gradients, 7680
     #   fixed encoder      35072 less its weight gradients, 1536, and less the input gradients that lead only to it:
     #                      2304 of the bottleneck, 2*3*2*256 = 3072 of the decoder's skip
-    assert early_steps(replace(setting, proxy_steps=1000), SMALL, half) == round(1000 * step / 35072)
-    assert early_steps(replace(setting, proxy_steps=1), SMALL, half) == 1
-    assert MEASURES["early"].cost(replace(setting, proxy_half=half, proxy_steps=1000), SMALL) == pytest.approx(
-        1000 * 2 * step, rel=1e-3
-    )
+    matched = replace(setting, matched=(partial(proxy_cost, half=half),))
+    assert early_steps(replace(matched, proxy_steps=1000), SMALL) == round(1000 * step / 35072)
+    assert early_steps(replace(matched, proxy_steps=1), SMALL) == 1
+    assert MEASURES["early"].cost(replace(matched, proxy_steps=1000), SMALL) == pytest.approx(1000 * 2 * step, rel=1e-3)
 
 
 def test_early_is_matched_to_the_primary_proxy(setting):
-    steps = {half: measure(replace(setting, proxy_steps=20, proxy_half=half), Job(SMALL, "early", 0)).steps for half in
-             ("none", "encoder", "decoder")}  # fmt: skip
-    assert steps == {"none": 20, "encoder": 16, "decoder": 16}
+    def steps(*parts: str) -> int:
+        matched = tuple(MEASURES[part].cost for part in parts)
+        return measure(replace(setting, proxy_steps=20, matched=matched), Job(SMALL, "early", 0)).steps
+
+    assert [steps("sotl"), steps("fixed_encoder"), steps("fixed_decoder"), steps()] == [20, 16, 16, 20]
+    # Batches of twice the crops: two forward passes on one are 4/3 of a step, four gradients 8 steps.
+    assert [steps("params", "zen"), steps("jacob_cov", "zen", "zico"), steps("readout")] == [1, 11, 32]
 
 
 @pytest.mark.parametrize("name", TRAINING)

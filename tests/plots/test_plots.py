@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.text import Text
-from tables import MANY_PROXIES, make_curves, make_data, make_effects, make_segments, make_table
+from tables import MANY_PROXIES, PROXIES, make_curves, make_data, make_effects, make_segments, make_table
 
 from randsearch.base.errors import UserError
 from randsearch.plots import (
@@ -27,7 +27,8 @@ from randsearch.plots import (
 )
 from randsearch.plots.finish_curves import COLUMNS, finish_curves
 from randsearch.plots.quality_cost import pareto, spread
-from randsearch.statistics import agreement, format_interval
+from randsearch.statistics import agreement, analyse, effects_frame, format_interval
+from randsearch.statistics.analysis import Named
 from randsearch.table.tidy import means, scores
 
 
@@ -121,7 +122,7 @@ def test_rank_rank_has_a_panel_a_proxy_with_its_interval_in_the_title():
 
 def test_rank_rank_draws_chosen_proxies_only():
     figure = rank_rank(make_table(6), proxies=["early"])
-    assert [axes.get_title().split("\n")[0] for axes in figure.axes] == ["early (equal cost)"]
+    assert [axes.get_title().split("\n")[0] for axes in figure.axes] == ["early"]
 
 
 def test_bump_chart_has_a_line_an_architecture_from_its_trained_rank():
@@ -132,7 +133,7 @@ def test_bump_chart_has_a_line_an_architecture_from_its_trained_rank():
     ranks = means(table).dropna()["fixed_encoder"].rank(ascending=False)
     assert sorted(line.get_ydata()[2] for line in lines) == sorted(ranks)
     assert [label.get_text() for label in axes.get_xticklabels()] == [
-        *("trained", "fixed decoder", "fixed encoder", "early (equal cost)"),
+        *("trained", "fixed decoder", "fixed encoder", "early"),
     ]
     assert "architectures left out for lack of a score: 1" in texts(bump_chart(table))
 
@@ -240,7 +241,7 @@ def test_matrix_shows_every_pair_once():
     (picture,) = figure.axes[0].images
     expected = means(table)[["trained", "early"]].dropna().rank().corr().iloc[0, 1]
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert picture.get_array()[names.index("early (equal cost)"), 0] == pytest.approx(expected)
+    assert picture.get_array()[names.index("early"), 0] == pytest.approx(expected)
     assert picture.get_array().count() == 10
 
 
@@ -253,6 +254,17 @@ def test_regret_recall_draws_the_curve_its_band_and_chance():
     assert any(np.array_equal(line, own["regret_db"]) for line in lines)
     assert any(np.array_equal(line, own["random_regret_db"]) for line in lines)
     assert figure.axes[0].collections[0].get_datalim(figure.axes[0].transData).y1 == own["regret_db_high"].max()
+
+
+def test_the_primary_proxy_comes_first_where_not_all_are_shown():
+    table = make_table(6, proxies={**PROXIES, "zen": 1.0})
+    found = analyse(table, resamples=50, named=Named("zen"))
+    (axes,) = bump_chart(table, found.rows).axes
+    assert [label.get_text() for label in axes.get_xticklabels()][:3] == ["trained", "zen", "fixed decoder"]
+    panels = regret_recall(table, found.rows, found.curves).axes
+    assert [axes.get_title() for axes in panels][:4] == ["zen", "fixed decoder", "fixed encoder", "early"]
+    titles = [axes.get_title() for axes in effects(table, found.rows, effects_frame(found.effects)).axes]
+    assert ["zen" in title for title in titles] == [True, False, False]
 
 
 def test_best_so_far_draws_both_lines_and_says_where_random_search_has_none():

@@ -261,7 +261,7 @@ def test_the_estimate_knows_what_is_stopped(run_cli, tiny_search, tmp_path):
 def test_mistakes(run_cli, tiny_search, tmp_path):
     answer = run_cli(*tiny_search(tmp_path, train="halving"), "--rung", "trained")
     assert (answer.code, answer.err.count("\n")) == (1, 1)
-    assert "rung must be something cheaper than trained itself" in answer.err
+    assert "rung: it must be something cheaper than trained itself" in answer.err
 
 
 def test_the_rungs_of_a_study():
@@ -312,7 +312,7 @@ def candidates_of(scores: list[tuple[int | None, ...]]) -> dict[str, Candidate]:
     return {each.architecture.hash: each for each in found}
 
 
-THREE = Plan("params", (2, 6, 18), 3, (0,), (0,))
+THREE = Plan("params", (2, 6, 18), 3, (("params", 0),), (0,))
 
 
 @settings(max_examples=25)

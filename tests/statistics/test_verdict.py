@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from tables import make_table
 
-from randsearch.statistics import Interval, analyse, verdict
+from randsearch.statistics import Interval, analyse, headline, notes, verdict
+from randsearch.statistics.analysis import Named
 from randsearch.statistics.ensembles import ensemble, with_ensemble
 from randsearch.statistics.verdict import more_needed
 
@@ -34,6 +35,20 @@ def test_a_strong_proxy_is_called_so():
     assert found.bias == ""
     assert next(question for question, _ in found.parts()).endswith("(J-Net's first claim)?")
     assert fits(found)
+
+
+def test_early_is_a_control_only_where_it_costs_what_the_primary_proxy_does():
+    table = make_table(24, proxies={"params": 0.3, "early": 0.7})
+    matched = analyse(table, resamples=100, named=Named("params"))
+    cheaper = analyse(table, resamples=100, named=Named("params", "params costs less than one step of training"))
+    assert "the equal-cost control" in headline(matched.rows, "params")
+    assert "a short training of equal cost" in " ".join(verdict(matched, "params").sentences())
+    assert notes(matched.rows)[-1] == "early: normal training for what params costs"
+    assert "equal" not in headline(cheaper.rows, "params")
+    assert "equal cost" not in " ".join(verdict(cheaper, "params").sentences())
+    assert "no equal-cost control: params costs less than one step of training" in notes(cheaper.rows)
+    assert [found.control.other for found in cheaper.claims] == ["", ""]
+    assert matched.rows["spearman"].tolist() == cheaper.rows["spearman"].tolist()
 
 
 def test_a_weak_proxy_is_not_called_good_and_nothing_more_is_asked_of_it():

@@ -4,8 +4,9 @@ from tables import make_table
 
 from randsearch.base.errors import UserError
 from randsearch.statistics import analyse
-from randsearch.statistics.votes import parts_of, with_votes
+from randsearch.statistics.votes import with_votes
 from randsearch.table.tidy import means, scores
+from randsearch.table.votes import parts_of
 
 NAMES = ("params", "early")
 

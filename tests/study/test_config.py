@@ -27,6 +27,7 @@ OTHER = {
     "upmix_mono": True,
     "sampler": "tpe",
     "proxy": "early",
+    "control": "none",
     "steps": 7,
     "proxy_steps": 7,
     "seed": 7,
