@@ -18,32 +18,39 @@ def _at(place: str) -> Lazy:
     return Lazy(f"randsearch.measures.{place}", shipped=True)
 
 
-def _on_batches(place: str, needs: str, source: str, steps: float, sign: str = "+") -> Measure:
+def _on_batches(place: str, needs: str, source: str, steps: float, sign: str = "+", differs: str = "") -> Measure:
     """A measure at fresh random weights that costs so many training steps on `proxy_batch` crops."""
-    return Measure(_at(place), needs, source, f"{steps:.1g}", partial(costs.batch_cost, steps=steps), sign=sign)
+    cost = partial(costs.batch_cost, steps=steps)
+    return Measure(_at(place), needs, source, f"{steps:.1g}", cost, sign=sign, normalised="batch", differs=differs)
 
 
 def _half_fixed(half: Half) -> Measure:
     """A J-Net proxy: a short training with a half at random weights."""
     cost = partial(costs.proxy_cost, half=half)
     place = _at(f"trained:fixed_{half}")
-    return Measure(place, "short training", "J-Net 1911.12926", "proxy_steps", cost, fixes=half, trains=True)
+    return Measure(
+        place, "short training", "J-Net 1911.12926", "proxy_steps", cost, fixes=half, trains=True, normalised="running"
+    )
 
 
 def _losses(place: str) -> Measure:
     """A measure of the losses of a short training."""
     cost = partial(costs.proxy_cost, half="none")
-    return Measure(_at(place), "short training", "Ru 2006.04492", "proxy_steps", cost, sign="-")
+    return Measure(_at(place), "short training", "Ru 2006.04492", "proxy_steps", cost, sign="-", normalised="batch")
 
 
 def _solved(place: str) -> Measure:
     """A measure of a random network whose output is solved for."""
     steps = costs.READOUT_DRAWS * costs.READOUT_BATCHES * costs.FORWARD
-    return Measure(_at(place), "forward, solve", "cf. Saxe et al. 2011", f"{steps:.2g}", costs.readout_cost)
+    return Measure(
+        _at(place), "forward, solve", "cf. Saxe et al. 2011", f"{steps:.2g}", costs.readout_cost, normalised="running"
+    )
 
 
 MEASURES: dict[str, Measure] = {
-    "trained": Measure(_at("trained:trained"), "training", "the truth", "steps", costs.trained_cost, trains=True),
+    "trained": Measure(
+        _at("trained:trained"), "training", "the truth", "steps", costs.trained_cost, trains=True, normalised="running"
+    ),
     "fixed_decoder": _half_fixed("decoder"),
     "fixed_encoder": _half_fixed("encoder"),
     "early": Measure(
@@ -53,6 +60,7 @@ MEASURES: dict[str, Measure] = {
         "equal cost",
         costs.early_cost,
         trains=True,
+        normalised="running",
     ),
     "sotl": _losses("trained:sotl"),
     "sotl_e": _losses("trained:sotl_e"),
@@ -65,8 +73,14 @@ MEASURES: dict[str, Measure] = {
     "grad_norm": _on_batches("gradients:grad_norm", "1 batch", "Abdelfattah 2101.08134", 1, "log"),
     "snip": _on_batches("gradients:snip", "1 batch", "Lee 1810.02340", 1, "log"),
     "grasp": _on_batches("gradients:grasp", "1 batch, Hessian", "Wang 2002.07376", 3, "-"),
-    "fisher": _on_batches("gradients:fisher", "1 batch", "Turner 1906.04113", 1, "log"),
-    "zico": _on_batches("gradients:zico", f"{costs.ZICO_BATCHES} batches", "Li 2301.11300", costs.ZICO_BATCHES),
+    "fisher": _on_batches(
+        *("gradients:fisher", "1 batch", "Turner 1906.04113", 1, "log"),
+        differs="the paper's channel sum; 2101.08134 counts a channel once for each weight",
+    ),
+    "zico": _on_batches(
+        *("gradients:zico", f"{costs.ZICO_BATCHES} batches", "Li 2301.11300", costs.ZICO_BATCHES),
+        differs=f"{costs.ZICO_BATCHES} batches, not 2",
+    ),
     "synflow": Measure(
         _at("synflow:synflow"),
         "a crop of ones",
@@ -74,10 +88,25 @@ MEASURES: dict[str, Measure] = {
         "1 crop",
         partial(costs.crop_cost, steps=1.0),
         sign="log",
+        normalised="out",
+        differs="of what the output convolution computes, before the head",
     ),
-    "jacob_cov": _on_batches("kernels:jacob_cov", "1 batch", "Mellor 2006.04647v1", 2 * costs.FORWARD),
-    "nwot": _on_batches("kernels:nwot", "1 batch, forward", "Mellor 2006.04647v3", costs.FORWARD),
-    "zen": _on_batches("zen:zen", "noise, forward", "Lin 2102.01063", 2 * costs.FORWARD),
+    "jacob_cov": _on_batches(
+        *("kernels:jacob_cov", "1 batch", "Mellor 2006.04647v1", 2 * costs.FORWARD),
+        differs="of a random projection of what the output convolution computes, not the sum",
+    ),
+    "nwot": _on_batches(
+        *("kernels:nwot", "1 batch, forward", "Mellor 2006.04647v3", costs.FORWARD),
+        differs="256 random samples of each channel stand for all",
+    ),
+    "zen": _on_batches(
+        *("zen:zen", "noise, forward", "cf. Lin 2102.01063", 2 * costs.FORWARD),
+        differs="the architecture's own weights, Euclidean norm: another ranking",
+    ),
+    "zen_published": _on_batches(
+        *("zen:zen_published", "noise, forward", "Lin 2102.01063", 2 * costs.FORWARD),
+        differs="one draw of the weights a seed, not 32; deviations are the batch's own",
+    ),
 }
 
 

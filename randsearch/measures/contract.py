@@ -237,6 +237,10 @@ class Measure:
         trains: whether it keeps weights and audio of a trained network.
         seeded: whether its score depends on the seed; if not, it is measured once.
         sign: how the score follows from what the source computes, for people.
+        normalised: what batch normalisation divides by while networks are scored, for people: the deviation in the
+            `batch`, its `running` mean, or nothing, where normalisation is taken `out`; "" for measures that run no
+            network.
+        differs: from the formula of the source or its published code, in a phrase, for people.
     """
 
     run: Run
@@ -248,3 +252,5 @@ class Measure:
     trains: bool = False
     seeded: bool = True
     sign: str = "+"
+    normalised: str = ""
+    differs: str = ""

@@ -96,11 +96,21 @@ def test_every_entry_names_a_function_of_its_own_with_its_source(name):
         assert number.group() in entry.run.load().__doc__ + module.__doc__
 
 
+def test_every_measure_that_runs_networks_tells_what_normalisation_does_meanwhile():
+    kinds = {name: entry.normalised for name, entry in MEASURES.items()}
+    assert set(kinds.values()) == {"", "batch", "running", "out"}
+    assert {name for name, kind in kinds.items() if not kind} == {"params", "macs", "receptive_field", "l2_norm"}
+    assert {kinds[name] for name, entry in MEASURES.items() if entry.trains} == {"running"}
+
+
 def test_the_list_of_measures_names_all_with_their_source(run_cli):
     said = run_cli("measures")
     assert said.code == 0, said.err
     for name, entry in MEASURES.items():
         assert re.search(rf"^ *{name} .*{re.escape(entry.source)}", said.out, re.MULTILINE), name
+        assert not entry.differs or re.search(rf"^ *{name} .*{re.escape(entry.differs)}", said.out, re.MULTILINE), name
+    tables = [line for line in said.out.splitlines() if not line.startswith("cost: ")]
+    assert max(map(len, tables)) <= 100
 
 
 def test_the_receptive_field_is_in_samples(setting):

@@ -1,4 +1,4 @@
-"""jacob_cov, nwot, synflow and zen: closed forms on linear networks, and published formulas computed another way."""
+"""jacob_cov, nwot and synflow: closed forms on linear networks, and published formulas computed another way."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from randsearch.measures import Job, UnmeasurableError, measure
 from randsearch.measures import kernels as proxies
 from randsearch.measures.probing import NORMALISATIONS, audible_batch, convolutions
 from randsearch.measures.synflow import make_positive, synaptic_flows
-from randsearch.measures.zen import deviation, zen_score
 from randsearch.models.architecture import Architecture
 from randsearch.models.build import build
 
@@ -163,33 +162,6 @@ def test_synflow_takes_normalisation_out(setting):
     make_positive(network)
     assert not any(isinstance(module, NORMALISATIONS) for module in network.modules())
     assert all((layer.weight >= 0).all() for _, layer in convolutions(network))
-
-
-class Scaled(nn.Module):
-    """Its features are its input times a factor, and the input."""
-
-    def __init__(self, factor: float) -> None:
-        super().__init__()
-        self.factor = factor
-
-    def features(self, x):
-        return torch.cat([self.factor * x, x], dim=1)
-
-
-def test_zen_of_a_linear_network_is_the_log_of_its_gain():
-    noise = torch.randn(4, 1, 50, dtype=torch.float64)
-    change = torch.ones(4, 1, 50, dtype=torch.float64)
-    assert zen_score(Scaled(3.0), noise, change, 1) == pytest.approx(math.log(3 * math.sqrt(50)))
-    with pytest.raises(UnmeasurableError, match=r"change of the features is 0\.0"):
-        zen_score(Scaled(0.0), noise, change, 1)
-
-
-def test_zen_adds_what_normalisation_divides_by(setting):
-    before = torch.randn(8, 4, 10_000, dtype=torch.float64) * torch.tensor([1.0, 1, 7, 7]).view(1, 4, 1)
-    assert deviation(nn.BatchNorm1d(4), before) == pytest.approx(5, rel=0.03)
-    assert deviation(nn.GroupNorm(2, 4), before) == pytest.approx(5, rel=0.03)
-    plain, normal = (measure(setting, Job(changed(normalisation=kind), "zen", 0)).score for kind in ("none", "batch"))
-    assert abs(plain - normal) < 3
 
 
 @pytest.mark.parametrize(("name", "activation"), [("nwot", "tanh"), ("nwot", "snake"), ("synflow", "tanh")])
