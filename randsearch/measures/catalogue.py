@@ -99,6 +99,22 @@ MEASURES: dict[str, Measure] = {
         *("kernels:nwot", "1 batch, forward", "Mellor 2006.04647v3", costs.FORWARD),
         differs="256 random samples of each channel stand for all",
     ),
+    "swap": _on_batches(
+        *("kernels:swap", "2 batches, forward", "Peng 2403.04161", costs.SWAP_BATCHES * costs.FORWARD),
+        differs="one draw of the weights a seed, the architecture's own",
+    ),
+    "near": _on_batches(
+        *("spectra:near", "1 batch, forward", "Husistein 2408.08776", costs.FORWARD),
+        differs="all positions, not as many as channels; the output convolution is left out",
+    ),
+    "az_expressivity": _on_batches(
+        *("spectra:az_expressivity", "1 batch, forward", "Lee 2403.19232", costs.FORWARD),
+        differs="the architecture's own weights; every nonlinearity ends a level",
+    ),
+    "az_trainability": _on_batches(
+        *("spectra:az_trainability", "1 batch, forward", "Lee 2403.19232", costs.FORWARD),
+        differs="all taps of a kernel and the skip; the code sees the middle tap alone",
+    ),
     "zen": _on_batches(
         *("zen:zen", "noise, forward", "cf. Lin 2102.01063", 2 * costs.FORWARD),
         differs="the architecture's own weights, Euclidean norm: another ranking",

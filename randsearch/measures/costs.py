@@ -12,6 +12,7 @@ READOUT_BATCHES = 32
 """Of training crops, for each draw of weights: 32 x 4096 rows are thousands for each feature of a usual network."""
 
 ZICO_BATCHES = 4
+SWAP_BATCHES = 2
 
 FORWARD = 1 / 3
 """Of a training step, as multiply-adds go."""

@@ -39,7 +39,9 @@ KINDS = {
 REFUSED = {
     ("blocks", "readout_last"),
     ("fixed", "nwot"),
+    ("fixed", "swap"),
     ("removed", "nwot"),
+    ("removed", "swap"),
     ("removed", "readout_last"),
     ("removed", "synflow"),
 }
@@ -78,6 +80,8 @@ def many(setting):
 
 @pytest.mark.parametrize("name", [name for name, entry in MEASURES.items() if entry.seeded])
 def test_every_score_repeats_to_the_bit_and_differs_between_seeds(setting, name):
+    # Eight crops have 256 patterns of signs, which every network shows.
+    setting = replace(setting, proxy_batch=8) if name == "swap" else setting
     scores = [measure(setting, Job(Architecture(**SMALL), name, seed)).score for seed in (0, 0, 1)]
     assert scores[0] == scores[1] != scores[2]
 
