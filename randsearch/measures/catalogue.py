@@ -115,6 +115,16 @@ MEASURES: dict[str, Measure] = {
         *("spectra:az_trainability", "1 batch, forward", "Lee 2403.19232", costs.FORWARD),
         differs="all taps of a kernel and the skip; the code sees the middle tap alone",
     ),
+    "synthetic_regression": Measure(
+        _at("regression:synthetic_regression"),
+        "synthetic songs",
+        "GenNAS 2108.01899",
+        f"{costs.REGRESSION_STEPS + costs.REGRESSION_TESTS * costs.FORWARD:.0f}",
+        costs.regression_cost,
+        sign="-",
+        normalised="running",
+        differs="songs, not waves and dots; Adam at the study's rate; the output alone",
+    ),
     "zen": _on_batches(
         *("zen:zen", "noise, forward", "cf. Lin 2102.01063", 2 * costs.FORWARD),
         differs="the architecture's own weights, Euclidean norm: another ranking",

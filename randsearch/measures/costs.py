@@ -14,6 +14,10 @@ READOUT_BATCHES = 32
 ZICO_BATCHES = 4
 SWAP_BATCHES = 2
 
+REGRESSION_STEPS = 30
+REGRESSION_TESTS = 8
+"""Batches on which the regression of synthetic songs is tested."""
+
 FORWARD = 1 / 3
 """Of a training step, as multiply-adds go."""
 
@@ -65,3 +69,8 @@ def readout_cost(setting: Setting, architecture: Architecture) -> float:
     """Multiply-adds of the features that a readout is fitted on; validation comes on top."""
     forward = FORWARD * step_cost(setting, architecture, "none")
     return READOUT_DRAWS * READOUT_BATCHES * forward
+
+
+def regression_cost(setting: Setting, architecture: Architecture) -> float:
+    """Multiply-adds of the regression of synthetic songs, its test included."""
+    return (REGRESSION_STEPS + REGRESSION_TESTS * FORWARD) * step_cost(setting, architecture, "none")
