@@ -49,8 +49,10 @@ REFUSED = {
 
 @pytest.fixture(autouse=True)
 def _one_draw(monkeypatch):
-    """Readouts of one draw are as good to try, and three times as quick."""
+    """Readouts of one draw are as good to try, and three times as quick; so are regressions of a few steps."""
     monkeypatch.setattr("randsearch.measures.readout.READOUT_DRAWS", 1)
+    monkeypatch.setattr("randsearch.measures.regression.REGRESSION_STEPS", 2)
+    monkeypatch.setattr("randsearch.measures.regression.REGRESSION_TESTS", 1)
 
 
 @pytest.mark.parametrize("name", MEASURES)
