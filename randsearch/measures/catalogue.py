@@ -115,6 +115,15 @@ MEASURES: dict[str, Measure] = {
         *("spectra:az_trainability", "1 batch, forward", "Lee 2403.19232", costs.FORWARD),
         differs="all taps of a kernel and the skip; the code sees the middle tap alone",
     ),
+    "vkdnw": Measure(
+        _at("vkdnw:vkdnw"),
+        f"{costs.VKDNW_CROPS} crops, Jacobian",
+        "Tybl 2502.04975",
+        f"{costs.VKDNW_WEIGHTS * costs.VKDNW_CROPS * 2 * costs.FORWARD:.0f} crops a layer",
+        costs.derivatives_cost,
+        normalised="batch",
+        differs="of a regression, J^T J; without the number of layers, which they add",
+    ),
     "synthetic_regression": Measure(
         _at("regression:synthetic_regression"),
         "synthetic songs",

@@ -49,10 +49,11 @@ REFUSED = {
 
 @pytest.fixture(autouse=True)
 def _one_draw(monkeypatch):
-    """Readouts of one draw are as good to try, and three times as quick; so are regressions of a few steps."""
+    """Readouts of one draw are as good to try, and three times as quick; so are fewer steps and weights."""
     monkeypatch.setattr("randsearch.measures.readout.READOUT_DRAWS", 1)
     monkeypatch.setattr("randsearch.measures.regression.REGRESSION_STEPS", 2)
     monkeypatch.setattr("randsearch.measures.regression.REGRESSION_TESTS", 1)
+    monkeypatch.setattr("randsearch.measures.vkdnw.VKDNW_WEIGHTS", 3)
 
 
 @pytest.mark.parametrize("name", MEASURES)
