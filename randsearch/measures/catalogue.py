@@ -119,7 +119,7 @@ MEASURES: dict[str, Measure] = {
         _at("vkdnw:vkdnw"),
         f"{costs.VKDNW_CROPS} crops, Jacobian",
         "Tybl 2502.04975",
-        f"{costs.VKDNW_WEIGHTS * costs.VKDNW_CROPS * 2 * costs.FORWARD:.0f} crops a layer",
+        f"{costs.VKDNW_WEIGHTS * costs.VKDNW_CROPS * 2 * costs.FORWARD:.0f} crops/layer",
         costs.derivatives_cost,
         normalised="batch",
         differs="of a regression, J^T J; without the number of layers, which they add",
