@@ -155,7 +155,7 @@ def train(
 
 @app.command()
 def measures() -> None:
-    """Lists every measure: its group, needs, cost, sign and source."""
+    """Lists every measure: its group, needs, cost, sign and source, and where it differs from that."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -164,14 +164,22 @@ def measures() -> None:
     caption = (
         "group: --measures cheap trains nothing, short trains or solves little, all takes both; "
         "cost: in training steps, of `proxy_batch` crops for measures on batches; sign: how the score follows from the "
-        "formula of its source, so that higher is predicted better"
+        "formula of its source, so that higher is predicted better; norm: what batch normalisation divides by "
+        "meanwhile, the deviation in the batch or its running mean; out: it is taken out"
     )
     view = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("measure", "group", "needs", "cost", "sign", "source"):
+    for heading in ("measure", "group", "needs", "cost", "sign", "norm", "source"):
         view.add_column(heading, no_wrap=True)
+    differing = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    differing.add_column("measure", no_wrap=True)
+    differing.add_column("where it differs from the published formula or code")
     for name, entry in MEASURES.items():
-        view.add_row(name, entry.group, entry.needs, entry.steps, entry.sign, entry.source)
-    make_console().print(view)
+        row = (name, entry.group, entry.needs, entry.steps, entry.sign, entry.normalised or "-", entry.source)
+        view.add_row(*row)
+        if entry.differs:
+            differing.add_row(name, entry.differs)
+    console = make_console()
+    console.print(view, differing)
 
 
 @app.command()

@@ -19,31 +19,33 @@ def _at(place: str) -> Lazy:
     return Lazy(f"randsearch.measures.{place}", shipped=True)
 
 
-def _on_batches(place: str, needs: str, source: str, steps: float, sign: str = "+") -> Measure:
+_SHORT = partial(Measure, group="short", normalised="running")
+"""A short training, or what is solved for without one, on the data."""
+
+
+def _on_batches(place: str, needs: str, source: str, steps: float, sign: str = "+", differs: str = "") -> Measure:
     """A measure at fresh random weights that costs so many training steps on `proxy_batch` crops."""
-    return Measure(_at(place), needs, source, f"{steps:.1g}", partial(costs.batch_cost, steps=steps), sign=sign)
+    cost = partial(costs.batch_cost, steps=steps)
+    return Measure(_at(place), needs, source, f"{steps:.1g}", cost, sign=sign, normalised="batch", differs=differs)
 
 
 def _half_fixed(half: Half) -> Measure:
     """A J-Net proxy: a short training with a half at random weights."""
     cost = partial(costs.proxy_cost, half=half)
     place = _at(f"trained:fixed_{half}")
-    needs, source = "short training", "J-Net 1911.12926"
-    return Measure(place, needs, source, "proxy_steps", cost, fixes=half, trains=True, group="short")
+    return _SHORT(place, "short training", "J-Net 1911.12926", "proxy_steps", cost, fixes=half, trains=True)
 
 
 def _losses(place: str) -> Measure:
     """A measure of the losses of a short training."""
     cost = partial(costs.proxy_cost, half="none")
-    needs, source = "short training", "Ru 2006.04492"
-    return Measure(_at(place), needs, source, "proxy_steps", cost, sign="-", group="short")
+    return _SHORT(_at(place), "short training", "Ru 2006.04492", "proxy_steps", cost, sign="-", normalised="batch")
 
 
 def _solved(place: str) -> Measure:
     """A measure of a random network whose output is solved for."""
     steps = costs.READOUT_DRAWS * costs.READOUT_BATCHES * costs.FORWARD
-    needs, source = "forward, solve", "cf. Saxe et al. 2011"
-    return Measure(_at(place), needs, source, f"{steps:.2g}", costs.readout_cost, group="short")
+    return _SHORT(_at(place), "forward, solve", "cf. Saxe et al. 2011", f"{steps:.2g}", costs.readout_cost)
 
 
 GROUPS = ("cheap", "short", "all")
@@ -51,18 +53,15 @@ GROUPS = ("cheap", "short", "all")
 
 MEASURES: dict[str, Measure] = {
     "trained": Measure(
-        _at("trained:trained"), "training", "the truth", "steps", costs.trained_cost, trains=True, group="full"
+        *(_at("trained:trained"), "training", "the truth", "steps", costs.trained_cost),
+        trains=True,
+        group="full",
+        normalised="running",
     ),
     "fixed_decoder": _half_fixed("decoder"),
     "fixed_encoder": _half_fixed("encoder"),
-    "early": Measure(
-        _at("trained:early"),
-        "short training",
-        "equal-cost control",
-        "equal cost",
-        costs.early_cost,
-        trains=True,
-        group="short",
+    "early": _SHORT(
+        _at("trained:early"), "short training", "equal-cost control", "equal cost", costs.early_cost, trains=True
     ),
     "sotl": _losses("trained:sotl"),
     "sotl_e": _losses("trained:sotl_e"),
@@ -75,8 +74,14 @@ MEASURES: dict[str, Measure] = {
     "grad_norm": _on_batches("gradients:grad_norm", "1 batch", "Abdelfattah 2101.08134", 1, "log"),
     "snip": _on_batches("gradients:snip", "1 batch", "Lee 1810.02340", 1, "log"),
     "grasp": _on_batches("gradients:grasp", "1 batch, Hessian", "Wang 2002.07376", 3, "-"),
-    "fisher": _on_batches("gradients:fisher", "1 batch", "Turner 1906.04113", 1, "log"),
-    "zico": _on_batches("gradients:zico", f"{costs.ZICO_BATCHES} batches", "Li 2301.11300", costs.ZICO_BATCHES),
+    "fisher": _on_batches(
+        *("gradients:fisher", "1 batch", "Turner 1906.04113", 1, "log"),
+        differs="the paper's channel sum; 2101.08134 counts a channel once for each weight",
+    ),
+    "zico": _on_batches(
+        *("gradients:zico", f"{costs.ZICO_BATCHES} batches", "Li 2301.11300", costs.ZICO_BATCHES),
+        differs=f"{costs.ZICO_BATCHES} batches, not 2",
+    ),
     "synflow": Measure(
         _at("synflow:synflow"),
         "a crop of ones",
@@ -84,10 +89,60 @@ MEASURES: dict[str, Measure] = {
         "1 crop",
         partial(costs.crop_cost, steps=1.0),
         sign="log",
+        normalised="out",
+        differs="of what the output convolution computes, before the head",
     ),
-    "jacob_cov": _on_batches("kernels:jacob_cov", "1 batch", "Mellor 2006.04647v1", 2 * costs.FORWARD),
-    "nwot": _on_batches("kernels:nwot", "1 batch, forward", "Mellor 2006.04647v3", costs.FORWARD),
-    "zen": _on_batches("zen:zen", "noise, forward", "Lin 2102.01063", 2 * costs.FORWARD),
+    "jacob_cov": _on_batches(
+        *("kernels:jacob_cov", "1 batch", "Mellor 2006.04647v1", 2 * costs.FORWARD),
+        differs="of a random projection of what the output convolution computes, not the sum",
+    ),
+    "nwot": _on_batches(
+        *("kernels:nwot", "1 batch, forward", "Mellor 2006.04647v3", costs.FORWARD),
+        differs="256 random samples of each channel stand for all",
+    ),
+    "swap": _on_batches(
+        *("kernels:swap", "2 batches, forward", "Peng 2403.04161", costs.SWAP_BATCHES * costs.FORWARD),
+        differs="one draw of the weights a seed, the architecture's own",
+    ),
+    "near": _on_batches(
+        *("spectra:near", "1 batch, forward", "Husistein 2408.08776", costs.FORWARD),
+        differs="all positions, not as many as channels; the output convolution is left out",
+    ),
+    "az_expressivity": _on_batches(
+        *("spectra:az_expressivity", "1 batch, forward", "Lee 2403.19232", costs.FORWARD),
+        differs="the architecture's own weights; every nonlinearity ends a level",
+    ),
+    "az_trainability": _on_batches(
+        *("spectra:az_trainability", "1 batch, forward", "Lee 2403.19232", costs.FORWARD),
+        differs="all taps of a kernel and the skip; the code sees the middle tap alone",
+    ),
+    "vkdnw": Measure(
+        _at("vkdnw:vkdnw"),
+        f"{costs.VKDNW_CROPS} crops, Jacobian",
+        "Tybl 2502.04975",
+        f"{costs.VKDNW_WEIGHTS * costs.VKDNW_CROPS * 2 * costs.FORWARD:.0f} crops/layer",
+        costs.derivatives_cost,
+        normalised="batch",
+        differs="of a regression, J^T J; without the number of layers, which they add",
+    ),
+    "synthetic_regression": Measure(
+        _at("regression:synthetic_regression"),
+        "synthetic songs",
+        "GenNAS 2108.01899",
+        f"{costs.REGRESSION_STEPS + costs.REGRESSION_TESTS * costs.FORWARD:.0f}",
+        costs.regression_cost,
+        sign="-",
+        normalised="running",
+        differs="songs, not waves and dots; Adam at the study's rate; the output alone",
+    ),
+    "zen": _on_batches(
+        *("zen:zen", "noise, forward", "cf. Lin 2102.01063", 2 * costs.FORWARD),
+        differs="the architecture's own weights, Euclidean norm: another ranking",
+    ),
+    "zen_published": _on_batches(
+        *("zen:zen_published", "noise, forward", "Lin 2102.01063", 2 * costs.FORWARD),
+        differs="one draw of the weights a seed, not 32; deviations are the batch's own",
+    ),
 }
 
 

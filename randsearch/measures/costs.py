@@ -12,6 +12,15 @@ READOUT_BATCHES = 32
 """Of training crops, for each draw of weights: 32 x 4096 rows are thousands for each feature of a usual network."""
 
 ZICO_BATCHES = 4
+SWAP_BATCHES = 2
+
+VKDNW_CROPS = 2
+VKDNW_WEIGHTS = 8
+"""Of every convolution."""
+
+REGRESSION_STEPS = 30
+REGRESSION_TESTS = 8
+"""Batches on which the regression of synthetic songs is tested."""
 
 FORWARD = 1 / 3
 """Of a training step, as multiply-adds go."""
@@ -66,3 +75,14 @@ def readout_cost(setting: Setting, architecture: Architecture) -> float:
     """Multiply-adds of the features that a readout is fitted on; validation comes on top."""
     forward = FORWARD * step_cost(setting, architecture, "none")
     return READOUT_DRAWS * READOUT_BATCHES * forward
+
+
+def regression_cost(setting: Setting, architecture: Architecture) -> float:
+    """Multiply-adds of the regression of synthetic songs, its test included."""
+    return (REGRESSION_STEPS + REGRESSION_TESTS * FORWARD) * step_cost(setting, architecture, "none")
+
+
+def derivatives_cost(setting: Setting, architecture: Architecture) -> float:
+    """Multiply-adds of a column of the Jacobian for each weight of VKDNW, two forward passes at most."""
+    weights = VKDNW_WEIGHTS * sum(layer.kind == "convolution" for layer in layers_of(setting, architecture))
+    return weights * VKDNW_CROPS * crop_cost(setting, architecture, 2 * FORWARD)

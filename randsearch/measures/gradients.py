@@ -4,7 +4,8 @@ All of them take the loss that training minimises, on the real head: the squared
 that it is well defined for difference and residual output and through tanh. Layers are the convolutions that train;
 their kernels count, their biases do not. Sums are in float64, and reported as logarithms where they span decades.
 
-In the published code of Abdelfattah et al. (arXiv 2101.08134) the same formulas see Conv2d and Linear layers only.
+In the published code of Abdelfattah et al. (arXiv 2101.08134) the same formulas see Conv2d and Linear layers only; its
+`fisher` also counts a channel as often as it has weights, where the paper, and this module, count it once.
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ def grasp(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
 def fisher(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
     """Log of 0.5 sum over channels of mean over batch of (sum over time a dL/da)^2 (Turner et al., 1906.04113).
 
-    a is what a convolution computes, before normalisation and nonlinearity, as in 2101.08134. A loss times c adds
-    2 log c for every architecture.
+    a is what a convolution computes, before normalisation and nonlinearity, as in 2101.08134, whose code sums another
+    thing: a channel's value once for each of its weights. A loss times c adds 2 log c for every architecture.
     """
 
     def core(network: WaveUNet, batch: Batch) -> float:
@@ -85,11 +86,10 @@ def zico(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
     """
 
     def core(network: WaveUNet, batch: Batch) -> float:
-        names, weights = [name for name, _ in convolutions(network)], kernels(network)
+        weights = kernels(network)
         pairs = zip(*(part.chunk(ZICO_BATCHES) for part in batch), strict=True)
         found = [gradients(batch_loss(network, pair), weights) for pair in pairs]
-        by_layer = [torch.stack(layer) for layer in zip(*found, strict=True)]
-        return inverse_deviation(dict(zip(names, by_layer, strict=True)))
+        return inverse_deviation([torch.stack(layer) for layer in zip(*found, strict=True)])
 
     return score_fresh("zico", setting, architecture, seed, core, batches=ZICO_BATCHES)
 
@@ -152,21 +152,26 @@ def fisher_information(layers: Sequence[nn.Conv1d], compute_loss: Callable[[], T
     return found
 
 
-def inverse_deviation(layers: dict[str, Tensor]) -> float:
+def inverse_deviation(layers: Sequence[Tensor]) -> float:
     """Sum over layers of log sum over weights of E|g| / std(g); weights whose gradient does not vary are left out.
 
+    So are layers without any other, as in the published code; a rectifier that is dead behind a layer makes such.
+
     Args:
-        layers: gradients by layer, (batches, ...).
+        layers: gradients of each, (batches, ...).
 
     Raises:
-        UnmeasurableError: no gradient of a layer varies.
+        UnmeasurableError: there is no other layer, or a gradient is not finite.
     """
-    found = 0.0
-    for name, stacked in layers.items():
+    found = []
+    for stacked in layers:
         every = stacked.double()
+        if not every.isfinite().all():
+            raise UnmeasurableError("a gradient is not finite")
         deviation = every.std(dim=0, correction=0)
         varies = deviation > 0
-        if not varies.any():
-            raise UnmeasurableError(f"no gradient of {name} varies between {len(every)} batches")
-        found += log(total(every.abs().mean(dim=0)[varies] / deviation[varies]), f"the sum of {name}")
-    return found
+        if varies.any():
+            found.append(log(total(every.abs().mean(dim=0)[varies] / deviation[varies]), "a layer's sum"))
+    if not found:
+        raise UnmeasurableError("no gradient of any layer varies between batches")
+    return sum(found)

@@ -1,4 +1,8 @@
-"""Proxies that ask how differently a network at random weights treats different crops (Mellor et al., 2006.04647)."""
+"""Proxies that ask how differently a network at random weights treats different crops.
+
+From input Jacobians and signs of activations (Mellor et al., 2006.04647), and from signs alone (SWAP, Peng et al.,
+2403.04161).
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,14 @@ from torch import Tensor, nn
 from randsearch.base.seeds import derive
 from randsearch.data.metrics import Array
 from randsearch.measures.contract import Outcome, Setting, UnmeasurableError
+from randsearch.measures.costs import SWAP_BATCHES
 from randsearch.measures.probing import ACTIVATIONS, Batch, predicted, refuse, score_fresh, watching
 from randsearch.models.architecture import Architecture
 from randsearch.models.wave_unet import WaveUNet
 
 JACOBIAN_STABILITY = 1e-5
+MOST_CROPS = 62
+"""Of which a pattern of signs fits into a whole number of 64 bits."""
 MOMENTS = 256
 """Samples of each activation that codes are taken from, at most: all of them would be gigabytes."""
 
@@ -60,6 +67,27 @@ def nwot(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
     return score_fresh("nwot", setting, architecture, seed, core)
 
 
+def swap(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
+    """How many patterns of signs over the crops there are among all samples of all channels (SWAP, 2403.04161).
+
+    A pattern says on which side of 0 each crop puts the input of one nonlinearity at one sample; 62 crops are looked at
+    at most. Twice `proxy_batch` crops are drawn, for with n of them there are no more than 2^n patterns.
+    """
+    refuse(architecture, "activation", ("tanh", "snake"), "signs divide the input space for rectifiers alone")
+
+    def core(network: WaveUNet, batch: Batch) -> float:
+        found: list[Tensor] = []
+
+        def look(module: nn.Module, before: Tensor, after: Tensor) -> None:
+            found.append(patterns(before))
+
+        with torch.no_grad(), watching(network, ACTIVATIONS, look):
+            network.features(batch[0][:MOST_CROPS])
+        return float(len(torch.unique(torch.cat(found))))
+
+    return score_fresh("swap", setting, architecture, seed, core, batches=SWAP_BATCHES)
+
+
 def jacobian_score(jacobian: Array) -> float:
     """The score of input Jacobians.
 
@@ -98,6 +126,23 @@ def agreement(before: Tensor, generator: torch.Generator) -> Tensor:
     # Exact in float32: counts stay below 2^24 for up to 65,000 channels.
     same = codes @ codes.T + (1 - codes) @ (1 - codes).T
     return same.double().cpu() * (time / before.shape[-1])
+
+
+def patterns(before: Tensor) -> Tensor:
+    """The distinct patterns of signs over crops, each as a number of as many bits.
+
+    Args:
+        before: what goes into a nonlinearity, (batch of `MOST_CROPS` at most, channels, time).
+
+    Returns:
+        (patterns,), int64.
+    """
+    bits = 2 ** torch.arange(len(before), device=before.device)
+    codes = torch.zeros(before.shape[1:], dtype=torch.int64, device=before.device)
+    for crop, bit in zip(before, bits, strict=True):
+        codes += (crop > 0) * bit
+    found: Tensor = torch.unique(codes)
+    return found
 
 
 def log_determinant(kernel: Array) -> float:

@@ -39,7 +39,9 @@ KINDS = {
 REFUSED = {
     ("blocks", "readout_last"),
     ("fixed", "nwot"),
+    ("fixed", "swap"),
     ("removed", "nwot"),
+    ("removed", "swap"),
     ("removed", "readout_last"),
     ("removed", "synflow"),
 }
@@ -47,8 +49,11 @@ REFUSED = {
 
 @pytest.fixture(autouse=True)
 def _one_draw(monkeypatch):
-    """Readouts of one draw are as good to try, and three times as quick."""
+    """Readouts of one draw are as good to try, and three times as quick; so are fewer steps and weights."""
     monkeypatch.setattr("randsearch.measures.readout.READOUT_DRAWS", 1)
+    monkeypatch.setattr("randsearch.measures.regression.REGRESSION_STEPS", 2)
+    monkeypatch.setattr("randsearch.measures.regression.REGRESSION_TESTS", 1)
+    monkeypatch.setattr("randsearch.measures.vkdnw.VKDNW_WEIGHTS", 3)
 
 
 @pytest.mark.parametrize("name", MEASURES)
@@ -78,6 +83,8 @@ def many(setting):
 
 @pytest.mark.parametrize("name", [name for name, entry in MEASURES.items() if entry.seeded])
 def test_every_score_repeats_to_the_bit_and_differs_between_seeds(setting, name):
+    # Eight crops have 256 patterns of signs, which every network shows.
+    setting = replace(setting, proxy_batch=8) if name == "swap" else setting
     scores = [measure(setting, Job(Architecture(**SMALL), name, seed)).score for seed in (0, 0, 1)]
     assert scores[0] == scores[1] != scores[2]
 
@@ -96,11 +103,21 @@ def test_every_entry_names_a_function_of_its_own_with_its_source(name):
         assert number.group() in entry.run.load().__doc__ + module.__doc__
 
 
+def test_every_measure_that_runs_networks_tells_what_normalisation_does_meanwhile():
+    kinds = {name: entry.normalised for name, entry in MEASURES.items()}
+    assert set(kinds.values()) == {"", "batch", "running", "out"}
+    assert {name for name, kind in kinds.items() if not kind} == {"params", "macs", "receptive_field", "l2_norm"}
+    assert {kinds[name] for name, entry in MEASURES.items() if entry.trains} == {"running"}
+
+
 def test_the_list_of_measures_names_all_with_their_source(run_cli):
     said = run_cli("measures")
     assert said.code == 0, said.err
     for name, entry in MEASURES.items():
         assert re.search(rf"^ *{name} .*{re.escape(entry.source)}", said.out, re.MULTILINE), name
+        assert not entry.differs or re.search(rf"^ *{name} .*{re.escape(entry.differs)}", said.out, re.MULTILINE), name
+    tables = [line for line in said.out.splitlines() if not line.startswith("cost: ")]
+    assert max(map(len, tables)) <= 100
 
 
 def test_the_receptive_field_is_in_samples(setting):

@@ -85,17 +85,25 @@ def test_fisher_takes_the_mean_over_the_batch_of_squares(chain):
 
 def test_zico_of_gradients_made_by_hand():
     # Means of |g| are 2, 2 and 3, deviations 1, 2 and 0: the last weight does not vary and is left out.
-    layers = {"a": torch.tensor([[1.0, 2.0, 3.0], [3.0, -2.0, 3.0]]), "b": torch.tensor([[[5.0]], [[1.0]], [[0.0]]])}
+    layers = [torch.tensor([[1.0, 2.0, 3.0], [3.0, -2.0, 3.0]]), torch.tensor([[[5.0]], [[1.0]], [[0.0]]])]
     deviation = math.sqrt((9 + 1 + 4) / 3)
     assert proxies.inverse_deviation(layers) == pytest.approx(math.log(2 / 1 + 2 / 2) + math.log(2 / deviation))
-    scaled = {name: 7 * gradient for name, gradient in layers.items()}
-    assert proxies.inverse_deviation(scaled) == pytest.approx(proxies.inverse_deviation(layers))
+    assert proxies.inverse_deviation([7 * gradient for gradient in layers]) == pytest.approx(
+        proxies.inverse_deviation(layers)
+    )
 
 
 @pytest.mark.parametrize("stacked", [torch.ones(1, 3), torch.ones(4, 3), torch.zeros(4, 3)])
-def test_zico_refuses_a_layer_whose_gradient_does_not_vary(stacked):
-    with pytest.raises(UnmeasurableError, match=r"no gradient of encoder\.0 varies"):
-        proxies.inverse_deviation({"encoder.0": stacked})
+def test_zico_skips_a_layer_whose_gradient_does_not_vary(stacked):
+    other = torch.tensor([[1.0], [3.0]])
+    assert proxies.inverse_deviation([stacked, other]) == pytest.approx(math.log(2 / 1))
+    with pytest.raises(UnmeasurableError, match="no gradient of any layer varies between batches"):
+        proxies.inverse_deviation([stacked, stacked])
+
+
+def test_zico_refuses_what_is_not_finite():
+    with pytest.raises(UnmeasurableError, match="not finite"):
+        proxies.inverse_deviation([torch.tensor([[1.0], [3.0]]), torch.tensor([[1.0], [math.inf]])])
 
 
 def fresh(setting, name, seed=0):
@@ -119,19 +127,22 @@ def test_side_by_side_snip_and_grad_norm_as_published(setting):
         assert measure(setting, Job(SMALL, name, 0)).score == pytest.approx(math.log(expected), rel=1e-6)
 
 
-def test_side_by_side_fisher_as_published(setting):
-    """zero-cost-nas: an identity behind each convolution whose full backward hook accumulates 0.5 mean (sum a g)^2."""
+def test_side_by_side_fisher_as_in_the_paper_and_not_as_published(setting):
+    """zero-cost-nas: 0.5 mean (sum a g)^2 of a channel, by hooks; then it repeats that for every weight and sums."""
     network, layers = fresh(setting, "fisher")
-    found = []
+    found = {}
 
     def hook(module, inputs, output):
-        output.register_hook(lambda g, a=output: found.append(((a * g).sum(dim=2) ** 2).mean(0).mul(0.5).sum().item()))
+        output.register_hook(lambda g, a=output: found.update({module: ((a * g).sum(dim=2) ** 2).mean(0).mul(0.5)}))
 
     for layer in layers:
         layer.register_forward_hook(hook)
     loss_of(network, audible_batch(setting, SMALL, 0, 4)).backward()
-    assert len(found) == len(layers)
-    assert measure(setting, Job(SMALL, "fisher", 0)).score == pytest.approx(math.log(sum(found)), rel=1e-6)
+    assert set(found) == set(layers)
+    score = measure(setting, Job(SMALL, "fisher", 0)).score
+    assert score == pytest.approx(math.log(sum(channels.sum().item() for channels in found.values())), rel=1e-6)
+    broadcast = sum(channels.sum().item() * layer.weight[0].numel() for layer, channels in found.items())
+    assert math.log(broadcast) - score > math.log(3)  # each channel has more than three weights
 
 
 def test_side_by_side_zico_as_published(setting):
@@ -207,7 +218,7 @@ def test_a_network_without_gradient_is_a_failure_with_a_reason(setting, monkeypa
         ("snip", "the saliency of the weights is 0.0, which has no logarithm"),
         ("grad_norm", "the norm of the gradient is 0.0, which has no logarithm"),
         ("fisher", "the Fisher information is 0.0, which has no logarithm"),
-        ("zico", "no gradient of encoder.0 varies between 4 batches"),
+        ("zico", "no gradient of any layer varies between batches"),
     ):
         made = measure(setting, Job(SMALL, name, 0))
         assert (made.state, made.score, made.reason) == ("failed", None, reason)

@@ -1,4 +1,4 @@
-"""jacob_cov, nwot, synflow and zen: closed forms on linear networks, and published formulas computed another way."""
+"""jacob_cov, nwot, swap and synflow: closed forms on linear networks, and published formulas computed another way."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from randsearch.measures import Job, UnmeasurableError, measure
 from randsearch.measures import kernels as proxies
 from randsearch.measures.probing import NORMALISATIONS, audible_batch, convolutions
 from randsearch.measures.synflow import make_positive, synaptic_flows
-from randsearch.measures.zen import deviation, zen_score
 from randsearch.models.architecture import Architecture
 from randsearch.models.build import build
 
@@ -110,6 +109,33 @@ def test_side_by_side_nwot_as_published(setting):
     assert measure(setting, Job(SMALL, "nwot", 0)).score == pytest.approx(expected, rel=1e-9)
 
 
+def test_swap_counts_patterns_and_not_units():
+    before = torch.tensor([[[1.0, -1, 2], [3, 4, -5]], [[1.0, 1, 2], [-1, 7, -2]]])  # of the crops: 11 01 11, 10 11 00
+    assert proxies.patterns(before).tolist() == [0, 1, 2, 3]
+    assert proxies.patterns(before[:, :1]).tolist() == [2, 3]
+    assert len(proxies.patterns(torch.ones(3, 4, 5))) == 1
+
+
+def test_swap_tells_the_last_of_the_most_crops_apart():
+    before = -torch.ones(proxies.MOST_CROPS, 1, 2)
+    before[-1, 0, 1] = 1.0
+    assert proxies.patterns(before).tolist() == [0, 2 ** (proxies.MOST_CROPS - 1)]
+
+
+def test_side_by_side_swap_as_published(setting):
+    """SWAP: signs of all units side by side as (crops, units), transposed, torch.unique along the units."""
+    network = build(SMALL, setting.signal, derive("weights", SMALL.hash, "swap", 0)).train()
+    units = []
+    for module in network.modules():
+        if isinstance(module, nn.LeakyReLU):
+            module.register_forward_hook(lambda module, inputs, output: units.append(output.flatten(1)))
+    mixture = audible_batch(setting, SMALL, 0, 8)[0]
+    network(mixture)
+    expected = torch.unique(torch.sign(torch.cat(units, 1)).T, dim=0).size(0)
+    assert measure(setting, Job(SMALL, "swap", 0)).score == expected
+    assert 200 < expected <= 2**8
+
+
 def test_synflow_of_a_chain():
     # R = a b c T for T ones, and every layer passes all of it on.
     chain = Chain(1.5, 0.5, 2.0)
@@ -165,34 +191,9 @@ def test_synflow_takes_normalisation_out(setting):
     assert all((layer.weight >= 0).all() for _, layer in convolutions(network))
 
 
-class Scaled(nn.Module):
-    """Its features are its input times a factor, and the input."""
-
-    def __init__(self, factor: float) -> None:
-        super().__init__()
-        self.factor = factor
-
-    def features(self, x):
-        return torch.cat([self.factor * x, x], dim=1)
-
-
-def test_zen_of_a_linear_network_is_the_log_of_its_gain():
-    noise = torch.randn(4, 1, 50, dtype=torch.float64)
-    change = torch.ones(4, 1, 50, dtype=torch.float64)
-    assert zen_score(Scaled(3.0), noise, change, 1) == pytest.approx(math.log(3 * math.sqrt(50)))
-    with pytest.raises(UnmeasurableError, match=r"change of the features is 0\.0"):
-        zen_score(Scaled(0.0), noise, change, 1)
-
-
-def test_zen_adds_what_normalisation_divides_by(setting):
-    before = torch.randn(8, 4, 10_000, dtype=torch.float64) * torch.tensor([1.0, 1, 7, 7]).view(1, 4, 1)
-    assert deviation(nn.BatchNorm1d(4), before) == pytest.approx(5, rel=0.03)
-    assert deviation(nn.GroupNorm(2, 4), before) == pytest.approx(5, rel=0.03)
-    plain, normal = (measure(setting, Job(changed(normalisation=kind), "zen", 0)).score for kind in ("none", "batch"))
-    assert abs(plain - normal) < 3
-
-
-@pytest.mark.parametrize(("name", "activation"), [("nwot", "tanh"), ("nwot", "snake"), ("synflow", "tanh")])
+@pytest.mark.parametrize(
+    ("name", "activation"), [("nwot", "tanh"), ("nwot", "snake"), ("swap", "snake"), ("synflow", "tanh")]
+)
 def test_what_would_mean_nothing_is_refused_by_name(setting, name, activation):
     made = measure(setting, Job(changed(activation=activation), name, 0))
     assert made.state == "failed"
