@@ -5,6 +5,7 @@ Functions are named by their place and imported when they run, so that reading t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from randsearch.base.errors import UserError
@@ -30,6 +31,12 @@ def _half_fixed(half: Half) -> Measure:
     return Measure(place, "short training", "J-Net 1911.12926", "proxy_steps", cost, fixes=half, trains=True)
 
 
+def _stronger(half: Half, kind: str, source: str, cost: Callable[..., float]) -> Measure:
+    """A J-Net proxy with a random half, or an output, of another kind."""
+    place, steps = _at(f"halves:fixed_{half}_{kind}"), "proxy_steps"
+    return Measure(place, "short training", source, steps, partial(cost, half=half), fixes=half)
+
+
 def _losses(place: str) -> Measure:
     """A measure of the losses of a short training."""
     cost = partial(costs.proxy_cost, half="none")
@@ -41,6 +48,16 @@ def _solved(place: str) -> Measure:
     steps = costs.READOUT_DRAWS * costs.READOUT_BATCHES * costs.FORWARD
     return Measure(_at(place), "forward, solve", "cf. Saxe et al. 2011", f"{steps:.2g}", costs.readout_cost)
 
+
+STRONGER: dict[str, tuple[str, Callable[..., float]]] = {
+    "calibrated": ("cf. LSUV 1511.06422", costs.calibrated_cost),
+    "he": ("He 1502.01852", costs.proxy_cost),
+    "delta": ("Xiao 1806.05393", costs.proxy_cost),
+    "shared": ("3 draws share a training", costs.proxy_cost),
+    "averaged": ("mean of 3 short trainings", costs.averaged_cost),
+    "solved": ("output by ridge", costs.solved_cost),
+}
+"""Kinds of stronger fixed halves: their source, and what they cost."""
 
 MEASURES: dict[str, Measure] = {
     "trained": Measure(_at("trained:trained"), "training", "the truth", "steps", costs.trained_cost, trains=True),
@@ -56,6 +73,18 @@ MEASURES: dict[str, Measure] = {
     ),
     "sotl": _losses("trained:sotl"),
     "sotl_e": _losses("trained:sotl_e"),
+    **{
+        f"fixed_{half}_{kind}": _stronger(half, kind, *facts)
+        for kind, facts in STRONGER.items()
+        for half in ("decoder", "encoder")
+    },
+    "early_averaged": Measure(
+        _at("halves:early_averaged"),
+        "short training",
+        "control of averaging",
+        "proxy_steps",
+        partial(costs.averaged_cost, half="none"),
+    ),
     "readout": _solved("readout:readout"),
     "readout_last": _solved("readout:readout_last"),
     "params": Measure(_at("sizes:params"), "nothing", "baseline", seeded=False),

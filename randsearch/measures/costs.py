@@ -11,6 +11,12 @@ READOUT_DRAWS = 3
 READOUT_BATCHES = 32
 """Of training crops, for each draw of weights: 32 x 4096 rows are thousands for each feature of a usual network."""
 
+DRAWS = 3
+"""Of the half that is fixed, where a measure shares the cost of one training among several."""
+
+SOLVED_BATCHES = 8
+"""Of training crops, that the output is solved on at each validation."""
+
 ZICO_BATCHES = 4
 
 FORWARD = 1 / 3
@@ -43,6 +49,33 @@ def trained_cost(setting: Setting, architecture: Architecture) -> float:
 def proxy_cost(setting: Setting, architecture: Architecture, half: Half) -> float:
     """Multiply-adds of a proxy that trains with a half fixed, or with none."""
     return float(setting.proxy_steps * step_cost(setting, architecture, half))
+
+
+def forward_cost(setting: Setting, architecture: Architecture) -> int:
+    """Multiply-adds of one forward pass of a training batch."""
+    return setting.recipe.batch * sizing.multiply_adds(layers_of(setting, architecture))
+
+
+def calibrated_cost(setting: Setting, architecture: Architecture, half: Half) -> float:
+    """Multiply-adds of a proxy whose fixed half is calibrated on a batch before it trains."""
+    return proxy_cost(setting, architecture, half) + forward_cost(setting, architecture)
+
+
+def steps_each(setting: Setting) -> int:
+    """Steps of each of several short trainings that share the cost of one proxy."""
+    return max(1, round(setting.proxy_steps / DRAWS))
+
+
+def averaged_cost(setting: Setting, architecture: Architecture, half: Half) -> float:
+    """Multiply-adds of several short trainings with a half fixed, or with none."""
+    return float(DRAWS * steps_each(setting) * step_cost(setting, architecture, half))
+
+
+def solved_cost(setting: Setting, architecture: Architecture, half: Half) -> float:
+    """Multiply-adds of a proxy whose output is solved at each validation: of its steps and of the features."""
+    validations = -(-setting.proxy_steps // setting.recipe.validate_every)
+    features = validations * SOLVED_BATCHES * forward_cost(setting, architecture)
+    return proxy_cost(setting, architecture, half) + features
 
 
 def early_cost(setting: Setting, architecture: Architecture) -> float:
