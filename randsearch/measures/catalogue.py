@@ -85,6 +85,9 @@ MEASURES: dict[str, Measure] = {
         "proxy_steps",
         partial(costs.averaged_cost, half="none"),
     ),
+    "affine": Measure(
+        _at("affine:affine"), "short training", "cf. Frankle 2003.00152", "proxy_steps", costs.affine_cost
+    ),
     "readout": _solved("readout:readout"),
     "readout_last": _solved("readout:readout_last"),
     "params": Measure(_at("sizes:params"), "nothing", "baseline", seeded=False),

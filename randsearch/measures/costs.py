@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from randsearch.measures.contract import Setting
 from randsearch.models import sizing
 from randsearch.models.architecture import Architecture, Half
@@ -76,6 +78,21 @@ def solved_cost(setting: Setting, architecture: Architecture, half: Half) -> flo
     validations = -(-setting.proxy_steps // setting.recipe.validate_every)
     features = validations * SOLVED_BATCHES * forward_cost(setting, architecture)
     return proxy_cost(setting, architecture, half) + features
+
+
+def random_but_output(layer: sizing.Convolution) -> bool:
+    """Which convolutions stay random where scales and shifts train: all but the output's."""
+    return layer.kind == "convolution" and layer.part != "output"
+
+
+def affine_cost(setting: Setting, architecture: Architecture) -> float:
+    """Multiply-adds of a proxy that trains scales, shifts and the output: gradients pass through every convolution."""
+    layers = [
+        replace(layer, extra_parameters=max(layer.extra_parameters, 1)) if layer.activation else layer
+        for layer in layers_of(setting, architecture)
+    ]
+    step = setting.recipe.batch * sizing.step_multiply_adds(layers, random_but_output)
+    return float(setting.proxy_steps * step)
 
 
 def early_cost(setting: Setting, architecture: Architecture) -> float:

@@ -80,12 +80,13 @@ def levels_seen(network: nn.Module, half: str, mixture: torch.Tensor) -> list[tu
     """The level in front of each convolution of a half and behind its activation."""
     found: dict[str, list[float]] = {}
     for layer in layers_of_half(network, half):
-        before, behind = network.get_submodule(layer.name), network.get_submodule(layer.activation or layer.name)
-        before.register_forward_hook(lambda _, seen, __, name=layer.name: found.setdefault(name, [level(seen[0])]))
-        behind.register_forward_hook(lambda _, __, out, name=layer.name: found[name].append(level(out)))
+        pair = found.setdefault(layer.name, [])
+        behind = network.get_submodule(layer.activation or layer.name)
+        network.get_submodule(layer.name).register_forward_hook(lambda _, seen, __, to=pair: to.append(level(seen[0])))
+        behind.register_forward_hook(lambda _, __, out, to=pair: to.append(level(out)))
     with torch.no_grad():
         network.features(mixture)
-    return [tuple(pair) for pair in found.values()]
+    return [(before, behind) for before, behind in found.values()]
 
 
 @pytest.mark.parametrize(
