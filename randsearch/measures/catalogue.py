@@ -10,9 +10,9 @@ from functools import partial
 
 from randsearch.base.errors import UserError
 from randsearch.measures import costs
-from randsearch.measures.contract import Lazy, Measure
+from randsearch.measures.contract import Lazy, Measure, Setting
 from randsearch.measures.own import is_own
-from randsearch.models.architecture import Half
+from randsearch.models.architecture import Architecture, Half
 
 
 def _at(place: str) -> Lazy:
@@ -43,10 +43,10 @@ def _losses(place: str) -> Measure:
     return Measure(_at(place), "short training", "Ru 2006.04492", "proxy_steps", cost, sign="-")
 
 
-def _solved(place: str) -> Measure:
+def _solved(place: str, cost: Callable[[Setting, Architecture], float] = costs.readout_cost) -> Measure:
     """A measure of a random network whose output is solved for."""
     steps = costs.READOUT_DRAWS * costs.READOUT_BATCHES * costs.FORWARD
-    return Measure(_at(place), "forward, solve", "cf. Saxe et al. 2011", f"{steps:.2g}", costs.readout_cost)
+    return Measure(_at(place), "forward, solve", "cf. Saxe et al. 2011", f"{steps:.2g}", cost)
 
 
 STRONGER: dict[str, tuple[str, Callable[..., float]]] = {
@@ -90,6 +90,15 @@ MEASURES: dict[str, Measure] = {
     ),
     "readout": _solved("readout:readout"),
     "readout_last": _solved("readout:readout_last"),
+    "readout_decoder": _solved("levels:readout_decoder", partial(costs.levels_cost, side="decoder")),
+    "readout_encoder": _solved("levels:readout_encoder", partial(costs.levels_cost, side="encoder")),
+    "linearised": Measure(
+        _at("linearised:linearised"),
+        "forward, solve",
+        "cf. Jacot 1806.07572",
+        f"from {costs.TANGENT_BATCHES * costs.FORWARD:.2g}",
+        costs.linearised_cost,
+    ),
     "params": Measure(_at("sizes:params"), "nothing", "baseline", seeded=False),
     "macs": Measure(_at("sizes:macs"), "nothing", "baseline", seeded=False),
     "receptive_field": Measure(_at("sizes:receptive_field"), "nothing", "baseline", seeded=False),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from randsearch.measures.contract import Setting
+from randsearch.measures.rewiring import seeing_levels, tangent
 from randsearch.models import sizing
 from randsearch.models.architecture import Architecture, Half
 from randsearch.models.frozen import is_fixed
+from randsearch.models.structure import Side
 
 READOUT_DRAWS = 3
 READOUT_BATCHES = 32
@@ -18,6 +20,15 @@ DRAWS = 3
 
 SOLVED_BATCHES = 8
 """Of training crops, that the output is solved on at each validation."""
+
+TANGENT_PARAMETERS = 1536
+"""Of a linearised network, at most: the system takes 19 MB, and its solution seconds."""
+TANGENT_BATCHES = 16
+TANGENT_ROWS = 2048
+"""Moments of a batch that a linearised network is fitted on: in all, twenty for each parameter."""
+
+EIGENVECTORS = 4.5
+"""Multiply-adds of a symmetric eigenproblem, by the cube of its size (Golub & Van Loan, Matrix Computations, 8.3)."""
 
 ZICO_BATCHES = 4
 
@@ -114,3 +125,26 @@ def readout_cost(setting: Setting, architecture: Architecture) -> float:
     """Multiply-adds of the features that a readout is fitted on; validation comes on top."""
     forward = FORWARD * step_cost(setting, architecture, "none")
     return READOUT_DRAWS * READOUT_BATCHES * forward
+
+
+def levels_cost(setting: Setting, architecture: Architecture, side: Side) -> float:
+    """Multiply-adds of the features of all levels of a half that a readout is fitted on; validation comes on top."""
+    layers = seeing_levels(layers_of(setting, architecture), side, context=architecture.context)
+    return float(READOUT_DRAWS * READOUT_BATCHES * setting.recipe.batch * sizing.multiply_adds(layers))
+
+
+def tangent_moments(batch: int, segment: int) -> int:
+    """Moments of each crop that a linearised network is fitted on."""
+    return min(segment, max(1, TANGENT_ROWS // batch))
+
+
+def linearised_cost(setting: Setting, architecture: Architecture) -> float:
+    """Multiply-adds of a linearised network: of its features, of its normal equations, and of solving them twice."""
+    layers, recipe = layers_of(setting, architecture), setting.recipe
+    chosen = tangent(layers, TANGENT_PARAMETERS)
+    features = float(TANGENT_BATCHES * forward_cost(setting, architecture))
+    if chosen is None:
+        return features
+    rows = recipe.batch * tangent_moments(recipe.batch, recipe.segment) * chosen.output.out_channels
+    equations = TANGENT_BATCHES * rows * chosen.parameters**2 / 2
+    return features + equations + 2 * EIGENVECTORS * chosen.parameters**3

@@ -45,7 +45,7 @@ SETTLING = 4
 
 def readout(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
     """Validation SDR in dB with the output convolution solved, mean over three draws of the other weights."""
-    return _mean_over_draws("readout", setting, architecture, seed, lambda network: None)
+    return mean_over_draws("readout", setting, architecture, seed, lambda network: None)
 
 
 def readout_last(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
@@ -54,10 +54,10 @@ def readout_last(setting: Setting, architecture: Architecture, seed: int) -> Out
     Two linear convolutions in a row are one, of as many taps as both see. The mixture, which only the output
     convolution sees, is given the same taps.
     """
-    return _mean_over_draws("readout_last", setting, architecture, seed, merge_last)
+    return mean_over_draws("readout_last", setting, architecture, seed, merge_last)
 
 
-def _mean_over_draws(
+def mean_over_draws(
     measure: str, setting: Setting, architecture: Architecture, seed: int, prepare: Callable[[WaveUNet], None]
 ) -> Outcome:
     """Fits and scores a network at several draws of its weights.

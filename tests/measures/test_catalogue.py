@@ -37,11 +37,14 @@ KINDS = {
     "removed": {"fixed_decoder_levels": (0,), "remove_random": True, "activation": "tanh"},
 }
 REFUSED = {
+    ("blocks", "linearised"),
     ("blocks", "readout_last"),
     ("fixed", "nwot"),
+    ("removed", "linearised"),
     ("removed", "nwot"),
     ("removed", "readout_last"),
     ("removed", "synflow"),
+    ("separable", "linearised"),
 }
 
 
