@@ -51,7 +51,7 @@ def test_an_affine_convolution_by_hand():
 
 
 def test_convolutions_stay_to_the_bit_and_it_costs_what_it_says(setting, monkeypatch):
-    # As in test_measures: of an example a forward pass takes 12288 multiply-adds, weight gradients of the output 768, and
+    # As in test_measures: of an example a forward pass takes 12288 multiply-adds, weight gradients of the output 768,
     # input gradients of bottleneck, decoder and output 2304, 7680 and 512.
     seen = []
     kept = Run.train
