@@ -61,7 +61,7 @@ def meetings():
         yield from (pytest.param(kind, name, id=f"{kind}-{name}") for name in MEASURES if not name.startswith(other))
 
 
-@pytest.mark.parametrize(("kind", "name"), meetings())
+@pytest.mark.parametrize(("kind", "name"), list(meetings()))
 def test_every_measure_scores_every_kind_of_network_or_refuses_by_name(setting, kind, name):
     made = measure(setting, Job(Architecture(**SMALL, **KINDS[kind]), name, 0))
     if (kind, name) in REFUSED:
