@@ -28,6 +28,7 @@ from randsearch.measures.rewiring import Tangent, tangent, with_tangent
 from randsearch.measures.ridge import Moments, fit
 from randsearch.measures.run import Run
 from randsearch.models.architecture import Architecture
+from randsearch.models.build import build
 from randsearch.models.wave_unet import WaveUNet
 
 
@@ -40,7 +41,7 @@ def linearised(setting: Setting, architecture: Architecture, seed: int) -> Outco
     # It is solved, and scored, before any tanh.
     linear = architecture.model_copy(update={"output_activation": "linear"})
     run = Run("linearised", 0, setting, architecture, seed)
-    network = Run("linearised", 0, setting, linear, seed).network().to(run.device)
+    network = build(linear, setting.signal, run.stream("weights")).to(run.device)
     chosen = choose(network)
     batches = Batches(setting, architecture, seed, TANGENT_BATCHES)
     began = time.perf_counter()

@@ -14,7 +14,7 @@ from randsearch.models.wave_unet import WaveUNet
 
 
 class Several(nn.Module):
-    """Draws of one convolution. In training each sees an equal part of the batch, within one crop, in their order.
+    """Draws of one convolution: each sees its part of the batch, and the parts are equal up to one crop.
 
     Args:
         draws: of the convolution, at most as many as a batch has crops.
