@@ -5,14 +5,14 @@ Functions are named by their place and imported when they run, so that reading t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from randsearch.base.errors import UserError
 from randsearch.measures import costs
-from randsearch.measures.contract import Lazy, Measure
+from randsearch.measures.contract import Lazy, Measure, Setting
 from randsearch.measures.own import is_own
-from randsearch.models.architecture import Half
+from randsearch.models.architecture import Architecture, Half
 
 
 def _at(place: str) -> Lazy:
@@ -36,20 +36,36 @@ def _half_fixed(half: Half) -> Measure:
     return _SHORT(place, "short training", "J-Net 1911.12926", "proxy_steps", cost, fixes=half, trains=True)
 
 
+def _stronger(half: Half, kind: str, source: str, cost: Callable[..., float]) -> Measure:
+    """A J-Net proxy with a random half, or an output, of another kind."""
+    place, steps = _at(f"halves:fixed_{half}_{kind}"), "proxy_steps"
+    return _SHORT(place, "short training", source, steps, partial(cost, half=half), fixes=half)
+
+
 def _losses(place: str) -> Measure:
     """A measure of the losses of a short training."""
     cost = partial(costs.proxy_cost, half="none")
     return _SHORT(_at(place), "short training", "Ru 2006.04492", "proxy_steps", cost, sign="-", normalised="batch")
 
 
-def _solved(place: str) -> Measure:
+def _solved(place: str, cost: Callable[[Setting, Architecture], float] = costs.readout_cost) -> Measure:
     """A measure of a random network whose output is solved for."""
     steps = costs.READOUT_DRAWS * costs.READOUT_BATCHES * costs.FORWARD
-    return _SHORT(_at(place), "forward, solve", "cf. Saxe et al. 2011", f"{steps:.2g}", costs.readout_cost)
+    return _SHORT(_at(place), "forward, solve", "cf. Saxe et al. 2011", f"{steps:.2g}", cost)
 
 
 GROUPS = ("cheap", "short", "all")
 """Names of many measures at once."""
+
+STRONGER: dict[str, tuple[str, Callable[..., float]]] = {
+    "calibrated": ("cf. LSUV 1511.06422", costs.calibrated_cost),
+    "he": ("He 1502.01852", costs.proxy_cost),
+    "delta": ("Xiao 1806.05393", costs.proxy_cost),
+    "shared": ("3 draws share a training", costs.proxy_cost),
+    "averaged": ("mean of 3 short trainings", costs.averaged_cost),
+    "solved": ("output by ridge", costs.solved_cost),
+}
+"""Kinds of stronger fixed halves: their source, and what they cost."""
 
 MEASURES: dict[str, Measure] = {
     "trained": Measure(
@@ -65,8 +81,32 @@ MEASURES: dict[str, Measure] = {
     ),
     "sotl": _losses("trained:sotl"),
     "sotl_e": _losses("trained:sotl_e"),
+    **{
+        f"fixed_{half}_{kind}": _stronger(half, kind, *facts)
+        for kind, facts in STRONGER.items()
+        for half in ("decoder", "encoder")
+    },
+    "early_averaged": _SHORT(
+        _at("halves:early_averaged"),
+        "short training",
+        "control of averaging",
+        "proxy_steps",
+        partial(costs.averaged_cost, half="none"),
+    ),
+    "affine": _SHORT(
+        _at("affine:affine"), "short training", "cf. Frankle 2003.00152", "proxy_steps", costs.affine_cost
+    ),
     "readout": _solved("readout:readout"),
     "readout_last": _solved("readout:readout_last"),
+    "readout_decoder": _solved("levels:readout_decoder", partial(costs.levels_cost, side="decoder")),
+    "readout_encoder": _solved("levels:readout_encoder", partial(costs.levels_cost, side="encoder")),
+    "linearised": _SHORT(
+        _at("linearised:linearised"),
+        "forward, solve",
+        "cf. Jacot 1806.07572",
+        f"from {costs.TANGENT_BATCHES * costs.FORWARD:.2g}",
+        costs.linearised_cost,
+    ),
     "params": Measure(_at("sizes:params"), "nothing", "baseline", seeded=False),
     "macs": Measure(_at("sizes:macs"), "nothing", "baseline", seeded=False),
     "receptive_field": Measure(_at("sizes:receptive_field"), "nothing", "baseline", seeded=False),
@@ -125,14 +165,13 @@ MEASURES: dict[str, Measure] = {
         normalised="batch",
         differs="of a regression, J^T J; without the number of layers, which they add",
     ),
-    "synthetic_regression": Measure(
+    "synthetic_regression": _SHORT(
         _at("regression:synthetic_regression"),
         "synthetic songs",
         "GenNAS 2108.01899",
         f"{costs.REGRESSION_STEPS + costs.REGRESSION_TESTS * costs.FORWARD:.0f}",
         costs.regression_cost,
         sign="-",
-        normalised="running",
         differs="songs, not waves and dots; Adam at the study's rate; the output alone",
     ),
     "zen": _on_batches(

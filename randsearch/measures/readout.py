@@ -9,7 +9,10 @@ as trained networks do. One measurement averages over three draws of the weights
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import reduce
+from itertools import islice
+from operator import add
 from statistics import fmean
 from typing import Any
 
@@ -30,7 +33,8 @@ from randsearch.models.sizing import lengths
 from randsearch.models.wave_unet import WaveUNet
 from randsearch.training.loop import evaluate
 
-HELD_OUT = READOUT_BATCHES // 4
+HELD_OUT = 4
+"""One of so many batches chooses the ridge's strength."""
 ROWS = 4096
 """Moments of a batch that are fitted on; neighbouring samples of audio say much the same."""
 MOST_FEATURES = 1024
@@ -41,7 +45,7 @@ SETTLING = 4
 
 def readout(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
     """Validation SDR in dB with the output convolution solved, mean over three draws of the other weights."""
-    return _mean_over_draws("readout", setting, architecture, seed, lambda network: None)
+    return mean_over_draws("readout", setting, architecture, seed, lambda network: None)
 
 
 def readout_last(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
@@ -50,10 +54,10 @@ def readout_last(setting: Setting, architecture: Architecture, seed: int) -> Out
     Two linear convolutions in a row are one, of as many taps as both see. The mixture, which only the output
     convolution sees, is given the same taps.
     """
-    return _mean_over_draws("readout_last", setting, architecture, seed, merge_last)
+    return mean_over_draws("readout_last", setting, architecture, seed, merge_last)
 
 
-def _mean_over_draws(
+def mean_over_draws(
     measure: str, setting: Setting, architecture: Architecture, seed: int, prepare: Callable[[WaveUNet], None]
 ) -> Outcome:
     """Fits and scores a network at several draws of its weights.
@@ -72,8 +76,9 @@ def _mean_over_draws(
     for draw in range(READOUT_DRAWS):
         network = build(linear, setting.signal, derive("weights", architecture.hash, measure, seed, draw)).to(device)
         prepare(network)
-        batches = _Batches(setting, architecture, seed)
+        batches = Batches(setting, architecture, seed)
         began = time.perf_counter()
+        settle(network, batches)
         solve_output(network, batches, derive("moments", setting.study, seed, draw))
         solved = time.perf_counter()
         scores.append(evaluate(network, setting.validation, data.sample_rate, device).score)
@@ -89,11 +94,22 @@ def _mean_over_draws(
     )
 
 
-class _Batches:
-    """The training crops that readouts of a study are fitted on, and the time it takes to read them."""
+class Batches:
+    """The training crops that readouts of a study are fitted on, and the time it takes to read them.
 
-    def __init__(self, setting: Setting, architecture: Architecture, seed: int) -> None:
+    Args:
+        setting: the study.
+        architecture: of the network that sees them.
+        seed: of the measurement.
+        count: how many batches.
+
+    Attributes:
+        seconds: spent reading.
+    """
+
+    def __init__(self, setting: Setting, architecture: Architecture, seed: int, count: int = READOUT_BATCHES) -> None:
         self.seconds = 0.0
+        self._count = count
         self._device = setting.device
         self._crops = Crops(
             tracks=setting.dataset.train,
@@ -105,8 +121,11 @@ class _Batches:
             pads=setting.dataset.task.pads,
         )
 
+    def __len__(self) -> int:
+        return self._count
+
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for index in range(READOUT_BATCHES):
+        for index in range(self._count):
             began = time.perf_counter()
             mixture, sources = (torch.from_numpy(array).to(self._device) for array in self._crops.batch_at(index))
             self.seconds += time.perf_counter() - began
@@ -117,9 +136,8 @@ def solve_output(network: WaveUNet, batches: Any, seed: int) -> None:
     """Sets the output convolution to the linear map that predicts the sources best.
 
     Args:
-        network: with a linear output activation; put into evaluation mode.
-        batches: `READOUT_BATCHES` pairs of mixture and sources, iterated over as often as needed; the last quarter
-            chooses the ridge's strength.
+        network: with a linear output activation, in evaluation mode.
+        batches: pairs of mixture and sources, of a length; the last quarter chooses the ridge's strength.
         seed: of the choice of moments.
 
     Raises:
@@ -130,14 +148,9 @@ def solve_output(network: WaveUNet, batches: Any, seed: int) -> None:
     if features > MOST_FEATURES:
         raise UnmeasurableError(f"refused: {features} features are too many to solve for; {MOST_FEATURES} is the most")
     random = np.random.default_rng(seed)
-    fitted: list[Moments] = []
-    held_out: list[Moments] = []
     with torch.no_grad():
-        settle(network, batches)
-        for index, (mixture, sources) in enumerate(batches):
-            rows = Moments.of(*_rows(network, mixture, sources, random))
-            (held_out if index >= READOUT_BATCHES - HELD_OUT else fitted).append(rows)
-        weights, intercept = fit(_sum(fitted), _sum(held_out))
+        rows = (Moments.of(*_rows(network, mixture, sources, random)) for mixture, sources in batches)
+        weights, intercept = fit(*summed(rows, len(batches)))
         shape = (output.out_channels, output.in_channels, output.kernel_size[0])
         output.weight.copy_(torch.from_numpy(weights.T.reshape(shape)))
         output.bias.copy_(torch.from_numpy(intercept))
@@ -149,8 +162,9 @@ def settle(network: WaveUNet, batches: Any) -> None:
     for layer in layers:
         layer.momentum = None  # The mean over all batches, instead of one that forgets.
     network.train()
-    for _, (mixture, _) in zip(range(SETTLING if layers else 0), batches, strict=False):
-        network.features(mixture)
+    with torch.no_grad():
+        for _, (mixture, _) in zip(range(SETTLING if layers else 0), batches, strict=False):
+            network.features(mixture)
     network.eval()
 
 
@@ -187,11 +201,16 @@ def targets(network: WaveUNet, mixture: Tensor, sources: Tensor) -> Tensor:
     return sources.flatten(1, 2)
 
 
-def _sum(parts: list[Moments]) -> Moments:
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
+def summed(moments: Iterable[Moments], count: int) -> tuple[Moments, Moments]:
+    """Sums of the moments of batches, of those that are fitted and of those that choose the strength; never all kept.
+
+    Args:
+        moments: of each batch.
+        count: how many there are, at least 2.
+    """
+    each = iter(moments)
+    held_out = max(1, count // HELD_OUT)
+    return tuple(reduce(add, islice(each, some)) for some in (count - held_out, held_out))  # type: ignore[return-value]
 
 
 def merge_last(network: WaveUNet) -> None:

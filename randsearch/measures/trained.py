@@ -6,7 +6,7 @@ streams, so that no proxy shares initial weights or crops with the training that
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +14,18 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
 
-from randsearch.base.layout import CHECKPOINT_FILE, WEIGHTS_FILE
-from randsearch.base.seeds import derive
-from randsearch.data import Crops
+from randsearch.base.layout import WEIGHTS_FILE
 from randsearch.data.metrics import score
 from randsearch.measures.contract import Outcome, Setting
 from randsearch.measures.costs import early_steps, step_cost
 from randsearch.measures.excerpts import excerpts, write_excerpt
+from randsearch.measures.run import Run
 from randsearch.models.architecture import Architecture
-from randsearch.models.build import build
 from randsearch.models.frozen import Half, fix_half
 from randsearch.models.inference import separate
-from randsearch.models.sizing import lengths
 from randsearch.models.wave_unet import WaveUNet
 from randsearch.table.segments import write_segments
-from randsearch.training.checkpoints import Checkpoint
-from randsearch.training.loop import Validation, segment_scores, train
-from randsearch.training.schedules import schedule
+from randsearch.training.loop import Validation, segment_scores
 
 
 def run_training(
@@ -55,10 +50,10 @@ def run_training(
         seed: of the measurement.
         until: the step at which it pauses; None for its end.
     """
-    data, device, name = setting.dataset, torch.device(setting.device), setting.schedule_of(measure)
-    network = build(architecture, setting.signal, derive("weights", architecture.hash, measure, seed))
+    run = Run(measure, steps, setting, architecture, seed, until=until)
+    data, device, home = setting.dataset, run.device, setting.home(architecture, measure, seed)
+    network = run.network()
     fix_half(network, half)
-    home = setting.home(architecture, measure, seed)
     # By its score, what the best validation found: to find it again would take as long as a validation.
     best: dict[float, list[NDArray[np.float64]]] = {}
 
@@ -70,16 +65,7 @@ def run_training(
             best[value] = segments
         return Validation(value, loss)
 
-    trained = train(
-        network,
-        _crops(measure, setting, architecture, seed),
-        validate,
-        recipe=setting.recipe,
-        schedule=schedule(name, steps),
-        steps=steps,
-        device=device,
-        checkpoint=_checkpoint(setting, architecture, measure, seed, steps, until),
-    )
+    trained = run.train(network, validate)
     if until is None or trained.steps == steps:
         network.load_state_dict(trained.best_weights)
         # A best validation from before this run went on from its checkpoint is made again; a GPU may round it
@@ -87,52 +73,7 @@ def run_training(
         found = trained.score if trained.score in best else validate(network).score
         _keep(network, setting, architecture, home)
         write_segments(setting.place, home, data.source_names, best[found])
-    return Outcome(
-        score=trained.score,
-        baseline=setting.baseline,
-        seconds=trained.seconds,
-        steps=trained.steps,
-        multiply_adds=float(trained.steps * step_cost(setting, architecture, half)),
-        validation_seconds=trained.validation_seconds,
-        data_seconds=trained.data_seconds,
-        schedule=name,
-        curve=trained.curve,
-        validation_losses=trained.validation_losses,
-    )
-
-
-def _crops(measure: str, setting: Setting, architecture: Architecture, seed: int) -> Crops:
-    """Training crops in a measurement's own order."""
-    size = lengths(architecture, setting.recipe.segment)
-    return Crops(
-        tracks=setting.dataset.train,
-        batch=setting.recipe.batch,
-        input_length=size.input,
-        output_length=size.output,
-        seed=derive("crops", architecture.hash, measure, seed),
-        augment=setting.recipe.augment,
-        pads=setting.dataset.task.pads,
-    )
-
-
-def _checkpoint(
-    setting: Setting, architecture: Architecture, measure: str, seed: int, steps: int, until: int | None = None
-) -> Checkpoint:
-    """The checkpoint of a measurement, with all that decides its numbers."""
-    run = {
-        "architecture": architecture.hash,
-        "measure": measure,
-        "seed": seed,
-        "steps": steps,
-        "schedule": setting.schedule_of(measure),
-        "recipe": asdict(setting.recipe),
-        "data": setting.dataset.digest,
-        "validation": [(track.name, track.start, track.stop) for track in setting.validation],
-        "threads": setting.threads,
-        "device": torch.device(setting.device).type,
-    }
-    home = setting.home(architecture, measure, seed)
-    return Checkpoint(setting.place, home / CHECKPOINT_FILE, run, until=until)
+    return run.outcome(trained, float(trained.steps * step_cost(setting, architecture, half)))
 
 
 def _keep(network: WaveUNet, setting: Setting, architecture: Architecture, home: Path) -> None:
@@ -197,18 +138,9 @@ def sotl_e(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
 
 
 def _sum_of_losses(measure: str, setting: Setting, architecture: Architecture, seed: int) -> Outcome:
-    network = build(architecture, setting.signal, derive("weights", architecture.hash, measure, seed))
-    name, nothing = setting.schedule_of(measure), Validation(0.0, 0.0)
-    trained = train(
-        network,
-        _crops(measure, setting, architecture, seed),
-        lambda current: nothing,  # Nothing is validated: the losses are the score.
-        recipe=setting.recipe,
-        schedule=schedule(name, setting.proxy_steps),
-        steps=setting.proxy_steps,
-        device=torch.device(setting.device),
-        checkpoint=_checkpoint(setting, architecture, measure, seed, setting.proxy_steps),
-    )
+    run, nothing = Run(measure, setting.proxy_steps, setting, architecture, seed), Validation(0.0, 0.0)
+    # Nothing is validated: the losses are the score.
+    trained = run.train(run.network(), lambda current: nothing)
     curve, total, before = [], 0.0, 0
     for (step, _), loss in zip(trained.curve, trained.losses, strict=True):
         total -= loss * (step - before)
@@ -219,6 +151,6 @@ def _sum_of_losses(measure: str, setting: Setting, architecture: Architecture, s
         seconds=trained.seconds,
         steps=setting.proxy_steps,
         data_seconds=trained.data_seconds,
-        schedule=name,
+        schedule=run.schedule,
         curve=tuple(curve),
     )

@@ -45,6 +45,7 @@ def content_digest(path: Path) -> str:
 Levels = Annotated[Literal["all"] | tuple[int, ...], BeforeValidator(_parse_levels)]
 OddKernel = Annotated[int, Field(ge=1, le=63)]
 Half = Literal["none", "encoder", "decoder"]
+Initialisation = Literal["glorot", "he", "orthogonal", "delta_orthogonal", "sparse", "statistics"]
 
 
 class Architecture(BaseModel):
@@ -114,7 +115,7 @@ class Architecture(BaseModel):
     normalisation: Literal["none", "group", "batch"] = "none"
     separable: bool = False
     dilation: int = Field(default=1, ge=1, le=16)
-    initialisation: Literal["glorot", "he", "orthogonal", "sparse", "statistics"] = "glorot"
+    initialisation: Initialisation = "glorot"
     init_statistics: Annotated[str, BeforeValidator(_add_digest)] = "none"
     fixed_encoder_levels: Levels = ()
     fixed_decoder_levels: Levels = ()

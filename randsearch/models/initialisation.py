@@ -7,6 +7,7 @@ defaults. Fans are counted within groups: counted over all groups, as PyTorch do
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -42,7 +43,7 @@ def drawing(architecture: Architecture, generator: torch.Generator) -> Draw:
     """
     if architecture.initialisation == "statistics":
         return _Statistics(architecture.init_statistics, generator)
-    fill = {"he": _he, "orthogonal": _orthogonal, "sparse": _sparse}.get(architecture.initialisation)
+    fill = _FILLS.get(architecture.initialisation)
 
     def draw(name: str, convolution: nn.Conv1d, heads: int = 1) -> None:
         if fill is None:
@@ -95,6 +96,25 @@ def _sparse(convolution: nn.Conv1d, generator: torch.Generator) -> None:
     values = torch.randn(weight.shape[0], kept, generator=generator) * (LEAKY_GAIN / math.sqrt(kept))
     with torch.no_grad():
         weight.copy_(torch.zeros(weight.shape[0], fan_in).scatter_(1, places, values).view_as(weight))
+
+
+def _delta_orthogonal(convolution: nn.Conv1d, generator: torch.Generator) -> None:
+    """All taps 0 but the middle one, an orthogonal matrix in each group, scaled as He's (Xiao et al. 1806.05393)."""
+    weight = convolution.weight
+    with torch.no_grad():
+        weight.zero_()
+        for group in weight.chunk(convolution.groups):
+            matrix = torch.empty(group.shape[:2])
+            nn.init.orthogonal_(matrix, LEAKY_GAIN, generator)
+            group[..., group.shape[2] // 2] = matrix
+
+
+_FILLS: dict[str, Callable[[nn.Conv1d, torch.Generator], None]] = {
+    "he": _he,
+    "orthogonal": _orthogonal,
+    "delta_orthogonal": _delta_orthogonal,
+    "sparse": _sparse,
+}
 
 
 class _Statistics:

@@ -106,6 +106,11 @@ def stream(network, count=room.READOUT_BATCHES, sources=2, channels=1, seed=0):
     return batches
 
 
+def solve(network, batches):
+    room.settle(network, batches)
+    room.solve_output(network, batches, seed=0)
+
+
 HEADS = [
     {},
     {"output": "direct"},
@@ -122,7 +127,7 @@ def test_the_output_convolution_is_least_squares_on_the_stacked_features(monkeyp
     monkeypatch.setattr("randsearch.measures.ridge.STRENGTHS", (0.0,))
     network = build(changed(output_activation="linear", **options), signal, 0)
     batches = stream(network, sources=signal.sources, channels=signal.channels)
-    room.solve_output(network, batches, seed=0)
+    solve(network, batches)
     # All moments of 64 are used, so that the solution is that of the whole stream: unfold it by hand.
     mixture, sources = (torch.cat(part) for part in zip(*batches, strict=True))
     with torch.no_grad():
@@ -165,8 +170,8 @@ def test_the_last_convolution_and_the_output_become_one(options):
     assert twin.output.kernel_size[0] == 3 + architecture.output_kernel - 1
     # Any composition of the two linear maps is among those that can be found: its error is no smaller.
     batches = stream(network)
-    room.solve_output(network, batches, seed=0)
-    room.solve_output(twin, batches, seed=0)
+    solve(network, batches)
+    solve(twin, batches)
     mixture, sources = (torch.cat(part) for part in zip(*batches, strict=True))
     assert twin.output.weight.shape[1] > network.output.weight.shape[1]
     assert error(twin, mixture, sources) < error(network, mixture, sources)

@@ -41,7 +41,7 @@ def architectures(draw: st.DrawFn, **fixed: Any) -> Architecture:
         "normalisation": st.sampled_from(["none", "group", "batch"]),
         "separable": st.booleans(),
         "dilation": st.sampled_from([1, 1, 2]),
-        "initialisation": st.sampled_from(["glorot", "he", "orthogonal", "sparse"]),
+        "initialisation": st.sampled_from(["glorot", "he", "orthogonal", "delta_orthogonal", "sparse"]),
         "fixed_encoder_levels": subsets,
         "fixed_decoder_levels": subsets,
         "remove_random": st.booleans(),

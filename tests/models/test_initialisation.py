@@ -71,12 +71,25 @@ def test_orthogonal_filters_are_orthogonal() -> None:
     assert torch.allclose(weight @ weight.T, torch.eye(10), atol=1e-5)
 
 
+def test_a_delta_orthogonal_convolution_keeps_the_norm_of_every_signal() -> None:
+    convolution = nn.Conv1d(6, 10, 5, padding=2)
+    weight = _draw("delta_orthogonal", convolution)
+    assert not weight[..., [0, 1, 3, 4]].any()
+    signal = torch.randn(3, 6, 50)
+    assert convolution(signal).norm().item() == pytest.approx(LEAKY_GAIN * signal.norm().item(), rel=1e-5)
+    # Where it has fewer filters than inputs, it keeps that of what it projects on.
+    fewer = _draw("delta_orthogonal", nn.Conv1d(10, 6, 5))[..., 2] / LEAKY_GAIN
+    assert torch.allclose(fewer @ fewer.T, torch.eye(6), atol=1e-5)
+    signs = _draw("delta_orthogonal", nn.Conv1d(8, 8, 3, groups=8))[..., 1] / LEAKY_GAIN
+    assert torch.allclose(signs.abs(), torch.ones(8, 1))
+
+
 def test_sparse_filters_have_a_tenth_of_their_weights() -> None:
     weight = _draw("sparse", nn.Conv1d(8, 10, 5)).flatten(1)
     assert (weight != 0).sum(dim=1).tolist() == [4] * 10
 
 
-@pytest.mark.parametrize("kind", ["glorot", "he", "orthogonal", "sparse"])
+@pytest.mark.parametrize("kind", ["glorot", "he", "orthogonal", "delta_orthogonal", "sparse"])
 def test_biases_are_zero(kind: str) -> None:
     convolution = nn.Conv1d(3, 4, 5)
     _draw(kind, convolution)
