@@ -162,10 +162,10 @@ def measures() -> None:
     from randsearch.measures import MEASURES
 
     caption = (
-        "group: --measures cheap trains nothing, short trains or solves little, all takes both; "
-        "cost: in training steps, of `proxy_batch` crops for measures on batches; sign: how the score follows from the "
-        "formula of its source, so that higher is predicted better; norm: what batch normalisation divides by "
-        "meanwhile, the deviation in the batch or its running mean; out: it is taken out"
+        "group: --measures cheap trains nothing, short trains a little or solves for the output, all is both\n"
+        "cost: in training steps, of `proxy_batch` crops for measures on batches\n"
+        "sign: how the score follows from its source's formula, so that higher is predicted better\n"
+        "norm: batch normalisation divides by the deviation in the batch, by its running mean, or is taken out"
     )
     view = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("measure", "group", "needs", "cost", "sign", "norm", "source"):

@@ -19,7 +19,7 @@ def _at(place: str) -> Lazy:
     return Lazy(f"randsearch.measures.{place}", shipped=True)
 
 
-_SHORT = partial(Measure, group="short", normalised="running")
+_SHORT = partial(Measure, group="short", normalised="mean")
 """A short training, or what is solved for without one, on the data."""
 
 
@@ -61,8 +61,8 @@ STRONGER: dict[str, tuple[str, Callable[..., float]]] = {
     "calibrated": ("cf. LSUV 1511.06422", costs.calibrated_cost),
     "he": ("He 1502.01852", costs.proxy_cost),
     "delta": ("Xiao 1806.05393", costs.proxy_cost),
-    "shared": ("3 draws share a training", costs.proxy_cost),
-    "averaged": ("mean of 3 short trainings", costs.averaged_cost),
+    "shared": ("3 draws, 1 training", costs.proxy_cost),
+    "averaged": ("mean of 3 trainings", costs.averaged_cost),
     "solved": ("output by ridge", costs.solved_cost),
 }
 """Kinds of stronger fixed halves: their source, and what they cost."""
@@ -72,7 +72,7 @@ MEASURES: dict[str, Measure] = {
         *(_at("trained:trained"), "training", "the truth", "steps", costs.trained_cost),
         trains=True,
         group="full",
-        normalised="running",
+        normalised="mean",
     ),
     "fixed_decoder": _half_fixed("decoder"),
     "fixed_encoder": _half_fixed("encoder"),
@@ -141,7 +141,7 @@ MEASURES: dict[str, Measure] = {
         differs="256 random samples of each channel stand for all",
     ),
     "swap": _on_batches(
-        *("kernels:swap", "2 batches, forward", "Peng 2403.04161", costs.SWAP_BATCHES * costs.FORWARD),
+        *("kernels:swap", "2 batches", "Peng 2403.04161", costs.SWAP_BATCHES * costs.FORWARD),
         differs="one draw of the weights a seed, the architecture's own",
     ),
     "near": _on_batches(
@@ -158,9 +158,9 @@ MEASURES: dict[str, Measure] = {
     ),
     "vkdnw": Measure(
         _at("vkdnw:vkdnw"),
-        f"{costs.VKDNW_CROPS} crops, Jacobian",
+        f"{costs.VKDNW_CROPS} crops, J^T J",
         "Tybl 2502.04975",
-        f"{costs.VKDNW_WEIGHTS * costs.VKDNW_CROPS * 2 * costs.FORWARD:.0f} crops/layer",
+        f"{costs.VKDNW_WEIGHTS * costs.VKDNW_CROPS * 2 * costs.FORWARD:.0f} a layer",
         costs.derivatives_cost,
         normalised="batch",
         differs="of a regression, J^T J; without the number of layers, which they add",

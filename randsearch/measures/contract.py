@@ -246,7 +246,7 @@ class Measure:
         sign: how the score follows from what the source computes, for people.
         group: under which name it is measured with others of about its cost.
         normalised: what batch normalisation divides by while networks are scored, for people: the deviation in the
-            `batch`, its `running` mean, or nothing, where normalisation is taken `out`; "" for measures that run no
+            `batch`, its running `mean`, or nothing, where normalisation is taken `out`; "" for measures that run no
             network.
         differs: from the formula of the source or its published code, in a phrase, for people.
     """

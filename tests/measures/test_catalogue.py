@@ -114,9 +114,9 @@ def test_every_entry_names_a_function_of_its_own_with_its_source(name):
 
 def test_every_measure_that_runs_networks_tells_what_normalisation_does_meanwhile():
     kinds = {name: entry.normalised for name, entry in MEASURES.items()}
-    assert set(kinds.values()) == {"", "batch", "running", "out"}
+    assert set(kinds.values()) == {"", "batch", "mean", "out"}
     assert {name for name, kind in kinds.items() if not kind} == {"params", "macs", "receptive_field", "l2_norm"}
-    assert {kinds[name] for name, entry in MEASURES.items() if entry.trains} == {"running"}
+    assert {kinds[name] for name, entry in MEASURES.items() if entry.trains} == {"mean"}
 
 
 def test_the_list_of_measures_names_all_with_their_source(run_cli):
