@@ -165,7 +165,7 @@ def measures() -> None:
         "group: --measures cheap trains nothing, short trains a little or solves for the output, all is both\n"
         "cost: in training steps, of `proxy_batch` crops for measures on batches\n"
         "sign: how the score follows from its source's formula, so that higher is predicted better\n"
-        "norm: batch normalisation divides by the deviation in the batch, by its running mean, or is taken out"
+        "norm: batch normalisation uses the deviation in the batch, its running mean, or is taken out"
     )
     view = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in ("measure", "group", "needs", "cost", "sign", "norm", "source"):
