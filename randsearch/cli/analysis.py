@@ -176,11 +176,13 @@ def compare(
     from randsearch import statistics
     from randsearch.study.folders import load_config, study_folder
     from randsearch.study.rules import made_by
+    from randsearch.study.votes import voted
     from randsearch.table.tidy import read_measurements
 
     folders = [study_folder(results, name) for name in (first, second)]
     configs = [load_config(folder) for folder in folders]
-    tables = [read_measurements(StudyFolder(folder).table) for folder in folders]
+    measured = [read_measurements(StudyFolder(folder).table) for folder in folders]
+    tables = [voted(config, table) for config, table in zip(configs, measured, strict=True)]
     biases = dict.fromkeys(f"in {config.study}, {config.bias}" for config in configs if config.bias)
     found = statistics.compare(tables[0], tables[1], seed=configs[0].seed, bias="; ".join(biases) or None)
     lines = found.sentences()

@@ -118,6 +118,12 @@ def test_it_leads_where_nothing_is_trained(scored):
     assert VOTE in load_study(scored).to_frame(wide=True)
 
 
+def test_studies_are_compared_by_it(scored, run_cli, copy):
+    shutil.copytree(scored, copy / "again")
+    said = run_cli("compare", "tiny", "again", "--results", copy)
+    assert f"{VOTE}: Spearman 1.00" in said.out, said.err
+
+
 def test_a_longer_search_tells_nothing_anew_and_ranks_among_all(run, copy, monkeypatch):
     before, sample = told(copy / "tiny"), optuna_study(copy / "tiny").user_attrs[f"standing:{VOTE}"]
     folder = run(copy, trials=8, train="top:3")
