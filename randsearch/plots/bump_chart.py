@@ -50,7 +50,7 @@ def bump_chart(table: pd.DataFrame, result: pd.DataFrame | None = None) -> "Figu
         figure = style.new_figure(2.2 + 1.9 * len(shown), min(9.0, 2.0 + 0.24 * max(len(ranks), 8)))
         axes = figure.add_subplot()
         _draw(axes, ranks)
-        axes.set_xticks(range(len(shown)), [style.label(measure) for measure in shown])
+        axes.set_xticks(range(len(shown)), [style.heading(measure) for measure in shown])
         figure.suptitle("Which architectures each measure puts first")
         style.footnote(
             figure,

@@ -51,7 +51,7 @@ def effects(table: pd.DataFrame, result: pd.DataFrame | None = None, data: pd.Da
         grid = figure.subplots(1, len(proxies), squeeze=False, sharex=True, sharey=True)[0]
         for axes, proxy in zip(grid, proxies, strict=True):
             _panel(axes, known[known["proxy"] == proxy].set_index("name").reindex(names), proxy)
-            axes.set_title(f"{style.label(how.target)} (circle) and\n{style.label(proxy)} (square)", fontsize=9.5)
+            axes.set_title(f"{style.label(how.target)} (circle) and\n{style.heading(proxy)} (square)", fontsize=9.5)
             axes.set_xlabel("change of place,\nas a share of the ranking")
         grid[0].set_yticks(range(len(names)), names)
         grid[0].set_ylim(len(names) - 0.4, -0.6)

@@ -46,7 +46,7 @@ def rank_rank(table: pd.DataFrame, result: pd.DataFrame | None = None, *, proxie
         grid = figure.subplots(lines, columns, squeeze=False).ravel()
         for axes, row in zip(grid, rows.to_dict(orient="records"), strict=False):
             rho = format_interval(row["spearman"], row["spearman_low"], row["spearman_high"])
-            axes.set_title(f"{style.label(row['proxy'])}\n$\\rho$ = {rho}", fontsize=9.5)
+            axes.set_title(f"{style.heading(row['proxy'])}\n$\\rho$ = {rho}", fontsize=9.5)
             _panel(axes, wide[[how.target, row["proxy"]]].dropna(), style.colour(row["proxy"]))
         for axes in grid[len(rows) :]:
             axes.remove()

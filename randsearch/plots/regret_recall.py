@@ -48,7 +48,7 @@ def regret_recall(
         figure = style.new_figure(max(4.6, 1.2 + 2.3 * len(chosen)), 5.2)
         grid = figure.subplots(2, len(chosen), squeeze=False, sharex=True, sharey="row")
         for proxy, (above, below) in zip(chosen, grid.T, strict=True):
-            above.set_title(style.label(proxy))
+            above.set_title(style.heading(proxy))
             for axes, value in ((above, "regret_db"), (below, "recall")):
                 _ghosts(axes, curves, value, [other for other in chosen if other != proxy])
                 _curve(axes, curves[curves["proxy"] == proxy].sort_values("trained"), value, style.colour(proxy))

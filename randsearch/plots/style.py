@@ -6,6 +6,7 @@ stays cheap; pyplot and its global state are never used.
 """
 
 import io
+import re
 import textwrap
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from randsearch.base.errors import UserError
+from randsearch.table.votes import is_vote
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,6 +37,7 @@ COLOURS = {
 """The measures that keep their colour through all plots; `colour` gives the others'."""
 
 _OTHERS = (PURPLE, SKY, OCHRE)
+_CHARACTERS_OF_A_HEADING = 24
 _LABELS = {"params": "parameters", "macs": "multiply-adds"}
 
 _RC: Any = {
@@ -104,8 +107,18 @@ def render(figure: "Figure", kind: str) -> bytes:
 
 
 def label(measure: str) -> str:
-    """The name of a measure as people say it."""
-    return _LABELS.get(measure, measure.replace("_", " "))
+    """The name of a measure as people say it, and that of a vote as it is given."""
+    return measure if is_vote(measure) else _LABELS.get(measure, measure.replace("_", " "))
+
+
+def heading(measure: str) -> str:
+    """The same in lines that fit above a panel: a vote may name many parts."""
+    lines = [""]
+    for part in re.split(r"(?<=\+)", label(measure)):
+        if lines[-1] and len(lines[-1] + part) > _CHARACTERS_OF_A_HEADING:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def colour(measure: str, place: int = 0) -> str:

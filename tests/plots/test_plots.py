@@ -267,6 +267,12 @@ def test_the_primary_proxy_comes_first_where_not_all_are_shown():
     assert ["zen" in title for title in titles] == [True, False, False]
 
 
+def test_the_long_name_of_a_vote_stands_in_lines():
+    assert style.label("vote:params+jacob_cov+synflow+zen") == "vote:params+jacob_cov+synflow+zen"
+    assert style.heading("vote:params+jacob_cov+synflow+zen") == "vote:params+jacob_cov+\nsynflow+zen"
+    assert style.heading("fixed_decoder") == "fixed decoder"
+
+
 def test_best_so_far_draws_both_lines_and_says_where_random_search_has_none():
     table = make_table(6)
     lines = make_data(table)["best_so_far"]
