@@ -162,7 +162,8 @@ def measures() -> None:
     from randsearch.measures import MEASURES
 
     caption = (
-        "group: --measures cheap trains nothing, short trains a little or solves for the output, all is both\n"
+        "group: --measures cheap trains nothing, short trains a little or solves for the output, all is both;\n"
+        "  halves are variants of the fixed ones\n"
         "cost: in training steps, of `proxy_batch` crops for measures on batches\n"
         "sign: how the score follows from its source's formula, so that higher is predicted better\n"
         "norm: batch normalisation uses the deviation in the batch, its running mean, or is taken out"

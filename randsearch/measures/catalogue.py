@@ -10,7 +10,7 @@ from functools import partial
 
 from randsearch.base.errors import UserError
 from randsearch.measures import costs
-from randsearch.measures.contract import Lazy, Measure, Setting
+from randsearch.measures.contract import Group, Lazy, Measure, Setting
 from randsearch.measures.own import is_own
 from randsearch.models.architecture import Architecture, Half
 
@@ -39,7 +39,7 @@ def _half_fixed(half: Half) -> Measure:
 def _stronger(half: Half, kind: str, source: str, cost: Callable[..., float]) -> Measure:
     """A J-Net proxy with a random half, or an output, of another kind."""
     place, steps = _at(f"halves:fixed_{half}_{kind}"), "proxy_steps"
-    return _SHORT(place, "short training", source, steps, partial(cost, half=half), fixes=half)
+    return _SHORT(place, "short training", source, steps, partial(cost, half=half), fixes=half, group="halves")
 
 
 def _losses(place: str) -> Measure:
@@ -54,7 +54,9 @@ def _solved(place: str, cost: Callable[[Setting, Architecture], float] = costs.r
     return _SHORT(_at(place), "forward, solve", "cf. Saxe et al. 2011", f"{steps:.2g}", cost)
 
 
-GROUPS = ("cheap", "short", "all")
+ALL = ("cheap", "short")
+"""The groups that `all` takes. The variants of fixed halves would take thrice as long as these together."""
+GROUPS: tuple[Group, ...] = (*ALL, "halves")
 """Names of many measures at once."""
 
 STRONGER: dict[str, tuple[str, Callable[..., float]]] = {
@@ -92,9 +94,15 @@ MEASURES: dict[str, Measure] = {
         "control of averaging",
         "proxy_steps",
         partial(costs.averaged_cost, half="none"),
+        group="halves",
     ),
     "affine": _SHORT(
-        _at("affine:affine"), "short training", "cf. Frankle 2003.00152", "proxy_steps", costs.affine_cost
+        _at("affine:affine"),
+        "short training",
+        "cf. Frankle 2003.00152",
+        "proxy_steps",
+        costs.affine_cost,
+        group="halves",
     ),
     "readout": _solved("readout:readout"),
     "readout_last": _solved("readout:readout_last"),
@@ -189,12 +197,13 @@ def named(names: Iterable[str]) -> tuple[str, ...]:
     """Measures by name, the names of groups standing for what is in them.
 
     Args:
-        names: of measures; or `cheap`, `short`, or `all`, which is both.
+        names: of measures; or of `GROUPS`, or `all`, which is `cheap` and `short`.
     """
     found: list[str] = []
     for name in names:
-        groups = ("cheap", "short") if name == "all" else (name,)
-        found += [each for each, entry in MEASURES.items() if entry.group in groups] if name in GROUPS else [name]
+        groups = ALL if name == "all" else (name,)
+        grouped = name in ("all", *GROUPS)
+        found += [each for each, entry in MEASURES.items() if entry.group in groups] if grouped else [name]
     return tuple(dict.fromkeys(found))
 
 
@@ -210,6 +219,6 @@ def find(name: str) -> Measure:
         return MEASURES[name]
     except KeyError:
         raise UserError(
-            f"there is no measure {name}: choose from {', '.join(MEASURES)}, or name a group ({', '.join(GROUPS)}) or "
-            "one of your own as package.module:function."
+            f"there is no measure {name}: choose from {', '.join(MEASURES)}, or name a group "
+            f"({', '.join(('all', *GROUPS))}) or one of your own as package.module:function."
         ) from None

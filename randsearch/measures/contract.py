@@ -222,8 +222,9 @@ class Lazy:
 Cost = Callable[[Setting, Architecture], float]
 """Multiply-adds that a measure takes."""
 
-Group = Literal["cheap", "short", "full"]
-"""What a measure is, as `--measures` names it: nothing is trained; a short training or a readout; a whole training."""
+Group = Literal["cheap", "short", "halves", "full"]
+"""What a measure is, as `--measures` names it: nothing is trained; a short training or a readout; the same, but a
+variant of the fixed halves that is not measured by `all`; a whole training."""
 
 
 def _nothing(setting: Setting, architecture: Architecture) -> float:

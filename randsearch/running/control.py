@@ -9,6 +9,7 @@ from statistics import median
 from randsearch.base.errors import UserError
 from randsearch.base.seeds import derive
 from randsearch.measures import Setting, find
+from randsearch.measures.catalogue import GROUPS
 from randsearch.measures.contract import Cost
 from randsearch.measures.costs import proxy_cost, step_cost, trained_cost
 from randsearch.measures.own import is_own
@@ -94,7 +95,7 @@ def cost_lines(config: StudyConfig, setting: Setting) -> Iterator[str]:
         if not is_own(name)
     }
     yield "what one measurement costs, in multiply-adds of a whole training:"
-    for group in ("cheap", "short"):
+    for group in GROUPS:
         names = [name for name in shares if find(name).group == group]
         if names:
             each = ", ".join(f"{name} {_percent(shares[name])}" for name in names)

@@ -81,8 +81,9 @@ def test_halves_are_matched_as_they_always_were(config, setting):
 
 
 def test_groups_stand_for_their_measures():
-    cheap, short = named(["cheap"]), named(["short"])
-    assert set(cheap) | set(short) | {"trained"} == set(MEASURES)
+    cheap, short, halves = named(["cheap"]), named(["short"]), named(["halves"])
+    assert set(cheap) | set(short) | set(halves) | {"trained"} == set(MEASURES)
+    assert {"affine", "early_averaged", "fixed_encoder_solved"} <= set(halves)
     assert {"params", "zen", "zico"} <= set(cheap)
     assert {"early", "fixed_decoder", "sotl_e", "readout"} <= set(short)
     assert sorted(named(["all"])) == sorted((*cheap, *short))
