@@ -54,8 +54,9 @@ def test_crops_are_those_of_the_songs(setting, monkeypatch):
     monkeypatch.setattr(proxies, "GAINS", (1.0, 1.0))
     _, wanted = batch(setting, numbers=range(4, 5))
     voice = make_song(0, 4)["vocals"].astype(np.float32)
-    windows = np.lib.stride_tricks.sliding_window_view(np.concatenate([voice, voice[:255]]), 256)
-    assert np.isin(wanted[:, 1, 0].numpy().view("V1024"), np.ascontiguousarray(windows).view("V1024")).all()
+    for crop in wanted[:, 1, 0].numpy():
+        places = np.flatnonzero(voice == crop[0])
+        assert any(np.array_equal(np.roll(voice, -place)[: len(crop)], crop) for place in places)
 
 
 def test_the_score_is_minus_the_error_on_songs_not_learnt(setting, monkeypatch):
