@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from randsearch.models.layers import Convolution
+from randsearch.models.layers import Convolution, Kind
 from randsearch.models.structure import Side
 
 
@@ -32,11 +32,10 @@ def seeing_levels(layers: Sequence[Convolution], side: Side, *, context: bool) -
             continue
         source = layer
         for finer in reversed(range(level)):
-            source = _doubled(source, f"level_{level}_{finer}", beside[finer])
+            source = _behind(source, f"level_{level}_{finer}", "interpolation", beside[finer])
             added.append(source)
-        # Computed once, and to be cropped like any other tensor.
-        whole = replace(source, name=f"level_{level}", inputs=((source.name, source.out_channels),), within=None)
-        added.append(replace(whole, kind="concatenation", groups=1, kernel=1, activation="", extra_parameters=0))
+        # Computed there, so that it can be cropped like any other tensor.
+        added.append(_behind(source, f"level_{level}", "concatenation"))
         seen.append((f"level_{level}", source.out_channels))
     bound = features if context and side == "encoder" else None
     return needed([*others, *added, replace(output, inputs=(*seen, mixture), within=bound)])
@@ -58,21 +57,12 @@ def _ends_level(layer: Convolution, side: Side) -> bool:
     return block and layer.part == side
 
 
-def _doubled(source: Convolution, name: str, beside: str | None) -> Convolution:
-    return replace(
-        source,
-        name=name,
-        inputs=((source.name, source.out_channels),),
-        kind="interpolation",
-        kernel=2,
-        stride=1,
-        dilation=1,
-        groups=source.out_channels,
-        bias=False,
-        extra_parameters=0,
-        heads=1,
-        activation="",
-        within=beside,
+def _behind(source: Convolution, name: str, kind: Kind, within: str | None = None) -> Convolution:
+    """A layer without weights behind another one."""
+    channels = source.out_channels
+    inputs = ((source.name, channels),)
+    return Convolution(
+        name, source.part, source.level, inputs, channels, 1, source.out_length, kind=kind, bias=False, within=within
     )
 
 
