@@ -54,7 +54,7 @@ def _solved(place: str, cost: Callable[[Setting, Architecture], float] = costs.r
     return _SHORT(_at(place), "forward, solve", "cf. Saxe et al. 2011", f"{steps:.2g}", cost)
 
 
-ALL = ("cheap", "short")
+ALL: tuple[Group, ...] = ("cheap", "short")
 """The groups that `all` takes. The variants of fixed halves would take thrice as long as these together."""
 GROUPS: tuple[Group, ...] = (*ALL, "halves")
 """Names of many measures at once."""
