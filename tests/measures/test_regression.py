@@ -61,13 +61,14 @@ def test_crops_are_those_of_the_songs(setting, monkeypatch):
 
 def test_the_score_is_minus_the_error_on_songs_not_learnt(setting, monkeypatch):
     """Without a step of training it is that of the random network; with more it is better."""
+    monkeypatch.setattr(proxies, "REGRESSION_TESTS", 3)
     scores = []
-    for steps in (0, 10, 40):
+    for steps in (0, 40):
         monkeypatch.setattr(proxies, "REGRESSION_STEPS", steps)
         made = measure(setting, Job(SMALL, "synthetic_regression", 0))
         assert made.steps == steps
         scores.append(made.score)
-    assert scores[0] < scores[1] < scores[2] < 0
+    assert scores[0] < scores[1] < 0
     tested = [batch(setting, index=index) for index in range(proxies.REGRESSION_TESTS)]
     network = proxies.fresh_network("synthetic_regression", setting, SMALL, 0).eval()
     errors = [(network(mixture) - wanted).square().mean().item() for mixture, wanted in tested]
