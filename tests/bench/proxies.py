@@ -29,13 +29,14 @@ from randsearch.statistics.best_only import spearman_among_best, top_half
 from randsearch.statistics.budgets import at_budgets, base
 from randsearch.statistics.partial import partial_spearman
 from randsearch.statistics.proxy_rows import Board
-from randsearch.statistics.votes import parts_of, with_votes
-from randsearch.table.tidy import VOTE, read_measurements
+from randsearch.statistics.votes import with_votes
+from randsearch.table.tidy import read_measurements
+from randsearch.table.votes import VOTE, parts_of
 
 RECOMMENDED = {
-    "nothing trained": "vote:params+jacob_cov+synflow+zen",
-    "1%": "vote:params+jacob_cov+synflow+zen",
-    "5%": "vote:early+params+jacob_cov+synflow+zen",
+    "nothing trained": "vote:macs+params+zen",
+    "1%": "vote:macs+params+zen",
+    "5%": "vote:early+macs+params+zen",
 }
 """What is to be confirmed or refuted by the reference study."""
 BUDGETS = {"nothing trained": 0.0, "1%": 0.01, "5%": 0.05}
