@@ -155,7 +155,7 @@ def train(
 
 @app.command()
 def measures() -> None:
-    """Lists every measure: its group, needs, cost, sign and source, and where it differs from that."""
+    """Lists every measure, what it costs, and where it is from."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -168,7 +168,7 @@ def measures() -> None:
         "sign: how the score follows from its source's formula, so that higher is predicted better\n"
         "norm: batch normalisation uses the deviation in the batch, its running mean, or is taken out"
     )
-    view = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    view = Table(caption=caption, caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in ("measure", "group", "needs", "cost", "sign", "norm", "source"):
         view.add_column(heading, no_wrap=True)
     differing = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))

@@ -121,7 +121,7 @@ MEASURES: dict[str, Measure] = {
     "l2_norm": Measure(_at("gradients:l2_norm"), "weights", "Abdelfattah 2101.08134"),
     "grad_norm": _on_batches("gradients:grad_norm", "1 batch", "Abdelfattah 2101.08134", 1, "log"),
     "snip": _on_batches("gradients:snip", "1 batch", "Lee 1810.02340", 1, "log"),
-    "grasp": _on_batches("gradients:grasp", "1 batch, Hessian", "Wang 2002.07376", 3, "-"),
+    "grasp": _on_batches("gradients:grasp", "batch, Hessian", "Wang 2002.07376", 3, "-"),
     "fisher": _on_batches(
         *("gradients:fisher", "1 batch", "Turner 1906.04113", 1, "log"),
         differs="the paper's channel sum; 2101.08134 counts a channel once for each weight",
@@ -145,7 +145,7 @@ MEASURES: dict[str, Measure] = {
         differs="of a random projection of what the output convolution computes, not the sum",
     ),
     "nwot": _on_batches(
-        *("kernels:nwot", "1 batch, forward", "Mellor 2006.04647v3", costs.FORWARD),
+        *("kernels:nwot", "1 batch", "Mellor 2006.04647v3", costs.FORWARD),
         differs="256 random samples of each channel stand for all",
     ),
     "swap": _on_batches(
@@ -153,15 +153,15 @@ MEASURES: dict[str, Measure] = {
         differs="one draw of the weights a seed, the architecture's own",
     ),
     "near": _on_batches(
-        *("spectra:near", "1 batch, forward", "Husistein 2408.08776", costs.FORWARD),
+        *("spectra:near", "1 batch", "Husistein 2408.08776", costs.FORWARD),
         differs="all positions, not as many as channels; the output convolution is left out",
     ),
     "az_expressivity": _on_batches(
-        *("spectra:az_expressivity", "1 batch, forward", "Lee 2403.19232", costs.FORWARD),
+        *("spectra:az_expressivity", "1 batch", "Lee 2403.19232", costs.FORWARD),
         differs="the architecture's own weights; every nonlinearity ends a level",
     ),
     "az_trainability": _on_batches(
-        *("spectra:az_trainability", "1 batch, forward", "Lee 2403.19232", costs.FORWARD),
+        *("spectra:az_trainability", "1 batch", "Lee 2403.19232", costs.FORWARD),
         differs="all taps of a kernel and the skip; the code sees the middle tap alone",
     ),
     "vkdnw": Measure(
@@ -175,7 +175,7 @@ MEASURES: dict[str, Measure] = {
     ),
     "synthetic_regression": _SHORT(
         _at("regression:synthetic_regression"),
-        "synthetic songs",
+        "synthetic data",
         "GenNAS 2108.01899",
         f"{costs.REGRESSION_STEPS + costs.REGRESSION_TESTS * costs.FORWARD:.0f}",
         costs.regression_cost,

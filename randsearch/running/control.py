@@ -9,7 +9,7 @@ from statistics import median
 from randsearch.base.errors import UserError
 from randsearch.base.seeds import derive
 from randsearch.measures import Setting, find
-from randsearch.measures.catalogue import GROUPS
+from randsearch.measures.catalogue import GROUPS, named
 from randsearch.measures.contract import Cost
 from randsearch.measures.costs import proxy_cost, step_cost, trained_cost
 from randsearch.measures.own import is_own
@@ -19,6 +19,8 @@ from randsearch.study.config import StudyConfig
 from randsearch.study.control import uncontrolled
 from randsearch.study.votes import SAMPLE as STANDING_SAMPLE
 from randsearch.table.votes import is_vote, measured_for
+
+_UNCONTROLLED = "no equal-cost control"
 
 SAMPLE = 9
 """Architectures that costs are told of: shares of a training vary little between those of a space."""
@@ -109,7 +111,19 @@ def cost_lines(config: StudyConfig, setting: Setting) -> Iterator[str]:
             yield f"  {vote}, the sum of its parts: {_percent(sum(shares[part] for part in parts))}"
     reason = uncontrolled(config)
     if reason is not None:
-        yield f"  no equal-cost control: {reason}"
+        yield f"{_UNCONTROLLED}: {reason}"
+
+
+def told_before(config: StudyConfig, setting: Setting) -> list[str]:
+    """What a search says before it starts: all costs where it measures a whole group, else only if it has no control.
+
+    Args:
+        config: resolved.
+        setting: of the study.
+    """
+    lines = list(cost_lines(config, setting))
+    grouped = any(set(named([group])) <= set(config.measures) for group in GROUPS)
+    return lines if grouped else [line for line in lines if line.startswith(_UNCONTROLLED)]
 
 
 def _sample(config: StudyConfig) -> list[Architecture]:

@@ -21,7 +21,7 @@ from randsearch.measures.catalogue import named
 from randsearch.measures.contract import Lazy
 from randsearch.measures.excerpts import keep_references
 from randsearch.measures.own import unchanged
-from randsearch.running.control import check_votes, cost_lines, matched_costs, with_control
+from randsearch.running.control import check_votes, matched_costs, told_before, with_control
 from randsearch.running.driver import Driver
 from randsearch.running.executors import Executor, InProcess, LocalProcesses
 from randsearch.running.machine import Machine
@@ -252,7 +252,7 @@ def search(config: StudyConfig, dataset: Dataset, machine: Machine) -> Path:
         if dataset.note:
             studies.annotate("note", dataset.note)
             LOGGER.info("note: %s", dataset.note)
-        for line in cost_lines(config, setting):
+        for line in told_before(config, setting):
             LOGGER.info("%s", line)
 
         def drive() -> None:

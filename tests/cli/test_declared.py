@@ -68,7 +68,7 @@ def test_only_what_is_given_is_an_option(invoke, parsed):
 
 def test_every_option_that_a_user_gives_is_on_the_command_line(run_cli):
     found = run_cli("search", "--help").out
-    untold = {"space", "data_digest", "whole", "batches_of", "rules"}
+    untold = {"space", "control", "data_digest", "whole", "batches_of", "rules"}
     for name in [*(StudyConfig.model_fields.keys() - untold), *Machine.declared()]:
         assert f"--{name.replace('_', '-')} " in found, name
     for name in untold:

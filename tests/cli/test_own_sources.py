@@ -40,7 +40,7 @@ def test_a_search_and_what_follows_name_the_sources(asked, corpus, tmp_path, run
     assert run_cli(*asked).code == 0
     study = tmp_path / "tiny"
     config = yaml.safe_load((study / "config.yaml").read_text())
-    assert (config["version"], config["sources"]) == (2, ["violin", "keys=piano+organ", "Talk-1"])
+    assert (config["version"], config["sources"]) == (3, ["violin", "keys=piano+organ", "Talk-1"])
     hashes = [path.name for path in (study / "measured").iterdir()]
     assert set(read_segments(study, hashes, ["trained"])["source"]) == set(NAMES)
     heard = {path.name for path in study.rglob("excerpt-1-*.flac")}

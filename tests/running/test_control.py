@@ -12,7 +12,7 @@ from randsearch.measures import MEASURES, find
 from randsearch.measures.catalogue import named
 from randsearch.measures.costs import early_steps, step_cost
 from randsearch.models.architecture import Architecture
-from randsearch.running.control import check_votes, cost_lines, matched_costs, with_control
+from randsearch.running.control import check_votes, cost_lines, matched_costs, told_before, with_control
 from randsearch.space import SearchSpace
 from randsearch.study.config import StudyConfig
 
@@ -107,11 +107,20 @@ def test_what_each_group_costs_is_said_in_shares_of_a_training(config, setting):
         "  short, together 2%: sotl 2%",
         "  not known: here:loudness",
         "  vote:zen+params, the sum of its parts: 0.67%",
-        "  no equal-cost control: vote:zen+params costs less than one step of training",
+        "no equal-cost control: vote:zen+params costs less than one step of training",
     ]
     asked = config(proxy="zico", measures=[])
     controlled = list(cost_lines(asked, replace(setting, matched=matched_costs(asked))))
     assert controlled[1:] == ["  cheap, together 4%: zico 4%", "  short, together 4%: early 4%"]
+
+
+def test_costs_are_said_before_a_whole_group_is_measured_else_only_that_there_is_no_control(config, setting):
+    setting = replace(setting, proxy_batch=2, proxy_steps=2, steps=100)
+    few = config(proxy="vote:zen+params", measures=["sotl"], control="none")
+    assert told_before(few, setting) == [list(cost_lines(few, setting))[-1]]
+    many = config(proxy="zen", measures=named(["cheap"]), control="none")
+    assert told_before(many, setting) == list(cost_lines(many, setting))
+    assert len(told_before(many, setting)) == 3
 
 
 @pytest.mark.parametrize("options", [{}, {"proxy": "params", "train": "asha", "rung": "vote:params+fixed_decoder"}])
