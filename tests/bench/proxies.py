@@ -7,8 +7,8 @@
 - `votes.csv`: for each budget the best votes of up to four proxies at the first seed, chosen on all architectures, what
   they are at the second, and what such a choice is worth: made on a random half of the architectures, its Spearman on
   the other half.
-- `recommended.csv`: the proxies recommended for each budget, at each seed alone, with paired differences to `macs` and
-  to `early`.
+- `recommended.csv`: the proxies recommended for each budget, and a vote that was proposed on other networks, at each
+  seed alone, with paired differences to `macs` and to `early`.
 - `parts.csv`: what each part of a recommended vote agrees with, and what the vote is without it, at the first seed.
 """
 
@@ -39,6 +39,7 @@ RECOMMENDED = {
     "5%": "vote:early+macs+params+zen",
 }
 """What is to be confirmed or refuted by the reference study."""
+COMPARED = {**RECOMMENDED, "proposed on other networks": "vote:params+jacob_cov+synflow+zen"}
 BUDGETS = {"nothing trained": 0.0, "1%": 0.01, "5%": 0.05}
 CONTROL, SIZES, TARGET, SEEDS = "early", ("params", "macs"), "trained", (0, 1)
 MOST_PARTS, MOST_VOTES, SHOWN, SPLITS, RESAMPLES = 4, 60_000, 10, 200, 2_000
@@ -139,7 +140,7 @@ def voted(known: Known, other: Known, budget: str) -> Iterator[dict[str, Any]]:
 def recommended(known: Known, seed: int) -> Iterator[dict[str, Any]]:
     """The recommended proxies, and the differences by which they are confirmed."""
     against = {name: known.statistics(name) for name in ("macs", CONTROL)}
-    for budget, name in RECOMMENDED.items():
+    for budget, name in COMPARED.items():
         own = known.statistics(name)
         row: dict[str, Any] = {"budget": budget, "proxy": name, "seed": seed, "cost": known.costs[name]}
         wanted = {**own, "spearman_less_macs": own["spearman"] - against["macs"]["spearman"]}
@@ -151,7 +152,7 @@ def recommended(known: Known, seed: int) -> Iterator[dict[str, Any]]:
 
 def seen(known: Known) -> Iterator[dict[str, Any]]:
     """What each part of a recommended vote agrees with, and what the vote is without it."""
-    for budget, name in RECOMMENDED.items():
+    for budget, name in COMPARED.items():
         if not name.startswith(VOTE):
             continue
         parts = list(parts_of(name))
@@ -178,7 +179,7 @@ def shares(table: pd.DataFrame) -> dict[str, float]:
     spent = table.groupby(["measure", "architecture"])["multiply_adds"].sum().groupby("measure").mean()
     found = {str(name): float(value) for name, value in (spent / spent[TARGET]).items()}
     return found | {
-        name: sum(found[part] for part in parts_of(name)) for name in RECOMMENDED.values() if name.startswith(VOTE)
+        name: sum(found[part] for part in parts_of(name)) for name in COMPARED.values() if name.startswith(VOTE)
     }
 
 
@@ -192,7 +193,7 @@ def at(table: pd.DataFrame, seed: int) -> Known:
 
 def main(study: Path, into: Path) -> None:
     """Writes the tables."""
-    votes = dict.fromkeys(name for name in RECOMMENDED.values() if name.startswith(VOTE))
+    votes = dict.fromkeys(name for name in COMPARED.values() if name.startswith(VOTE))
     table = with_votes(at_budgets(read_measurements(study / "measurements.csv")), list(votes))
     known = [at(table, seed) for seed in SEEDS]
     rows = agreement(table, resamples=RESAMPLES)
