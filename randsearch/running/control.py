@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from functools import partial
 from statistics import median
@@ -19,6 +20,9 @@ from randsearch.study.config import StudyConfig
 from randsearch.study.control import uncontrolled
 from randsearch.study.votes import SAMPLE as STANDING_SAMPLE
 from randsearch.table.votes import is_vote, measured_for
+
+WIDTH = 100
+"""Characters of a line."""
 
 _UNCONTROLLED = "no equal-cost control"
 
@@ -101,7 +105,8 @@ def cost_lines(config: StudyConfig, setting: Setting) -> Iterator[str]:
         names = [name for name in shares if find(name).group == group]
         if names:
             each = ", ".join(f"{name} {_percent(shares[name])}" for name in names)
-            yield f"  {group}, together {_percent(sum(shares[name] for name in names))}: {each}"
+            line = f"  {group}, together {_percent(sum(shares[name] for name in names))}: {each}"
+            yield from textwrap.wrap(line, WIDTH, subsequent_indent="    ")
     own = [name for name in config.all_measures if is_own(name)]
     if own:
         yield f"  not known: {', '.join(own)}"

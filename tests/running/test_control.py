@@ -120,7 +120,8 @@ def test_costs_are_said_before_a_whole_group_is_measured_else_only_that_there_is
     assert told_before(few, setting) == [list(cost_lines(few, setting))[-1]]
     many = config(proxy="zen", measures=named(["cheap"]), control="none")
     assert told_before(many, setting) == list(cost_lines(many, setting))
-    assert len(told_before(many, setting)) == 3
+    assert told_before(many, setting)[1].startswith("  cheap, together ")
+    assert max(map(len, told_before(many, setting))) <= 100
 
 
 @pytest.mark.parametrize("options", [{}, {"proxy": "params", "train": "asha", "rung": "vote:params+fixed_decoder"}])
