@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 from rich.console import Console
+from running.interrupting import interrupt
 from tiny import without_times
 
-from randsearch.base import stopping
 from randsearch.base.layout import StudyFolder
 from randsearch.measures import MEASURES, Job, Measure, measure
 from randsearch.models.architecture import Architecture
-from randsearch.running import executors, session
+from randsearch.running import session
 from randsearch.running.halving import Asha, Halving
 from randsearch.space import SearchSpace
 from randsearch.study.config import StudyConfig
@@ -97,22 +97,6 @@ def best(study: Path, number: int) -> list[str]:
     table = read_measurements(study / "measurements.csv")
     scores = table[table["measure"] == "params"].set_index("architecture")["score"]
     return sorted(scores.index, key=lambda name: (-scores[name], name))[:number]
-
-
-def interrupt(number: int, search: Callable[[], Path]) -> None:
-    """Stops a search instead of having it make its so manieth measurement."""
-    made = []
-
-    def counted(setting, job):
-        made.append(job)
-        if len(made) == number:
-            raise stopping.StoppedError
-        return measure(setting, job)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executors, "measure", counted)
-        with pytest.raises(stopping.StoppedError):
-            search()
 
 
 class Backwards:

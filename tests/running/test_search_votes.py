@@ -11,14 +11,13 @@ import optuna
 import pandas as pd
 import pytest
 from rich.console import Console
+from running.interrupting import interrupt
 from tiny import without_times
 
 from randsearch.api import load_study
-from randsearch.base import stopping
 from randsearch.base.errors import UserError
 from randsearch.cli.ending import ending
-from randsearch.measures import measure
-from randsearch.running import driver, executors, session
+from randsearch.running import driver, session
 from randsearch.space import SearchSpace
 from randsearch.study.merging import merge
 from randsearch.study.status import read_status
@@ -76,22 +75,6 @@ def begun(folder: Path) -> set[str]:
 
 def best(folder: Path, number: int) -> set[str]:
     return set(part_scores(folder).rank().sum(axis=1).nlargest(number).index)
-
-
-def interrupt(number: int, search: Callable[[], Path]) -> None:
-    """Stops a search instead of having it make its so manieth measurement."""
-    made = []
-
-    def counted(setting, job):
-        made.append(job)
-        if len(made) == number:
-            raise stopping.StoppedError
-        return measure(setting, job)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executors, "measure", counted)
-        with pytest.raises(stopping.StoppedError):
-            search()
 
 
 def test_its_parts_alone_are_measured_and_optuna_is_told_the_mean_of_places(scored):
