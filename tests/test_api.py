@@ -301,7 +301,7 @@ def test_a_shipped_space_s_name_serves_as_its_file_does(run_cli, tmp_path, monke
 
 def test_shipped_spaces_are_listed_and_copied_but_over_nothing(run_cli, tmp_path):
     listed = run_cli("spaces").out.splitlines()[1:]
-    assert [line.split()[0] for line in listed] == ["jnet", "small", "tricks", "wave-u-net"]
+    assert [line.split()[0] for line in listed] == ["equal-cost", "jnet", "reference", "small", "tricks", "wave-u-net"]
     assert "Small Wave-U-Nets for 8 kHz mono on a CPU" in listed[1]
     command = ("spaces", "copy", "tricks", "--to", tmp_path / "mine.yaml")
     assert run_cli(*command).code == 0

@@ -19,6 +19,7 @@ class Scale:
     sample_rate: int
     segment: int
     number: int
+    exact: bool = True
 
 
 SCALES = {
@@ -26,6 +27,8 @@ SCALES = {
     "tricks.yaml": Scale(8000, 8192, 2**8 * 3**4),
     "jnet.yaml": Scale(22_050, 16_384, 16_102_272),
     "wave-u-net.yaml": Scale(22_050, 16_384, 1_059_609_600),
+    "reference.yaml": Scale(8000, 4096, 216),
+    "equal-cost.yaml": Scale(8000, 4096, 12_441_600, exact=False),
 }
 
 
@@ -40,11 +43,11 @@ def test_every_space_is_known_here():
 
 # To enumerate small.yaml takes seconds; the last test here does it.
 @pytest.mark.parametrize("name", [name for name in SCALES if name != "small.yaml"])
-def test_spaces_open_with_a_question_and_count_exactly(name):
+def test_spaces_open_with_a_question_and_count_as_far_as_they_can(name):
     comment = [line for line in shipped(name).read_text().splitlines() if line.startswith("#")]
     assert any("?" in line for line in comment)
     assert SearchSpace.load(shipped(name)).description
-    assert (bind(name).count().number, bind(name).count().exact) == (SCALES[name].number, True)
+    assert (bind(name).count().number, bind(name).count().exact) == (SCALES[name].number, SCALES[name].exact)
 
 
 @pytest.mark.parametrize("name", SCALES)
