@@ -6,6 +6,7 @@ import gzip
 import io
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -47,7 +48,7 @@ def read_published(path: Path) -> pd.DataFrame:
     return checked(ordered(completed(table.assign(**options))), str(path))
 
 
-def _typed(path: Path, name: str, cells: pd.Series[str]) -> pd.Series[object]:
+def _typed(path: Path, name: str, cells: pd.Series[str]) -> pd.Series[Any]:
     """A parameter in the type that its cells have, of which few are distinct."""
     places, distinct = pd.factorize(cells)
     return typed(path, name, [str(cell) for cell in distinct]).take(places).reset_index(drop=True)

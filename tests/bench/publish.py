@@ -33,7 +33,9 @@ def rounded(score: float) -> float:
 
 def published(table: pd.DataFrame) -> pd.DataFrame:
     """The table as it is published."""
-    curves = [json.dumps([[step, rounded(score)] for step, score in json.loads(cell or "[]")]) for cell in table["curve"]]
+    curves = [
+        json.dumps([[step, rounded(score)] for step, score in json.loads(cell or "[]")]) for cell in table["curve"]
+    ]
     return table.assign(
         score=table["score"].map(rounded),
         baseline=table["baseline"].map(rounded),
