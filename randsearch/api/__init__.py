@@ -7,6 +7,15 @@ from randsearch.api.studies import Study, load_study, search
 from randsearch.replay import Benchmark, benchmark
 
 __all__ = [
-    *("Agreement", "Benchmark", "MLflow", "Study", "TensorBoard", "WandB"),
-    *("agreement", "benchmark", "build", "load_study", "search"),
+    "Agreement",
+    "Benchmark",
+    "MLflow",
+    "Study",
+    "TensorBoard",
+    "WandB",
+    "agreement",
+    "benchmark",
+    "build",
+    "load_study",
+    "search",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 from randsearch.base.errors import UserError, quoted
 from randsearch.base.layout import StudyFolder
 from randsearch.models.architecture import Architecture
-from randsearch.replay.records import Records, at_step, score_of
+from randsearch.replay.records import TRAINED, Records, at_step, score_of
 from randsearch.space import BoundSpace, SearchSpace
 from randsearch.space.shipped import PACKAGE
 from randsearch.study.candidates import bind_space
@@ -145,6 +145,16 @@ class Benchmark:
     def bound(self) -> BoundSpace:
         """The same with the sources, rate and segment of the study, by which sizes are known."""
         return bind_space(self.config)
+
+    def training_seconds(self, networks: int) -> float:
+        """What it takes to train so many of the networks, at their mean cost.
+
+        Args:
+            networks: all where there are fewer.
+        """
+        records = self.records
+        spent = [records.at(TRAINED, name, records.seed(TRAINED)).seconds for name in records.trainable]
+        return float(np.sum(spent)) * min(1.0, networks / max(len(spent), 1))
 
     def query(
         self, architecture: Architecture | str, measure: str, seed: int | None = None, step: int | None = None
