@@ -15,7 +15,7 @@ COLUMNS = ("strategy", "seconds", "judged", "low", "high", "mean_low", "mean_hig
 
 _COLOURS = (style.INK, style.BLUE, style.VERMILION, style.GREEN, style.PURPLE, style.OCHRE, style.SKY)
 _UNITS = (("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
-_BEGINS = 0.1  # share of the seconds from which on all means are in view
+_BEGINS = 0.5  # share of the seconds from which on all means are in view: what comes before may be far below
 _ROOM = 0.055  # of the panel's height, between two names
 
 
@@ -43,7 +43,7 @@ def found_by_seconds(curves: pd.DataFrame, *footnotes: str) -> "Figure":
     low, high = low - room, high + room
     groups = [(str(name), rows) for name, rows in curves.groupby("strategy", sort=False)]
     with style.styled():
-        figure = style.new_figure(7.6, 4.4)
+        figure = style.new_figure(8.4, 4.4)
         axes = figure.add_subplot()
         for place, (_, rows) in enumerate(groups):
             colour, time = _COLOURS[place % len(_COLOURS)], rows["seconds"] / length
@@ -57,13 +57,13 @@ def found_by_seconds(curves: pd.DataFrame, *footnotes: str) -> "Figure":
         heights = spread(ends[order], _ROOM * (high - low), low, high)
         for place, height in zip(order.tolist(), heights.tolist(), strict=True):
             axes.annotate(
-                style.heading(groups[place][0]),
+                groups[place][0],
                 (1.0, height),
                 xytext=(6, 0),
                 xycoords=("axes fraction", "data"),
                 textcoords="offset points",
                 va="center",
-                fontsize=9,
+                fontsize=8.5,
                 color=_COLOURS[place % len(_COLOURS)],
                 annotation_clip=False,
             )

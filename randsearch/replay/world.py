@@ -142,12 +142,20 @@ class World:
         name = self._name(architecture)
         found = self._records.at(TRAINED, name, self._train_seed)
         if until is not None and until < found.steps:
-            if until < 1:
-                raise UserError(f"a training takes 1 step or more, not {until}.")
-            found = stopped(found, until)
+            found = self._stopped(found, until)
         self._pay((name, TRAINED), found.seconds)
         self._see(name, score_of(found), ended=found.state == "complete")
         return found
+
+    def _stopped(self, whole: Measurement, until: int) -> Measurement:
+        """A training up to a step; one that failed at a step that nobody knows failed at once."""
+        if until < 1:
+            raise UserError(f"a training takes 1 step or more, not {until}.")
+        if whole.state == "failed":
+            return stopped(whole, until) if whole.curve and whole.curve[-1][0] >= until else whole
+        if not whole.curve:
+            raise UserError(f"the training of {whole.architecture.hash} has no curve, so that it cannot be stopped.")
+        return stopped(whole, until)
 
     def _name(self, architecture: Architecture | str) -> str:
         name = architecture if isinstance(architecture, str) else architecture.hash
