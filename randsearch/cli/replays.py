@@ -98,9 +98,9 @@ def _table(simulations: Sequence[Simulation], random: Simulation) -> Table:
 def _footers(found: Benchmark, random: Simulation) -> list[str]:
     """How the table was made."""
     return [
-        f"{random.repetitions} searches of each strategy, each among {random.networks} networks drawn of "
+        f"{random.repetitions} searches of each strategy, among {random.networks} networks drawn of "
         f"{len(found.records.trainable)}; in brackets the middle 95% of searches",
-        "of differences the 95% interval of the mean, over the same networks for both; better: in how many searches",
+        "of differences the 95% interval of their mean; better: the share of searches, networks being the same",
         *found.sentences()[1:],
     ]
 

@@ -31,21 +31,17 @@ def read_published(path: Path) -> pd.DataFrame:
     try:
         content = gzip.decompress(Place(path.parent, own=True).read(path))
         header = pd.read_csv(io.BytesIO(content), nrows=0).columns
-        types = {name: "int64" if name in _WHOLE else "float64" if name in _NUMBERS else "str" for name in header}
-        table = pd.read_csv(
-            io.BytesIO(content),
-            dtype=types,
-            keep_default_na=False,
-            na_values={name: [""] for name in _NUMBERS},
-            float_precision="round_trip",
-        )
+        types = {name: "int64" if name in _WHOLE else "str" for name in header}
+        table = pd.read_csv(io.BytesIO(content), dtype=types, keep_default_na=False)
+        # By Python, to the last bit.
+        numbers = {name: [float(cell or "nan") for cell in table[name]] for name in header.intersection(_NUMBERS)}
     except (OSError, EOFError, zlib.error, ValueError, OverflowError) as error:
         raise UserError(
             f"{path} is no published table of measurements ({told(error)}): put it back from a copy."
         ) from None
     refuse_lacking(path, header)
     options = {name: _typed(path, name, table[name]) for name in header if name not in COLUMNS}
-    return checked(ordered(completed(table.assign(**options))), str(path))
+    return checked(ordered(completed(table.assign(**options, **numbers))), str(path))
 
 
 def _typed(path: Path, name: str, cells: pd.Series[str]) -> pd.Series[Any]:
