@@ -101,7 +101,7 @@ class Benchmark:
 
     Attributes:
         name: of its folder.
-        config: of the study.
+        config: of the study that it was.
         table: tidy, one row a measurement.
     """
 

@@ -22,13 +22,15 @@ from randsearch.table.measurement import SCHEMA
 from randsearch.table.tidy import as_text, read_measurements
 
 DECIMALS, DIGITS, DECIMALS_OF_SECONDS = 4, 6, 3
+SMALL = 0.1
+"""Scores below keep digits in place of decimals."""
 BESIDE = PurePosixPath("../shared/data")
 SECONDS = [column.name for column in SCHEMA if column.kind == "cost" and column.name.endswith("seconds")]
 
 
 def rounded(score: float) -> float:
-    """A score as it is published: small ones keep digits by which architectures are told apart."""
-    return round(score, DECIMALS) if abs(score) >= 10 ** (DIGITS - DECIMALS - 3) else float(f"{score:.{DIGITS}g}")
+    """A score as it is published: small ones keep the digits by which architectures are told apart."""
+    return round(score, DECIMALS) if abs(score) >= SMALL else float(f"{score:.{DIGITS}g}")
 
 
 def published(table: pd.DataFrame) -> pd.DataFrame:
