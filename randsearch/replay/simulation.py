@@ -26,7 +26,7 @@ from randsearch.replay.world import SpentError, World
 from randsearch.statistics.interval import LEVEL, Interval
 
 if TYPE_CHECKING:
-    from randsearch.replay.benchmark import Benchmark
+    from randsearch.replay.benchmarks import Benchmark
     from randsearch.replay.strategies import Strategy
 
 COLUMNS = ("repetition", "seconds", "architecture", "seen", "judged")

@@ -22,7 +22,7 @@ from randsearch.study.studies import Candidate
 from randsearch.table.votes import measured_for
 
 if TYPE_CHECKING:
-    from randsearch.replay.benchmark import Benchmark
+    from randsearch.replay.benchmarks import Benchmark
 
 Strategy: TypeAlias = Callable[[World], object]
 """Measures and trains networks of a world until it is done, or the seconds are spent."""
