@@ -27,6 +27,7 @@ from mypy import api as mypy
 
 import randsearch as rs
 from randsearch.api import agreements, networks, runs, studies
+from randsearch.replay import benchmarks
 from randsearch.running import session
 from randsearch.running.executors import InProcess
 from randsearch.study import trust
@@ -73,7 +74,7 @@ def test_importing_it_brings_nothing_heavy_and_each_room_of_the_api_no_torch():
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-@pytest.mark.parametrize("module", [agreements, networks, studies], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [agreements, benchmarks, networks, studies], ids=lambda module: module.__name__)
 def test_the_examples_of_the_docstrings_are_true(module):
     assert doctest.testmod(module, extraglobs={"rs": rs}).failed == 0
 

@@ -25,6 +25,7 @@ from randsearch.plots import (
     segments,
     style,
 )
+from randsearch.plots import found_by_seconds as found
 from randsearch.plots.finish_curves import COLUMNS, finish_curves
 from randsearch.plots.quality_cost import pareto, spread
 from randsearch.statistics import agreement, analyse, effects_frame, format_interval
@@ -331,3 +332,21 @@ def test_effects_marks_what_is_sure():
     for axes, proxy in zip(figure.axes, ("fixed_decoder", "fixed_encoder"), strict=True):
         (stars,) = (line for line in axes.lines if line.get_marker() == "*")
         assert len(stars.get_xdata()) == data[data["proxy"] == proxy]["sure"].sum()
+
+
+def test_found_by_seconds_names_each_line_once_and_no_name_hides_another():
+    rows = [
+        (name, 40.0 * i, level + i, level + i - 2, level + i + 2, level + i - 0.2, level + i + 0.2)
+        for name, level in (("random", 3.0), ("proxy:vote:early+macs+params+zen", 3.01), ("halving", 3.02))
+        for i in range(6)
+    ]
+    figure = found.found_by_seconds(pd.DataFrame(rows, columns=list(found.COLUMNS)), "a note")
+    written = [text for text, _ in drawn_texts(figure)]
+    for name in ("random", "proxy:vote:early+macs+params+zen", "halving"):
+        assert written.count(name) == 1
+    assert overlaps(figure) == []
+    assert outside(figure) == []
+    assert "minutes of compute" in written
+    assert any(text.endswith("a note") for text in written)
+    with pytest.raises(NotEnoughDataError):
+        found.found_by_seconds(pd.DataFrame(columns=list(found.COLUMNS)))
