@@ -11,6 +11,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 import torch
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from tiny import FINISHED, SEGMENT, SPACE, Answer, Cli, write_tracks
@@ -38,6 +40,22 @@ def _write_without_waiting(connection, _) -> None:
     """Half of a tiny search would be spent waiting for the disk; no test pulls the machine's plug."""
     if type(connection).__module__.startswith("sqlite3"):
         connection.execute("PRAGMA synchronous = OFF")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _migrations_are_read_once() -> Iterator[None]:
+    """Optuna runs the files of all its migrations whenever it opens a database: a tenth of a tiny search."""
+    read, known = ScriptDirectory.from_config, {}
+
+    def from_config(config: Config) -> ScriptDirectory:
+        folder = config.get_main_option("script_location")
+        if folder not in known:
+            known[folder] = read(config)
+        return known[folder]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScriptDirectory, "from_config", from_config)
+        yield
 
 
 @pytest.fixture(autouse=True)

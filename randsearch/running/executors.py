@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import threading
@@ -11,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import replace
+from multiprocessing import synchronize
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -33,7 +35,21 @@ class _Worker(Spawned):
 
 
 class _Context(Spawning):
+    """Keeps the locks of its pools, or a worker that still starts when its pool ends finds none, and shows a traceback.
+
+    A search may end so early on a busy machine, where the first worker has measured all before the second one is there.
+    """
+
     Process = _Worker
+
+    def __init__(self) -> None:
+        self._locks: list[synchronize.RLock] = []
+
+    def RLock(self) -> synchronize.RLock:  # noqa: N802, it is multiprocessing's name
+        """A lock that is there as long as this context is."""
+        lock = super().RLock()
+        self._locks.append(lock)
+        return lock
 
 
 DEATHS = 3
@@ -223,6 +239,8 @@ def _begin(setting: Setting, stop: stopping.SharedFlag) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+    # Seconds of a busy machine, which are no part of the first job's time limit.
+    importlib.import_module("torch")
 
 
 def _work(job: Job, device: str) -> Measurement:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -66,6 +66,10 @@ class Settings:
     interval: str = "95% BCa bootstrap over architectures, each with its own seeds"
     permutation: str = f"two-sided permutation p of Spearman (all, or {permutation.PERMUTATIONS:,})"
     named: Named = Named()
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Self:
+        """Itself, for nothing in it changes, and pandas copies `attrs` with each column that is looked at."""
+        return self
 
     @classmethod
     def of(cls, board: Board, controls: tuple[str, ...], bias: str | None, unit: str) -> "Settings":

@@ -459,7 +459,9 @@ def more_needed(interval: Interval, n: int) -> int | None:
 
 
 def _rows(result: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    rows = ({str(name): value for name, value in row.items()} for row in result.to_dict(orient="records"))
+    # `to_dict` takes a row's every cell from a column of its own, several times as long.
+    columns = {str(name): result[name].tolist() for name in result}
+    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
     return {str(row["proxy"]): row for row in rows}
 
 

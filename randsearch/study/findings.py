@@ -14,6 +14,7 @@ from randsearch.base.files import Place
 from randsearch.base.layout import StudyFolder
 from randsearch.statistics import (
     Analysis,
+    Verdict,
     agreement,
     analyse,
     effects_frame,
@@ -201,12 +202,12 @@ def log_agreement(found: Findings, folder: Path, storage: str | None = None) -> 
         for candidate in studies.candidates()
         if candidate.architecture.hash in known
     ]
-    studies.log_agreement(_attributes(config, found.analysis), _note(config, found.analysis), pairs)
+    said = verdict(found.analysis, config.proxy)
+    studies.log_agreement(_attributes(said, found.analysis), _note(said, found.analysis), pairs)
 
 
-def _attributes(config: StudyConfig, found: Analysis) -> dict[str, Any]:
+def _attributes(said: Verdict, found: Analysis) -> dict[str, Any]:
     """What is logged: all of it as one value, and beside it the headline, each number a column of a dashboard."""
-    said = verdict(found, config.proxy)
     rows = {str(row.pop("proxy")): row for row in found.rows.to_dict(orient="records")}
     # Curves and effects would be most of what is stored; they follow from the table, as `effects.csv` does.
     left_out = ("curves", "best_so_far", "effects")
@@ -218,10 +219,10 @@ def _attributes(config: StudyConfig, found: Analysis) -> dict[str, Any]:
     return plain
 
 
-def _note(config: StudyConfig, found: Analysis) -> str:
+def _note(said: Verdict, found: Analysis) -> str:
     """The verdict, the table and how to read it, in Markdown."""
     headings, rows = agreement_cells(found.rows)
     lines = [headings, ["---"] * len(headings), *rows]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     remarks = "\n".join(f"- {note}" for note in footers(found.rows))
-    return "\n\n".join([*verdict(found, config.proxy).sentences(), table, remarks])
+    return "\n\n".join([*said.sentences(), table, remarks])

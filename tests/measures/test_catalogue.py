@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from randsearch.measures import MEASURES, Job, find, measure
+from randsearch.measures import MEASURES, Job, Setting, find, measure
 from randsearch.measures.catalogue import named
 from randsearch.measures.contract import Lazy
 from randsearch.models.architecture import Architecture
@@ -60,6 +60,12 @@ def _one_draw(monkeypatch):
     monkeypatch.setattr("randsearch.measures.vkdnw.VKDNW_WEIGHTS", 3)
 
 
+@pytest.fixture
+def brief(setting) -> Setting:
+    """Trainings of two steps, for it is their validations that take long, and one is as good to try as three."""
+    return replace(setting, steps=2, proxy_steps=2)
+
+
 def meetings():
     """Every measure with every kind of network; of twins that fix either half and share all code, one each."""
     for place, kind in enumerate(KINDS):
@@ -68,8 +74,8 @@ def meetings():
 
 
 @pytest.mark.parametrize(("kind", "name"), list(meetings()))
-def test_every_measure_scores_every_kind_of_network_or_refuses_by_name(setting, kind, name):
-    made = measure(setting, Job(Architecture(**SMALL, **KINDS[kind]), name, 0))
+def test_every_measure_scores_every_kind_of_network_or_refuses_by_name(brief, kind, name):
+    made = measure(brief, Job(Architecture(**SMALL, **KINDS[kind]), name, 0))
     if (kind, name) in REFUSED:
         assert made.state == "failed"
         assert made.reason.startswith("refused")
@@ -92,9 +98,9 @@ def many(setting):
 
 
 @pytest.mark.parametrize("name", [name for name, entry in MEASURES.items() if entry.seeded])
-def test_every_score_repeats_to_the_bit_and_differs_between_seeds(setting, name):
+def test_every_score_repeats_to_the_bit_and_differs_between_seeds(brief, name):
     # Eight crops have 256 patterns of signs, which every network shows.
-    setting = replace(setting, proxy_batch=8) if name == "swap" else setting
+    setting = replace(brief, proxy_batch=8) if name == "swap" else brief
     scores = [measure(setting, Job(Architecture(**SMALL), name, seed)).score for seed in (0, 0, 1)]
     assert scores[0] == scores[1] != scores[2]
 

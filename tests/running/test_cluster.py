@@ -23,10 +23,12 @@ def cluster() -> Iterator[object]:
     """Two nodes on this machine, each with one core; the first is the head."""
     from ray.cluster_utils import Cluster
 
+    # Neither what scales it nor what gathers its logs is asked anything here.
     node = {"num_cpus": 1, "object_store_memory": 10**8, "include_dashboard": False}
+    head = {**node, "no_monitor": True, "include_log_monitor": False}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        nodes = Cluster(initialize_head=True, head_node_args=node)
+        nodes = Cluster(initialize_head=True, head_node_args=head)
         nodes.add_node(**node)
         nodes.wait_for_nodes()
     yield nodes
@@ -58,7 +60,7 @@ def test_a_stop_saves_what_runs_there_and_it_goes_on_here(cluster, run_cli, tiny
 
 
 def test_a_node_that_goes_away_in_mid_search_changes_no_score(cluster, run_cli, tiny_search, tmp_path):
-    options = {"trials": 6, "steps": 60, "proxy_steps": 60, "validate_every": 20}
+    options = {"trials": 4, "steps": 60, "proxy_steps": 60, "validate_every": 20}
     table = tmp_path / "cluster" / "tiny" / "measurements.csv"
     removed = threading.Event()
 

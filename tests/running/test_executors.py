@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import needs
+from pebble.pool import process
 from processes import SILENT, recorded, session_members, start, wait_until
 from rich.console import Console
 
 from randsearch.base.stopping import SharedFlag
-from randsearch.measures import Job, measure
+from randsearch.measures import Job, Setting, measure
 from randsearch.models.architecture import Architecture
 from randsearch.running.executors import InProcess, LocalProcesses
 from randsearch.running.machine import Machine
@@ -61,7 +62,9 @@ def test_a_worker_that_dies_costs_its_job_a_try_and_the_third_death_fails_it(set
         return Job(Deadly(levels=1, first_filters=2, tally=tally, deaths=deaths, quietly=quietly), "params", 5)
 
     once, always = deadly(1, quietly=False), deadly(99, quietly=True)
-    healthy = [Job(Architecture(levels=1, first_filters=width), "early", 0) for width in range(2, 6)]
+    # One that trains is enough, for which a process imports as much again.
+    measures = ("early", "params", "params", "params")
+    healthy = [Job(Architecture(levels=1, first_filters=w), name, 0) for w, name in enumerate(measures, start=2)]
     found = {}
     with LocalProcesses(setting, 2) as executor:
         for job in (once, *healthy[:2], always, *healthy[2:]):
@@ -76,6 +79,35 @@ def test_a_worker_that_dies_costs_its_job_a_try_and_the_third_death_fails_it(set
     assert (failed.state, failed.score) == ("failed", None)
     assert failed.reason == "killed its worker 3 times (exit code 0)"
     assert (tmp_path / "99").stat().st_size == 3
+
+
+def await_end(folder: Path) -> None:
+    (folder / "waiting").touch()
+    wait_until((folder / "ending").exists)
+
+
+class Late(Setting):
+    """A setting that reaches a worker only when its pool is about to end."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return await_end, (self.folder,)
+
+
+def test_a_worker_that_still_starts_when_the_search_ends_says_nothing(setting, tmp_path, monkeypatch, capfd):
+    """As the second one does on a busy machine, where the first has measured all meanwhile."""
+    stop = process.stop_process
+
+    def stop_late(worker):
+        wait_until((tmp_path / "waiting").exists)
+        (tmp_path / "ending").touch()
+        worker.join(3)  # By then it has read what it was sent, or ended of itself.
+        stop(worker)
+
+    monkeypatch.setattr(process, "stop_process", stop_late)
+    late = Late(**{each.name: getattr(setting, each.name) for each in fields(setting)} | {"folder": tmp_path})
+    with LocalProcesses(late, 1) as executor:
+        executor.submit(Job(Architecture(levels=1, first_filters=2), "params", 0))
+    assert capfd.readouterr().err == ""
 
 
 @needs.processes

@@ -14,8 +14,11 @@ import needs
 import pandas as pd
 import pytest
 from processes import SILENT, ended, recorded, start, wait_until, workers
+from rich.console import Console
 from tiny import without_times
 
+from randsearch.running import session
+from randsearch.running.machine import Machine
 from randsearch.training import loop
 from randsearch.training.loop import take_step
 
@@ -35,9 +38,16 @@ def undisturbed(run_cli, arguments: list[str], folder: Path) -> pd.DataFrame:
     return without_times(folder / "measurements.csv")
 
 
+@pytest.fixture(scope="module")
+def whole(tiny_options, tmp_path_factory) -> pd.DataFrame:
+    """The table of a tiny search that nothing stopped."""
+    machine = Machine(tmp_path_factory.mktemp("whole"), None, 1, Console(quiet=True))
+    return without_times(session.search(*session.resolve(tiny_options, machine), machine) / "measurements.csv")
+
+
 @pytest.mark.parametrize("step", [1, 11, 30])
 def test_between_any_two_steps_it_saves_what_runs_and_goes_on_to_the_same(
-    tiny_search, run_cli, tmp_path, monkeypatch, step
+    tiny_search, run_cli, whole, tmp_path, monkeypatch, step
 ):
     taken = []
 
@@ -53,15 +63,13 @@ def test_between_any_two_steps_it_saves_what_runs_and_goes_on_to_the_same(
     assert answer.err.splitlines()[-1:] == SAID[1:]
     assert len(taken) == step
     assert run_cli(*tiny_search(tmp_path)).code == 0
-    whole = undisturbed(run_cli, tiny_search(tmp_path / "whole"), tmp_path / "whole" / "tiny")
     pd.testing.assert_frame_equal(without_times(tmp_path / "tiny" / "measurements.csv"), whole)
     assert not [*tmp_path.rglob("checkpoint.*")]
 
 
 def test_workers_save_what_they_do_at_once_and_going_on_gives_the_same(tiny_search, run_cli, tmp_path):
-    arguments = [*tiny_search(tmp_path, **OPTIONS), "--workers", "2"]
-    database = tmp_path / "tiny" / "study.db"
-    with start(arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as driver:
+    arguments, database = tiny_search(tmp_path, **OPTIONS), tmp_path / "tiny" / "study.db"
+    with start([*arguments, "--workers", "2"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as driver:
         wait_until(lambda: recorded(database) >= 4)  # the proxies
         time.sleep(0.2)  # training takes several times as long
         driver.send_signal(signal.SIGTERM)
@@ -70,7 +78,7 @@ def test_workers_save_what_they_do_at_once_and_going_on_gives_the_same(tiny_sear
     assert [line for line in said.splitlines() if line.startswith("randsearch: ")] == SAID
     wait_until(lambda: ended(driver))
     assert 1 <= len([*tmp_path.rglob("checkpoint.safetensors")]) <= 2
-    assert run_cli(*arguments).code == 0
+    assert run_cli(*arguments).code == 0  # in this process; workers go on with checkpoints in test_chaos.py
     whole = undisturbed(run_cli, tiny_search(tmp_path / "whole", **OPTIONS), tmp_path / "whole" / "tiny")
     pd.testing.assert_frame_equal(without_times(tmp_path / "tiny" / "measurements.csv"), whole)
     assert not [*tmp_path.rglob("checkpoint.*")]
