@@ -1,12 +1,11 @@
 """Questions 3 and 4: which proxy for which share of a training, and what training only its first choices loses.
 
 Costs are multiply-adds of one seed as a share of those of one training. `early` of equal cost is the least point of its
-curve that costs at least as much as the proxy that is held against it.
+curve that costs as much as the proxy that is held against it.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -29,6 +28,8 @@ PLACES = dict(zip(BUDGETS, ("nothing trained", "1%", "5%", ""), strict=True))
 """The budgets as `RECOMMENDED` calls them."""
 CHECKS = ("spearman_less_macs", "given_sizes", "given_sizes_less_early")
 """What has to be above 0 if a recommendation is to be confirmed."""
+AS_MUCH = 0.05
+"""Costs that differ by no more than such a share are equal: a vote of `early` costs a little more than `early`."""
 TRAINED_SHARE = 0.05
 CHOOSERS = (*VOTES, *HALVES, CONTROL, "macs")
 
@@ -67,8 +68,8 @@ def within(known: Known, singles: list[str], budget: str) -> list[str]:
 
 
 def early_for(known: Known, cost: float) -> str | None:
-    """`early` of at least such a cost; None if it was not measured for so much."""
-    return next((each for each in points_of(known, CONTROL) if known.costs[each] >= cost * (1 - 1e-9)), None)
+    """`early` of such a cost, or of the next that its curve holds; None if it was not measured for so much."""
+    return next((each for each in points_of(known, CONTROL) if (1 + AS_MUCH) * known.costs[each] >= cost), None)
 
 
 def spearman(known: Known, name: str) -> np.ndarray:
@@ -161,8 +162,3 @@ def answer_4(study: Study) -> Answers:
             less = band(gains[name][0] - gains["macs"][0], gains[name][1] - gains["macs"][1])
             answers.add(f"4.{name}.less.macs.db", less, n)
     return answers
-
-
-def known_point(value: float) -> bool:
-    """Whether a number is one."""
-    return not math.isnan(value)

@@ -13,6 +13,7 @@ from bench.proxies import CONTROL, SEEDS
 from bench.reference.answers import Answers
 from bench.reference.budget import spearman, usable
 from bench.reference.published import VOTES, Study
+from bench.reference.wording import sign
 from scipy.stats import binomtest
 
 from randsearch.statistics.interval import LEVEL, Draws, Interval
@@ -21,11 +22,6 @@ from randsearch.statistics.partial import partial_spearman
 SIZES, SUBSETS, RESAMPLES = (16, 24), 1_000, 1_000
 PROXIES = ("fixed_decoder", VOTES[0])
 QUESTIONS = ("ranks", "less_early")
-
-
-def sign(interval: Interval) -> int:
-    """1 if an interval is above 0, -1 if below, 0 if it holds 0 or is not known."""
-    return int(interval.low > 0) - int(interval.high < 0)
 
 
 def share(count: int, of: int) -> Interval:
