@@ -58,9 +58,7 @@ class Answers:
 
     def write(self, path: Path) -> None:
         """Writes them as CSV, to five significant digits."""
-        rows = [
-            (name, each.point, each.low, each.high, self.members[name] or "") for name, each in self.found.items()
-        ]
+        rows = [(name, each.point, each.low, each.high, self.members[name] or "") for name, each in self.found.items()]
         frame = pd.DataFrame(rows, columns=list(COLUMNS))
         frame.to_csv(path, index=False, float_format="%.5g", lineterminator="\n")
 

@@ -145,6 +145,8 @@ def answer_4(study: Study) -> Answers:
     answers, known, n = Answers(), study.known(SEEDS[0]), len(study.whole)
     trained = best_of(TRAINED_SHARE, n)
     counts = known.board.draws.counts[known.board.draws.first :]
+    answers.add("4.share", TRAINED_SHARE)
+    answers.add("4.top", choice.TOP)
     answers.add("4.trained", trained, n)
     answers.add("4.random.regret_db", choice.random_regret(known.truth, trained), n)
     answers.add("4.random.recall", trained / n, n)
@@ -152,7 +154,7 @@ def answer_4(study: Study) -> Answers:
     for name in usable(known, list(CHOOSERS)):
         own = known.scores(name)
         gain = choice.resampled_gain(own, known.truth, counts, np.array([trained]), 0)
-        regret, recall = choice.expected_regret(own, known.truth, trained), 0.0
+        regret = choice.expected_regret(own, known.truth, trained)
         recall = choice.expected_recall(own, known.truth, trained)
         answers.add(f"4.{name}.regret_db", band(regret, gain.regret[:, 0]), n)
         answers.add(f"4.{name}.recall", band(recall, gain.recall[:, 0]), n)

@@ -1,4 +1,4 @@
-"""One figure a question: those that the package draws of any study where they fit, and four of their own."""
+"""One figure a question: those that the package draws of any study where they fit, and three of their own."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from bench.proxies import CONTROL, SEEDS, TARGET
 from bench.reference.answers import Answers
 from bench.reference.budget import BUDGETS, points_of, spearman, usable
 from bench.reference.few import PROXIES, SIZES
 from bench.reference.noise import ELSEWHERE, side_by_side
 from bench.reference.published import HALVES, VOTES, Study
+from bench.reference.replayed import PRIMARY
 
 from randsearch.plots import claim3, rank_rank, regret_recall, seeds, style
+from randsearch.plots.quality_cost import spread
 from randsearch.statistics import agreement, settings
 from randsearch.statistics.analysis import Named
 from randsearch.statistics.curves import make_curves
@@ -41,7 +44,7 @@ def budgets(studies: dict[str, Study]) -> Figure:
     """Spearman against cost, a panel a study."""
     shown = [studies[key] for key in ("A", "B") if key in studies]
     with style.styled():
-        figure = style.new_figure(1.0 + 4.6 * len(shown), 4.6)
+        figure = style.new_figure(0.6 + 5.0 * len(shown), 4.4)
         grid = figure.subplots(1, len(shown), squeeze=False, sharey=True)[0]
         for axes, study in zip(grid, shown, strict=True):
             axes.set_title(f"study {study.key}, {len(study.whole)} networks")
@@ -53,25 +56,34 @@ def budgets(studies: dict[str, Study]) -> Figure:
 
 
 def _costs(axes: Axes, study: Study) -> None:
-    """One panel of `budgets`: what trains as a line, all else as a point."""
+    """One panel of `budgets`: what trains as a line, all else as a point, with names beside it."""
     known = study.known(SEEDS[0])
-    axes.set_xscale("log")
+    axes.set(xscale="log", xlim=(_FREE / 2, 1.0), ylim=(-0.45, 1.02))
     axes.axhline(0, color=style.GREY, linewidth=0.8)
-    for share in list(BUDGETS.values())[1:]:
-        axes.axvline(share, color=style.GREY, linewidth=0.8, linestyle=":")
-    names = usable(known, [*VOTES, "macs", "params", CONTROL, *HALVES, "linearised", "zen"])
-    for place, name in enumerate(names):
+    for budget in list(BUDGETS.values())[1:]:
+        axes.axvline(budget, color=style.GREY, linewidth=0.8, linestyle=":")
+    ends = {name: spearman(known, name) for name in usable(known, [*VOTES, "macs", CONTROL, *HALVES])}
+    names = sorted(ends, key=lambda name: -float(ends[name][0]))
+    heights = spread(np.array([ends[name][0] for name in names]), 0.075, -0.4, 1.0)
+    for place, (name, height) in enumerate(zip(names, heights, strict=True)):
         line = [name] if name in VOTES else usable(known, points_of(known, name))
-        cost = [max(known.costs[each], _FREE) * 1.06 ** (place % 3) for each in line]
-        found = known.board.draws.bca(spearman(known, line[-1]))
-        rho = [float(spearman(known, each)[0]) for each in line]
-        paint = style.colour(name, place)
+        # Equal costs side by side, so that intervals do not hide each other.
+        cost = [max(known.costs[each], _FREE) * 1.05 ** (place - len(names) / 2) for each in line]
+        found, rho = known.board.draws.bca(ends[name]), [float(spearman(known, each)[0]) for each in line]
+        paint = style.PURPLE if name == VOTES[0] else style.colour(name, 1)
         axes.plot(cost, rho, ".-", color=paint, linewidth=1.0, markersize=4)
         axes.plot([cost[-1]] * 2, [found.low, found.high], color=paint, linewidth=1.6, alpha=0.55)
-        axes.plot(cost[-1], rho[-1], "o", color=paint, markersize=7, markeredgecolor="white", label=style.label(name))
+        axes.plot(cost[-1], rho[-1], "o", color=paint, markersize=7, markeredgecolor="white")
+        axes.annotate(
+            style.heading(name).replace("\n", ""),
+            (cost[-1], rho[-1]),
+            xytext=(1.02, height),
+            textcoords=axes.get_yaxis_transform(),
+            arrowprops={"arrowstyle": "-", "color": paint, "linewidth": 0.6, "alpha": 0.5, "shrinkB": 5},
+            **{"va": "center", "color": paint, "fontsize": 8},
+        )
     axes.set_xlabel("cost, a share of one training")
     axes.grid(visible=True, axis="y")
-    axes.legend(fontsize=7, loc="lower right")
 
 
 def regret(study: Study) -> Figure:
@@ -96,6 +108,56 @@ def transfer(study: Study, other: Study) -> Figure:
     table = side_by_side(study, other)
     proxies = [ELSEWHERE, *(vote for vote in VOTES if vote in set(table["measure"])), "macs"]
     return rank_rank(table, proxies=[name for name in proxies if name in set(table["measure"])])
+
+
+def search(curves: pd.DataFrame, answers: Answers) -> Figure:
+    """What each strategy had found against seconds, that of the primary contrast with the bands of a single search."""
+    with style.styled():
+        figure = style.new_figure(9.0, 4.8)
+        axes = figure.add_subplot()
+        now = answers["7.seconds"].point
+        axes.axvline(now / 3600, color=style.GREY, linewidth=0.8, linestyle=":")
+        lines = {str(name): rows for name, rows in curves.groupby("strategy", sort=False)}
+        names = sorted(lines, key=lambda name: -float(lines[name]["judged"].iloc[-1]))
+        top = max(float(rows["high"].max()) for rows in lines.values())
+        bottom = min(float(rows["judged"].iloc[len(rows) // 10 :].min()) for rows in lines.values())
+        span = top - bottom
+        axes.set_ylim(bottom, top)
+        ends = np.array([float(lines[name]["judged"].iloc[-1]) for name in names])
+        for name, height in zip(names, spread(ends, 0.055 * span, bottom, top), strict=True):
+            rows, paint = lines[name], _paint(name)
+            hours = rows["seconds"] / 3600
+            if name in PRIMARY:
+                axes.fill_between(hours, rows["low"], rows["high"], color=paint, alpha=0.12, linewidth=0)
+            axes.fill_between(hours, rows["mean_low"], rows["mean_high"], color=paint, alpha=0.3, linewidth=0)
+            dashes = "--" if name.startswith("proxy:") else "-"
+            axes.plot(hours, rows["judged"], dashes, color=paint, linewidth=2.2 if name in PRIMARY else 1.3)
+            axes.annotate(
+                name,
+                (hours.iloc[-1], rows["judged"].iloc[-1]),
+                xytext=(1.02, height),
+                textcoords=axes.get_yaxis_transform(),
+                arrowprops={"arrowstyle": "-", "color": paint, "linewidth": 0.6, "alpha": 0.5},
+                **{"va": "center", "color": paint, "fontsize": 8},
+            )
+        axes.set_xlim(0, float(curves["seconds"].max()) / 3600)
+        axes.set_xlabel("hours of scoring and training")
+        axes.set_ylabel("best network found, dB at unseen seeds")
+        axes.grid(visible=True)
+        figure.suptitle("What each search finds for its seconds")
+        style.footnote(
+            figure,
+            "line: mean over repetitions with its 95% interval; pale: the middle 95% of repetitions, of the contrast "
+            "named beforehand; dotted: its budget",
+        )
+    return figure
+
+
+def _paint(strategy: str) -> str:
+    """The colour of a strategy: by what it goes by, or its own."""
+    kind, _, measure = strategy.partition(":")
+    own = {"random": style.INK, "tpe": style.OCHRE, "halving": style.GREEN}
+    return style.PURPLE if measure == VOTES[0] else style.colour(measure) if measure else own[kind]
 
 
 def few(answers: Answers) -> Figure:
@@ -123,7 +185,7 @@ def few(answers: Answers) -> Figure:
         axes.set_yticks(np.arange(len(cases)), labels)
         axes.invert_yaxis()
         axes.set_xlim(0, 1)
-        axes.set_xlabel("share of studies that conclude otherwise than the whole grid")
+        axes.set_xlabel("share of studies that are wrong")
         axes.grid(visible=True, axis="x")
         figure.suptitle("How often small studies are wrong")
         style.footnote(figure, "orange: misses what is there; red: claims what is not; black: 95% interval")

@@ -8,19 +8,26 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pandas as pd
 from bench.proxies import TARGET
 from bench.reference import figures
 from bench.reference.answers import Answers
 from bench.reference.budget import answer_3, answer_4
 from bench.reference.few import SUBSETS, answer_8
 from bench.reference.noise import answer_5, answer_6
+from bench.reference.page import QUESTIONS, page, passage
 from bench.reference.published import STUDIES, Study, median_of, read
 from bench.reference.ranking import answer_1, answer_2
-from bench.reference.text import QUESTIONS, page, passage
+from bench.reference.replayed import REPETITIONS, replay
 
 from randsearch.plots import NotEnoughDataError, render
+from randsearch.statistics import LEVEL
 from randsearch.table.tidy import measure_names
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 WORKERS = 2
 PASSAGE = re.compile(r"(<!-- reference -->).*?(<!-- /reference -->)", re.DOTALL)
@@ -37,12 +44,13 @@ class Effort:
     """
 
     subsets: int = SUBSETS
-    repetitions: int = 200
+    repetitions: int = REPETITIONS
 
 
 def facts(studies: dict[str, Study]) -> Answers:
     """What was measured."""
     answers = Answers()
+    answers.add("0.level", LEVEL)
     for key, study in studies.items():
         own = study.table[study.table["measure"] == TARGET]
         answers.add(f"0.{key}.networks", len(study.whole))
@@ -57,19 +65,23 @@ def facts(studies: dict[str, Study]) -> Answers:
 
 def tasks(studies: dict[str, Study], effort: Effort) -> dict[str, Callable[[], Answers]]:
     """What answers each question that can be asked of the studies that are there, the longest first."""
-    a, others = studies["A"], {key: study for key, study in studies.items() if key != "A"}
+    a = studies["A"]
     found: dict[str, Callable[[], Answers]] = {
         "8": partial(answer_8, a, effort.subsets),
         "3.A": partial(answer_3, a),
-        **{"3.B": partial(answer_3, others[key]) for key in others if key == "B"},
-        **{"6": partial(answer_6, a, others[key]) for key in others if key == "C"},
         **{"1": partial(answer_1, a), "2": partial(answer_2, a), "4": partial(answer_4, a), "5": partial(answer_5, a)},
         "0": partial(facts, studies),
     }
+    if "B" in studies:
+        found["3.B"] = partial(answer_3, studies["B"])
+    if "C" in studies:
+        found["6"] = partial(answer_6, a, studies["C"])
     return found
 
 
-def drawn(studies: dict[str, Study], answers: Answers) -> Iterable[tuple[str, Callable[[], object]]]:
+def drawn(
+    studies: dict[str, Study], answers: Answers, curves: pd.DataFrame
+) -> Iterable[tuple[str, Callable[[], Figure]]]:
     """The figure of each question, by its name."""
     a = studies["A"]
     yield "ranks", partial(figures.ranks, a)
@@ -79,6 +91,8 @@ def drawn(studies: dict[str, Study], answers: Answers) -> Iterable[tuple[str, Ca
     yield "seeds", partial(figures.noise, a)
     if "C" in studies:
         yield "transfer", partial(figures.transfer, a, studies["C"])
+    if not curves.empty:
+        yield "search", partial(figures.search, curves, answers)
     if any(name.startswith("8.16.") for name in answers.found):
         yield "few", partial(figures.few, answers)
 
@@ -103,24 +117,36 @@ def make(folder: Path, readme: Path, effort: Effort = Effort(), workers: int = W
     studies = read(folder)
     if "A" not in studies:
         return f"No study is published in {folder / STUDIES['A']} yet, so that there is nothing to answer."
+    wanted = tasks(studies, effort)
     with ProcessPoolExecutor(workers) as pool:
-        parts = dict(zip(wanted := tasks(studies, effort), pool.map(run, wanted.values()), strict=True))
+        search = pool.submit(replay, folder / STUDIES["A"], effort.repetitions)
+        parts = dict(zip(wanted, pool.map(run, wanted.values()), strict=True))
+        parts["7"], curves = search.result()
     answers = Answers()
     for name in sorted(parts):
         answers.update(parts[name])
     answers.write(folder / "answers.csv")
     answers = Answers.read(folder / "answers.csv")
-    made = _figures(folder / "figures", studies, answers)
+    _write(curves, folder / "search.csv")
+    made = _figures(folder / "figures", drawn(studies, answers, curves))
     (folder / "README.md").write_text(page(answers, made), encoding="utf-8")
     _replace(readme, passage(answers, made))
     return f"{folder / 'README.md'}: {len(answers.found)} numbers, {len(made)} figures."
 
 
-def _figures(folder: Path, studies: dict[str, Study], answers: Answers) -> set[str]:
+def _write(curves: pd.DataFrame, path: Path) -> None:
+    """What each strategy had found by each moment, as CSV; none if none was replayed."""
+    if curves.empty:
+        path.unlink(missing_ok=True)
+    else:
+        curves.to_csv(path, index=False, float_format="%.5g", lineterminator="\n")
+
+
+def _figures(folder: Path, wanted: Iterable[tuple[str, Callable[[], Figure]]]) -> set[str]:
     """Draws every figure that can be drawn, and says which could; others of former tables go."""
     folder.mkdir(parents=True, exist_ok=True)
     numbers, made = {name: number for number, (_, name, _, _) in QUESTIONS.items()}, set()
-    for name, draw in drawn(studies, answers):
+    for name, draw in wanted:
         try:
             content = render(draw(), "png")
         except NotEnoughDataError:

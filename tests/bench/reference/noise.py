@@ -92,6 +92,8 @@ def answer_6(study: Study, other: Study) -> Answers:
         table = table[(table["measure"] != TARGET) | (table["seed"] == each.seed)]
         tables.append(with_votes(table.reset_index(drop=True), votes))
     found = compare(*tables, resamples=FURTHER_RESAMPLES)
+    if any(each.measure == TARGET and each.shared_seeds for each in found.transfers):
+        answers.add("6.shared_seeds", 1)
     for each in found.transfers:
         if each.measure in (TARGET, *votes, *HALVES, CONTROL, "zen"):
             answers.add(f"6.transfer.{each.measure}", each.spearman, each.n)

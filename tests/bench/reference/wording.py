@@ -12,6 +12,19 @@ from randsearch.statistics import Interval, format_interval
 from randsearch.statistics.wording import format_p, worded
 
 WIDTH = 118
+BETTER = ("ranks better than", "is not shown to rank otherwise than", "ranks worse than")
+"""Of two that are compared, by the sign of their difference; see `chosen`."""
+RANKS: Mapping[int, str] = {
+    1: "ranks as training does|rank as training does",
+    0: "is not shown to rank as training does|are not shown to rank as training does",
+    -1: "ranks against training|rank against training",
+}
+TELLS: Mapping[int, str] = {
+    1: "tells which network trains better|tell which network trains better",
+    0: "is not shown to tell which network trains better|are not shown to tell which network trains better",
+    -1: "ranks against training|rank against training",
+}
+"""Of one, singular and plural, by the sign of its coefficient; see `grouped`."""
 
 
 def sign(interval: Interval) -> int:
