@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -88,10 +88,3 @@ def answer_2(study: Study) -> Answers:
         answers.add(f"2.{name}.steps", median_of(table, name, "steps"))
         answers.add(f"2.{name}.median_db", float(np.median(known[name].mean[known[name].scored])))
     return answers
-
-
-def with_spearman(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """The rows of some proxies in the order of their names, with what tells how they were computed."""
-    kept = rows.set_index("proxy").loc[names].reset_index()
-    kept.attrs["settings"] = replace(rows.attrs["settings"])
-    return kept
