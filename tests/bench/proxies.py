@@ -187,11 +187,11 @@ def shares(table: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def at(table: pd.DataFrame, seed: int) -> Known:
+def at(table: pd.DataFrame, seed: int, resamples: int = RESAMPLES) -> Known:
     """What is known of the proxies at one seed; those without seeds and training are as they are."""
     seeded = table.groupby("measure")["seed"].transform("nunique") > 1
     own = table[~seeded | (table["seed"] == seed) | (table["measure"] == TARGET)].reset_index(drop=True)
-    board = Board.of(own, TARGET, RESAMPLES, 0)
+    board = Board.of(own, TARGET, resamples, 0)
     return Known(board, shares(own), board.truth.mean[board.truth.scored])
 
 

@@ -1,4 +1,7 @@
-"""Digests of a corpus: `python tests/bench/reference/corpus.py ../shared/data/popvoice results/reference/corpus.csv`."""
+"""Digests of the files of a corpus, which tell whether two copies are the same.
+
+`python tests/bench/reference/corpus.py ../shared/data/popvoice results/reference/corpus.csv` writes them.
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from randsearch.plots.quality_cost import spread
 from randsearch.statistics import agreement, settings
 from randsearch.statistics.analysis import Named
 from randsearch.statistics.curves import make_curves
-from randsearch.statistics.proxy_rows import FURTHER_RESAMPLES, Board
+from randsearch.statistics.proxy_rows import Board
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,7 +90,7 @@ def regret(study: Study) -> Figure:
     """Regret and recall against how many are trained."""
     names = [VOTES[0], "macs", *HALVES, CONTROL]
     table = study.at(SEEDS[0], names)
-    board = Board.of(table, TARGET, FURTHER_RESAMPLES, 0)
+    board = Board.of(table, TARGET, study.resamples, 0)
     curves, _ = make_curves(board)
     rows = agreement(table)
     rows.attrs["settings"] = replace(settings(rows), named=Named(primary=VOTES[0]))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from bench.proxies import TARGET
+from bench.proxies import RESAMPLES, TARGET
 from bench.reference import figures
 from bench.reference.answers import Answers
 from bench.reference.budget import answer_3, answer_4
@@ -41,10 +41,12 @@ class Effort:
     Attributes:
         subsets: of each size, for question 8.
         repetitions: of each strategy, for question 7.
+        resamples: of the networks, for intervals.
     """
 
     subsets: int = SUBSETS
     repetitions: int = REPETITIONS
+    resamples: int = RESAMPLES
 
 
 def facts(studies: dict[str, Study]) -> Answers:
@@ -114,7 +116,7 @@ def make(folder: Path, readme: Path, effort: Effort = Effort(), workers: int = W
     Returns:
         one sentence: what was written, or why nothing was.
     """
-    studies = read(folder)
+    studies = read(folder, effort.resamples)
     if "A" not in studies:
         return f"No study is published in {folder / STUDIES['A']} yet, so that there is nothing to answer."
     wanted = tasks(studies, effort)

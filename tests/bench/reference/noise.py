@@ -14,13 +14,12 @@ import pandas as pd
 from bench.proxies import CONTROL, SEEDS, TARGET
 from bench.reference.answers import Answers
 from bench.reference.published import HALVES, VOTES, Study
-from bench.reference.ranking import comparer
 
-from randsearch.statistics import agreement, compare
+from randsearch.statistics import compare
 from randsearch.statistics.ceiling import CLEARLY_RELIABLE, between_seeds
 from randsearch.statistics.correlations import Floats
 from randsearch.statistics.partial import partial_spearman
-from randsearch.statistics.proxy_rows import FURTHER_RESAMPLES, Board
+from randsearch.statistics.proxy_rows import Board
 from randsearch.statistics.scores import Scores
 from randsearch.statistics.votes import with_votes
 from randsearch.table.tidy import means
@@ -35,7 +34,7 @@ FEWEST = 8
 def answer_5(study: Study) -> Answers:
     """Reliability of training and of proxies, the ceiling, and the share of noise in what proxies lack."""
     answers, n = Answers(), len(study.whole)
-    board = Board.of(study.at(SEEDS[0], JUDGED), TARGET, FURTHER_RESAMPLES, 0)
+    board = Board.of(study.at(SEEDS[0], JUDGED), TARGET, study.resamples, 0)
     counts, truth = board.draws.counts, board.truth.mean
     sample = np.isin(np.array(study.whole), study.drawn)
     seeds = study.trainings.shape[1]
@@ -91,18 +90,18 @@ def answer_6(study: Study, other: Study) -> Answers:
         table = each.table[each.table["architecture"].isin(common)]
         table = table[(table["measure"] != TARGET) | (table["seed"] == each.seed)]
         tables.append(with_votes(table.reset_index(drop=True), votes))
-    found = compare(*tables, resamples=FURTHER_RESAMPLES)
+    found = compare(*tables, resamples=study.resamples)
     if any(each.measure == TARGET and each.shared_seeds for each in found.transfers):
         answers.add("6.shared_seeds", 1)
     for each in found.transfers:
         if each.measure in (TARGET, *votes, *HALVES, CONTROL, "zen"):
             answers.add(f"6.transfer.{each.measure}", each.spearman, each.n)
     joint = side_by_side(study, other)
-    rows = agreement(joint).set_index("proxy")
+    rows = study.agreement(joint)
     for name in (ELSEWHERE, *votes, CONTROL, "macs"):
         if name in rows.index:
             answers.row(f"6.{name}.spearman", rows.loc[name], "spearman", int(rows.loc[name, "n"]))
-    differ = comparer(joint)
+    differ = study.comparer(joint)
     for vote in votes:
         less = differ.difference(ELSEWHERE, vote)
         answers.add(f"6.{ELSEWHERE}.less.{vote}", less.spearman, less.n)

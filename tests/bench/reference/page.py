@@ -59,8 +59,8 @@ def opening(say: Say) -> str:
             paragraph(
                 "Which cheap score tells which separation network will train best, and does a search gain by it? Eight",
                 "questions were written down before anything was measured. Here are the answers.",
-                "`make reference` makes this page, its figures and [answers.csv](answers.csv), which holds every number",
-                "by name, from the tables beside it.",
+                "`make reference` makes this page, its figures and [answers.csv](answers.csv), which holds every",
+                "number by name, from the tables beside it.",
             ),
             table(["study", "networks that count", "proxies", "trainings", "steps of a training"], rows),
             paragraph(

@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
-from bench.proxies import COMPARED, CONTROL, RECOMMENDED, SEEDS, TARGET, Known, at
+from bench.proxies import COMPARED, CONTROL, RECOMMENDED, RESAMPLES, SEEDS, TARGET, Known, at
 
+from randsearch.statistics import agreement
 from randsearch.statistics.among_good import QUARTER, best_of
 from randsearch.statistics.budgets import at_budgets, base
+from randsearch.statistics.differences import Comparer
+from randsearch.statistics.proxy_rows import Board
 from randsearch.statistics.votes import with_votes
 from randsearch.table.tidy import measure_names, read_measurements, scores
 from randsearch.table.votes import VOTE, measured_for
@@ -37,12 +38,12 @@ class Study:
     Attributes:
         key: what it is called.
         table: all measurements.
-        config: as it was resolved.
+        resamples: of the networks, for intervals.
     """
 
     key: str
     table: pd.DataFrame
-    config: dict[str, Any]
+    resamples: int = RESAMPLES
 
     @cached_property
     def whole(self) -> tuple[str, ...]:
@@ -96,7 +97,20 @@ class Study:
 
     def known(self, seed: int) -> Known:
         """The scores and costs of every proxy at one seed."""
-        return at(self.finer, seed)
+        return self._known[SEEDS.index(seed)]
+
+    @cached_property
+    def _known(self) -> list[Known]:
+        return [at(self.finer, seed, self.resamples) for seed in SEEDS]
+
+    def agreement(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows of a part of the study, by proxy."""
+        return agreement(table.reset_index(drop=True), resamples=self.resamples).set_index("proxy")
+
+    def comparer(self, table: pd.DataFrame) -> Comparer:
+        """What compares two proxies of a part of the study."""
+        board = Board.of(table, TARGET, self.resamples, 0)
+        return Comparer(board.proxies, board.truth, board.draws)
 
     @cached_property
     def singles(self) -> list[str]:
@@ -136,19 +150,19 @@ class Study:
         return [int(seed) for seed in self.trainings.columns[known] if seed != self.seed]
 
 
-def read(folder: Path) -> dict[str, Study]:
+def read(folder: Path, resamples: int = RESAMPLES) -> dict[str, Study]:
     """The studies that are published in a folder and have at least `FEWEST` complete networks, by what they are called.
 
     Args:
         folder: with a folder for each study.
+        resamples: of the networks, for intervals.
     """
     found = {}
     for key, name in STUDIES.items():
         packed = folder / name / "measurements.csv.gz"
         if not packed.exists():
             continue
-        config = yaml.safe_load((folder / name / "config.yaml").read_text(encoding="utf-8"))
-        study = Study(key, unpacked(packed), config)
+        study = Study(key, unpacked(packed), resamples)
         if len(study.whole) >= FEWEST:
             found[key] = study
     return found
