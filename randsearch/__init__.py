@@ -15,7 +15,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from randsearch.api import Agreement, MLflow, Study, TensorBoard, WandB, agreement, build, load_study, search
+    from randsearch.api import (
+        Agreement,
+        Benchmark,
+        MLflow,
+        Study,
+        TensorBoard,
+        WandB,
+        agreement,
+        benchmark,
+        build,
+        load_study,
+        search,
+    )
     from randsearch.base.errors import UserError
     from randsearch.measures.contract import Outcome, Setting, UnmeasurableError
     from randsearch.models.architecture import Architecture
@@ -30,6 +42,7 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 __all__ = [
     "Agreement",
     "Architecture",
+    "Benchmark",
     "MLflow",
     "Measurement",
     "Outcome",
@@ -42,6 +55,7 @@ __all__ = [
     "WandB",
     "__version__",
     "agreement",
+    "benchmark",
     "build",
     "load_study",
     "search",
@@ -51,6 +65,7 @@ __all__ = [
 _HOMES = {
     **dict.fromkeys(("MLflow", "TensorBoard", "WandB"), "api.loggers"),
     **dict.fromkeys(("Agreement", "Study", "agreement", "build", "load_study", "search"), "api"),
+    **dict.fromkeys(("Benchmark", "benchmark"), "replay"),
     "UserError": "base.errors",
     **dict.fromkeys(("Outcome", "Setting", "UnmeasurableError"), "measures.contract"),
     "Architecture": "models.architecture",

@@ -24,6 +24,7 @@ from randsearch.base.files import Place
 
 CONFIG_FILE = "config.yaml"
 TABLE_FILE = "measurements.csv"
+PUBLISHED_FILE = "measurements.csv.gz"
 
 WEIGHTS_FILE = "weights.safetensors"
 SEGMENTS_FILE = "segments.csv"
@@ -87,6 +88,11 @@ class StudyFolder:
     def table(self) -> Path:
         """The measurements, a row each."""
         return self.path / TABLE_FILE
+
+    @property
+    def published(self) -> Path:
+        """The same as it is published."""
+        return self.path / PUBLISHED_FILE
 
     @property
     def database(self) -> Path:

@@ -19,6 +19,7 @@ from randsearch.cli.declared import Given, takes
 from randsearch.cli.ending import ending
 from randsearch.cli.finalists import finalists
 from randsearch.cli.options import Storage, Study, Task, make_console, make_log
+from randsearch.cli.replays import replays
 from randsearch.cli.spaces import spaces
 from randsearch.cli.studies import studies_app
 from randsearch.data.format import AudioFormat
@@ -37,6 +38,7 @@ app = Commands(
 app.add_typer(analysis)
 app.add_typer(finalists)
 app.add_typer(studies_app)
+app.add_typer(replays)
 app.add_typer(spaces, name="spaces")
 
 SPACE = "A YAML file, or the name of a shipped search space (randsearch spaces lists them)."

@@ -26,10 +26,10 @@ from randsearch.running.standings import Standings, measure_apart
 from randsearch.space import BoundSpace
 from randsearch.study.candidates import planned_candidates, sample_apart
 from randsearch.study.config import StudyConfig
-from randsearch.study.rungs import expected, plan_of
+from randsearch.study.rungs import best_first, expected, plan_of
 from randsearch.study.studies import Candidate, Studies
 from randsearch.study.tabulate import tabulate
-from randsearch.study.votes import SAMPLE, vote_scores
+from randsearch.study.votes import SAMPLE
 from randsearch.table.measurement import Key, Measurement
 from randsearch.table.tidy import write_measurements
 from randsearch.table.votes import is_vote, measured_for, parts_of
@@ -368,14 +368,9 @@ class Driver:
             return ()
         if self._config.top is None:
             return list(self._candidates)
-        proxy = self._config.proxy
-        if is_vote(proxy):
-            parts = self._config.primary
-            scores = vote_scores(proxy, {key: each.score for key, each in self._known.items() if key[1] in parts})
-        else:
-            found = ((name, self._score(proxy, name)) for name in self._candidates)
-            scores = {name: score for name, score in found if score is not None}
-        return sorted(scores, key=lambda name: -scores[name])[: self._config.top]
+        takes = [(part, seed) for part in self._config.primary for seed in self._seeds(part)]
+        measured = {key: each.score for key, each in self._known.items()}
+        return best_first(self._config.proxy, takes, measured, self._candidates)[: self._config.top]
 
     def _write_table(self, *, force: bool = False) -> None:
         """Writes the table, unless it was written a moment ago, or long ago only for its size."""

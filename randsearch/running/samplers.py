@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import optuna
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
@@ -10,9 +11,18 @@ from optuna.trial import TrialState
 
 from randsearch.base.seeds import derive
 from randsearch.models.architecture import Architecture
-from randsearch.space import BoundSpace, Invalid
+from randsearch.space import Invalid
+from randsearch.space.sampling import Trial
 from randsearch.study.config import StudyConfig
 from randsearch.study.studies import Candidate, attributes_of
+
+
+class Suggesting(Protocol):
+    """What a sampler needs of a search space."""
+
+    def suggest(self, trial: Trial) -> Architecture | Invalid:
+        """Asks a trial for an architecture."""
+        ...
 
 
 class Proposals:
@@ -33,7 +43,7 @@ class Proposals:
         self,
         config: StudyConfig,
         study: optuna.Study,
-        space: BoundSpace,
+        space: Suggesting,
         candidates: Mapping[str, Candidate],
         values: Callable[[Architecture], list[float] | None],
     ) -> None:

@@ -164,7 +164,14 @@ class BoundSpace:
         Returns:
             the architecture, or why there is none; whoever drives Optuna then tells the trial as failed.
         """
-        return self._check(self._values(trial))
+        values = self._values(trial)
+        if not self._is_small:
+            return self._check(values)
+        # A sampler that learns asks for the same again and again.
+        point = tuple(values.values())
+        if point not in self._suggested:
+            self._suggested[point] = self._check(values)
+        return self._suggested[point]
 
     def _values(self, trial: Trial) -> Values:
         values: Values = dict(DEFAULTS)
@@ -293,6 +300,10 @@ class BoundSpace:
 
     @cached_property
     def _judged(self) -> dict[tuple[Scalar, ...], Architecture | Invalid]:
+        return {}
+
+    @cached_property
+    def _suggested(self) -> dict[tuple[Any, ...], Architecture | Invalid]:
         return {}
 
     @cached_property

@@ -58,11 +58,7 @@ def _rows(table: pd.DataFrame, vote: str, parts: Sequence[str]) -> pd.DataFrame:
     made: list[pd.DataFrame] = []
     for seed, found in _by_seed(table, vote, parts):
         known, lost = ~np.isnan(found.scores), found.failed.any(axis=1)
-        whole = known.all(axis=1)
-        score = np.full(len(first), np.nan)
-        # Sums of whole numbers: what adds up to the same is tied to the last bit.
-        ranks: Floats = np.sum([doubled_ranks(column) for column in found.scores[whole].T], axis=0)
-        score[whole] = ranks / (2 * len(parts) * max(int(whole.sum()) - 1, 1)) + 0.5
+        score = summed_ranks(found.scores)
         own: dict[str, Any] = {
             **{"measure": vote, "seed": seed, "score": score},
             **{"seconds": np.where(lost, 0.0, found.seconds.sum(axis=1)), "steps": 0, "multiply_adds": 0.0},
@@ -71,6 +67,39 @@ def _rows(table: pd.DataFrame, vote: str, parts: Sequence[str]) -> pd.DataFrame:
         }
         made.append(first.assign(**own).iloc[np.flatnonzero((known | found.failed).all(axis=1))])
     return pd.concat(made, ignore_index=True)
+
+
+def summed_ranks(scores: Floats) -> Floats:
+    """The vote at one seed: the mean place by the parts, from 0 to 1, of the architectures that all of them scored.
+
+    Args:
+        scores: (architectures, parts), NaN where there is none.
+
+    Returns:
+        (architectures,), NaN where a part has no score.
+    """
+    whole, vote = ~np.isnan(scores).any(axis=1), np.full(len(scores), np.nan)
+    # Sums of whole numbers: what adds up to the same is tied to the last bit.
+    ranks: Floats = np.sum([doubled_ranks(column) for column in scores[whole].T], axis=0)
+    vote[whole] = ranks / (2 * scores.shape[1] * max(int(whole.sum()) - 1, 1)) + 0.5
+    return vote
+
+
+def common_seeds(vote: str, own: Sequence[Sequence[int]]) -> list[int]:
+    """The seeds at which there is a vote: those that every part has, where parts with a single seed count for all.
+
+    Args:
+        vote: its name.
+        own: seeds of each part.
+
+    Raises:
+        UserError: there is none.
+    """
+    several = [set(seeds) for seeds in own if len(seeds) > 1]
+    common = sorted(set.intersection(*several)) if several else list(own[0][:1])
+    if not common:
+        raise UserError(f"{vote}: its parts have no seed in common; measure them at the same seeds.")
+    return common
 
 
 @dataclass(frozen=True)
@@ -90,10 +119,7 @@ def _by_seed(table: pd.DataFrame, vote: str, parts: Sequence[str]) -> Iterator[t
     """
     wide = [(scores(table, part), seconds(table, part), _failed(table, part)) for part in parts]
     own = [[int(str(seed)) for seed in of.columns] for of, _, _ in wide]
-    several = [set(seeds) for seeds in own if len(seeds) > 1]
-    common = sorted(set.intersection(*several)) if several else own[0][:1]
-    if not common:
-        raise UserError(f"{vote}: its parts have no seed in common; measure them at the same seeds.")
+    common = common_seeds(vote, own)
     for seed in common:
         columns = [
             [side[seed if len(seeds) > 1 else seeds[0]].to_numpy() for side in sides]

@@ -142,9 +142,7 @@ def ranked(scores: Mapping[str, float]) -> list[str]:
 
 
 def lowest_scores(plan: Plan, measured: Mapping[Key, float | None], architectures: Iterable[str]) -> dict[str, float]:
-    """What the lowest rung makes of architectures: the mean over the seeds that have a score.
-
-    A vote is the ranks among those that are asked for.
+    """What the lowest rung makes of architectures.
 
     Args:
         plan: of the study.
@@ -152,21 +150,64 @@ def lowest_scores(plan: Plan, measured: Mapping[Key, float | None], architecture
         architectures: hashes.
 
     Returns:
-        those of which all seeds are measured and any has a score.
+        as `proxy_scores` has it.
     """
-    whole: dict[str, dict[Key, float | None]] = {}
+    return proxy_scores(plan.lowest, plan.takes, measured, architectures)
+
+
+def proxy_scores(
+    proxy: str,
+    takes: Iterable[tuple[str, int]],
+    measured: Mapping[Key, float | None],
+    architectures: Iterable[str],
+) -> dict[str, float]:
+    """What a proxy makes of architectures: the mean over the seeds that have a score.
+
+    A vote is the ranks among those that are asked for.
+
+    Args:
+        proxy: a measure, or a vote of several.
+        takes: what it takes of each architecture, as (measure, seed).
+        measured: score of each measurement; None where it failed.
+        architectures: hashes.
+
+    Returns:
+        those of which all seeds are measured and any has a score, in the order in which they were asked for.
+    """
+    takes, whole = tuple(takes), dict[str, dict[Key, float | None]]()
     for name in architectures:
-        keys = [(name, measure, seed) for measure, seed in plan.takes]
+        keys = [(name, measure, seed) for measure, seed in takes]
         if all(key in measured for key in keys):
             whole[name] = {key: measured[key] for key in keys}
-    if is_vote(plan.lowest):
-        return vote_scores(plan.lowest, {key: score for each in whole.values() for key, score in each.items()})
+    if is_vote(proxy):
+        return vote_scores(proxy, {key: score for each in whole.values() for key, score in each.items()})
     found = {}
     for name, each in whole.items():
         scores = [score for score in each.values() if score is not None]
         if scores:
             found[name] = sum(scores) / len(scores)
     return found
+
+
+def best_first(
+    proxy: str,
+    takes: Iterable[tuple[str, int]],
+    measured: Mapping[Key, float | None],
+    architectures: Iterable[str],
+) -> list[str]:
+    """The order in which `--train top:K` takes architectures, of which it trains the first K.
+
+    Args:
+        proxy: by which they are chosen.
+        takes: what it takes of each architecture, as (measure, seed).
+        measured: score of each measurement; None where it failed.
+        architectures: hashes.
+
+    Returns:
+        those that have a score, the best first, those of equal score in the order in which they were asked for.
+    """
+    scores = proxy_scores(proxy, takes, measured, architectures)
+    return sorted(scores, key=lambda name: -scores[name])
 
 
 def score_at(plan: Plan, trainings: Trainings, name: str, step: int) -> float | None:

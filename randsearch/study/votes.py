@@ -8,7 +8,6 @@ and stored with the study.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from randsearch.statistics.votes import with_votes
+from randsearch.statistics.votes import common_seeds, summed_ranks, with_votes
 from randsearch.study.config import StudyConfig
 from randsearch.table.measurement import Key, finite
-from randsearch.table.tidy import means, measure_names
+from randsearch.table.tidy import measure_names
 from randsearch.table.votes import parts_of
 
 SAMPLE = 64
@@ -47,15 +46,19 @@ def vote_scores(vote: str, measured: Mapping[Key, float | None]) -> dict[str, fl
         vote: its name.
         measured: score of each measurement of its parts; None where it failed.
     """
-    rows = [
-        (*key, math.nan if score is None else score, 0.0, "failed" if score is None else "complete")
-        for key, score in measured.items()
-    ]
-    table = pd.DataFrame(rows, columns=["architecture", "measure", "seed", "score", "seconds", "state"])
-    if not set(parts_of(vote)) <= set(measure_names(table)):
+    parts, names = parts_of(vote), list(dict.fromkeys(name for name, _, _ in measured))
+    own = [sorted({seed for _, measure, seed in measured if measure == part}) for part in parts]
+    if not all(own):
         return {}
-    found = means(with_votes(table, [vote]))[vote].dropna()
-    return {str(name): float(score) for name, score in found.items()}
+    columns = []
+    for seed in common_seeds(vote, own):
+        keys = [(part, seed if len(seeds) > 1 else seeds[0]) for part, seeds in zip(parts, own, strict=True)]
+        found = [[measured.get((name, *key)) for key in keys] for name in names]
+        columns.append(summed_ranks(np.array(found, dtype=float)))
+    votes = np.stack(columns, axis=1)
+    known = ~np.isnan(votes)
+    means = np.nansum(votes, axis=1) / np.maximum(known.sum(axis=1), 1)
+    return {name: float(means[i]) for i, name in enumerate(names) if known[i].any()}
 
 
 @dataclass(frozen=True)

@@ -69,9 +69,7 @@ def read_measurements(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     _check_whole(path)
     header, rows = _read_cells(path)
-    missing = _missing(header)
-    if missing:
-        raise UserError(f"{path}: the column {missing[0]} is missing; a table of measurements needs it.")
+    refuse_lacking(path, header)
     twice = next((column for column in header if header.count(column) > 1), None)
     if twice is not None:
         raise UserError(f"{path}: the column {twice} appears twice; keep one of them.")
@@ -90,15 +88,28 @@ def write_measurements(table: pd.DataFrame, path: str | Path) -> None:
     Raises:
         UserError: if the table could not be read back, or the file cannot be written.
     """
+    path = Path(path)
+    Place(path.parent).write(path, as_text(table, str(path)))
+
+
+def as_text(table: pd.DataFrame, name: str) -> str:
+    """What `write_measurements` writes.
+
+    Args:
+        table: at least those of `COLUMNS` that every release had.
+        name: of the file, for errors.
+
+    Raises:
+        UserError: if the table could not be read back.
+    """
     missing = _missing(table.columns)
     if missing:
-        raise UserError(f"{path}: the table lacks the column {missing[0]}, so that it was not written.")
+        raise UserError(f"{name}: the table lacks the column {missing[0]}, so that it was not written.")
     types: dict[str, Any] = dict.fromkeys(_FLOATS, float) | dict.fromkeys(_INTEGERS, int)
-    table = checked(ordered(completed(table)).astype(types), str(path))
+    table = checked(ordered(completed(table)).astype(types), name)
     columns = [[_text(cell) for cell in table[column].tolist()] for column in table.columns]
     rows = [[str(column) for column in table.columns], *zip(*columns, strict=True)]
-    path = Path(path)
-    Place(path.parent).write(path, "".join(",".join(map(_quoted, row)) + "\n" for row in rows) + "\n")
+    return "".join(",".join(map(_quoted, row)) + "\n" for row in rows) + "\n"
 
 
 def parameters(table: pd.DataFrame) -> list[str]:
@@ -225,6 +236,17 @@ def _parsed(path: Path, column: str, cells: list[str], parse: Callable[[str], fl
             kind = "a whole number from 0 to 2^63 - 1" if column in _INTEGERS else "a number"
             raise UserError(f"{path}, row {number}: {column} should be {kind}, not {quoted(cell)}.") from error
     return values
+
+
+def refuse_lacking(path: Path, header: Container[str]) -> None:
+    """Refuses a table that lacks a column which every release wrote.
+
+    Raises:
+        UserError: says which.
+    """
+    missing = _missing(header)
+    if missing:
+        raise UserError(f"{path}: the column {missing[0]} is missing; a table of measurements needs it.")
 
 
 def _missing(header: Container[str]) -> list[str]:
