@@ -1,4 +1,4 @@
-"""One figure a question: those that the package draws of any study where they fit, and three of their own."""
+"""One figure a question: those that the package draws of any study where they fit, and two of their own."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bench.reference.budget import BUDGETS, points_of, spearman, usable
 from bench.reference.few import PROXIES, SIZES
 from bench.reference.noise import ELSEWHERE, side_by_side
 from bench.reference.published import HALVES, VOTES, Study
-from bench.reference.replayed import PRIMARY
 
 from randsearch.plots import claim3, rank_rank, regret_recall, seeds, style
+from randsearch.plots.found_by_seconds import found_by_seconds
 from randsearch.plots.quality_cost import spread
 from randsearch.statistics import agreement, settings
 from randsearch.statistics.analysis import Named
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+IN_TABLE_ALONE = "proxy:fixed_decoder"
+"""The strategy that the figure leaves out, for the colours of the others to be told apart."""
 _FREE = 2e-4
 """Where what costs nothing stands on an axis of shares."""
 
@@ -110,54 +112,9 @@ def transfer(study: Study, other: Study) -> Figure:
     return rank_rank(table, proxies=[name for name in proxies if name in set(table["measure"])])
 
 
-def search(curves: pd.DataFrame, answers: Answers) -> Figure:
-    """What each strategy had found against seconds, that of the primary contrast with the bands of a single search."""
-    with style.styled():
-        figure = style.new_figure(9.0, 4.8)
-        axes = figure.add_subplot()
-        now = answers["7.seconds"].point
-        axes.axvline(now / 3600, color=style.GREY, linewidth=0.8, linestyle=":")
-        lines = {str(name): rows for name, rows in curves.groupby("strategy", sort=False)}
-        names = sorted(lines, key=lambda name: -float(lines[name]["judged"].iloc[-1]))
-        top = max(float(rows["high"].max()) for rows in lines.values())
-        bottom = min(float(rows["judged"].iloc[len(rows) // 10 :].min()) for rows in lines.values())
-        span = top - bottom
-        axes.set_ylim(bottom, top)
-        ends = np.array([float(lines[name]["judged"].iloc[-1]) for name in names])
-        for name, height in zip(names, spread(ends, 0.055 * span, bottom, top), strict=True):
-            rows, paint = lines[name], _paint(name)
-            hours = rows["seconds"] / 3600
-            if name in PRIMARY:
-                axes.fill_between(hours, rows["low"], rows["high"], color=paint, alpha=0.12, linewidth=0)
-            axes.fill_between(hours, rows["mean_low"], rows["mean_high"], color=paint, alpha=0.3, linewidth=0)
-            dashes = "--" if name.startswith("proxy:") else "-"
-            axes.plot(hours, rows["judged"], dashes, color=paint, linewidth=2.2 if name in PRIMARY else 1.3)
-            axes.annotate(
-                name,
-                (hours.iloc[-1], rows["judged"].iloc[-1]),
-                xytext=(1.02, height),
-                textcoords=axes.get_yaxis_transform(),
-                arrowprops={"arrowstyle": "-", "color": paint, "linewidth": 0.6, "alpha": 0.5},
-                **{"va": "center", "color": paint, "fontsize": 8},
-            )
-        axes.set_xlim(0, float(curves["seconds"].max()) / 3600)
-        axes.set_xlabel("hours of scoring and training")
-        axes.set_ylabel("best network found, dB at unseen seeds")
-        axes.grid(visible=True)
-        figure.suptitle("What each search finds for its seconds")
-        style.footnote(
-            figure,
-            "line: mean over repetitions with its 95% interval; pale: the middle 95% of repetitions, of the contrast "
-            "named beforehand; dotted: its budget",
-        )
-    return figure
-
-
-def _paint(strategy: str) -> str:
-    """The colour of a strategy: by what it goes by, or its own."""
-    kind, _, measure = strategy.partition(":")
-    own = {"random": style.INK, "tpe": style.OCHRE, "halving": style.GREEN}
-    return style.PURPLE if measure == VOTES[0] else style.colour(measure) if measure else own[kind]
+def search(curves: pd.DataFrame) -> Figure:
+    """What each strategy had found against seconds."""
+    return found_by_seconds(curves[curves["strategy"] != IN_TABLE_ALONE], f"{IN_TABLE_ALONE} stands in the table alone")
 
 
 def few(answers: Answers) -> Figure:

@@ -94,7 +94,7 @@ def drawn(
     if "C" in studies:
         yield "transfer", partial(figures.transfer, a, studies["C"])
     if not curves.empty:
-        yield "search", partial(figures.search, curves, answers)
+        yield "search", partial(figures.search, curves)
     if any(name.startswith("8.16.") for name in answers.found):
         yield "few", partial(figures.few, answers)
 

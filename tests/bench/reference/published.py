@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +17,8 @@ from randsearch.statistics.budgets import at_budgets, base
 from randsearch.statistics.differences import Comparer
 from randsearch.statistics.proxy_rows import Board
 from randsearch.statistics.votes import with_votes
-from randsearch.table.tidy import measure_names, read_measurements, scores
+from randsearch.table.published import read_published
+from randsearch.table.tidy import measure_names, scores
 from randsearch.table.votes import VOTE, measured_for
 
 STUDIES = {"A": "popvoice-8k", "B": "equal-cost", "C": "synthetic"}
@@ -162,18 +161,10 @@ def read(folder: Path, resamples: int = RESAMPLES) -> dict[str, Study]:
         packed = folder / name / "measurements.csv.gz"
         if not packed.exists():
             continue
-        study = Study(key, unpacked(packed), resamples)
+        study = Study(key, read_published(packed), resamples)
         if len(study.whole) >= FEWEST:
             found[key] = study
     return found
-
-
-def unpacked(path: Path) -> pd.DataFrame:
-    """A table of measurements that is packed by gzip."""
-    with tempfile.TemporaryDirectory() as place:
-        table = Path(place) / "measurements.csv"
-        table.write_bytes(gzip.decompress(path.read_bytes()))
-        return read_measurements(table)
 
 
 def median_of(table: pd.DataFrame, measure: str, column: str) -> float:

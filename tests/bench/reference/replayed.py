@@ -7,15 +7,16 @@ among `NETWORKS`. While the grid is not complete, half of its networks are drawn
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 from bench.proxies import TARGET
 from bench.reference.answers import Answers
 from bench.reference.few import share
-from randsearch.replay import Benchmark, Simulation, benchmark, compare
 
 from randsearch.base.errors import UserError
+from randsearch.replay import Benchmark, Simulation, benchmark, compare
 from randsearch.statistics import Interval
 
 PRIMARY = ("halving:vote:macs+params+zen", "halving")
@@ -29,12 +30,15 @@ BASIC = ("random", "halving")
 NETWORKS, TRAININGS, TIMES, REPETITIONS, POINTS = 100, 25, (5, 10, 25, 50), 200, 101
 
 
-def replay(folder: Path, repetitions: int = REPETITIONS) -> tuple[Answers, pd.DataFrame]:
+def replay(
+    folder: Path, repetitions: int = REPETITIONS, strategies: Sequence[str] = STRATEGIES
+) -> tuple[Answers, pd.DataFrame]:
     """Replays every strategy on a published study.
 
     Args:
         folder: of the study.
         repetitions: of each strategy.
+        strategies: `BASIC` and those that are held against them.
 
     Returns:
         the numbers, and what each strategy had found by each moment: `strategy` and the columns of a curve.
@@ -48,7 +52,7 @@ def replay(folder: Path, repetitions: int = REPETITIONS) -> tuple[Answers, pd.Da
     trained = world.table[(world.table["measure"] == TARGET) & (world.table["state"] == "complete")]
     each = float(trained["seconds"].mean())
     times = sorted({trainings, *(time for time in TIMES if 2 * time <= networks)})
-    found = simulations(world, each * times[-1], repetitions, networks)
+    found = simulations(world, strategies, each * times[-1], repetitions, networks)
     now, n = each * trainings, repetitions
     facts = {"trainings": trainings, "seconds": now, "networks": networks, "repetitions": n, "judged": again}
     for name, value in facts.items():
@@ -71,10 +75,12 @@ def replay(folder: Path, repetitions: int = REPETITIONS) -> tuple[Answers, pd.Da
     return answers, curves(found)
 
 
-def simulations(world: Benchmark, seconds: float, repetitions: int, networks: int) -> dict[str, Simulation]:
-    """Every strategy that the benchmark has measures for, and networks enough."""
+def simulations(
+    world: Benchmark, strategies: Sequence[str], seconds: float, repetitions: int, networks: int
+) -> dict[str, Simulation]:
+    """Every one of some strategies that the benchmark has measures for, and networks enough."""
     found = {}
-    for name in STRATEGIES:
+    for name in strategies:
         try:
             found[name] = world.simulate(name, seconds=seconds, repetitions=repetitions, networks=networks)
         except UserError:
