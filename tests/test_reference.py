@@ -247,7 +247,7 @@ def test_made_twice_it_is_the_same(folder, tmp_path):
             for name in STUDIES.values():
                 if (source / name).exists():
                     shutil.copytree(source / name, place / name)
-            top = place / "TOP.md"
+            top = place / "README"
             top.write_text("<!-- reference --><!-- /reference -->\n", encoding="utf-8")
             make(place, top)
             made.append({path.relative_to(place): path.read_bytes() for path in place.rglob("*") if path.is_file()})

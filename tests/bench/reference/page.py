@@ -88,6 +88,7 @@ def ending(say: Say) -> str:
                 f"A training of A takes {say.count('0.A.seconds')} s on one thread (median; steps alone). The options",
                 "of each study are in the `config.yaml` of its folder, which `randsearch search --config` takes; every",
                 "measurement, failures with their reasons among them, is in the `measurements.csv.gz` beside it.",
+                f"Of all measurements of A {say.count('0.A.failed')} failed.",
             ),
         ]
     )

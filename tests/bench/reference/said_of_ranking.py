@@ -28,11 +28,11 @@ def both(say: Say, what: str) -> str:
 
 def against(say: Say, half: str) -> str:
     """A half against size and against training of equal cost."""
-    differences = {other: f"1.{half}.less.{other}" for other in ("macs", CONTROL)}
-    clauses = [
-        f"{chosen(say.sign(name), *BETTER)} {code(other)} (difference {say.number(name)})"
-        for other, name in differences.items()
-    ]
+    names = {other: f"1.{half}.less.{other}" for other in ("macs", CONTROL)}
+    clauses = []
+    for sign in dict.fromkeys(map(say.sign, names.values())):
+        others = [f"{code(other)} ({say.number(name)})" for other, name in names.items() if say.sign(name) == sign]
+        clauses.append(f"{chosen(sign, *BETTER)} {listed(others)}")
     return f"{code(half)} {listed(clauses)}."
 
 
@@ -57,6 +57,7 @@ def answer_1(say: Say) -> str:
         f"{code(ENCODER)} {say.number(f'1.{ENCODER}.spearman')}.",
         f"Normal training of equal cost, {code(CONTROL)}, has {say.number(f'1.{CONTROL}.spearman')}; `macs`, which is",
         f"free, has {say.number('1.macs.spearman')}.",
+        "By paired differences,",
         *(against(say, half) for half in HALVES),
         f"Given sizes, {grouped(HALVES, halves_of(say, 'given_sizes'), TELLS)} ({both(say, 'given_sizes')}).",
         f"Within the best quarter ({say.count('1.best_quarter.networks')} networks, {judged}),",
@@ -121,7 +122,13 @@ def answer_5(say: Say) -> str:
     name = f"5.{DECODER}.training_noise"
     if say.has(name):
         low, high = say.answers[name].low, say.answers[name].high
-        part = "less than half" if high < 0.5 else "more than half" if low > 0.5 else "an unsettled part"
+        part = (
+            "less than half"
+            if high < 0.5
+            else "more than half"
+            if low > 0.5
+            else "not shown to be less or more than half"
+        )
         head = f"Seed noise of training is {part} of what {code(DECODER)} lacks: {say.percent(name)}."
     else:
         head = f"No share can be told of {code(DECODER)}, for it is not shown to rank as training does."

@@ -51,7 +51,8 @@ def answer_7(say: Say) -> str:
                 f"Each of {say.count('7.repetitions')} repetitions draws {say.count('7.networks')} networks and"
                 " hides the rest. What is found is judged by training seeds that the search did not see:"
                 f" {say.count('7.judged')} networks have such, the others are judged by a line fitted on these."
-                " Intervals are over repetitions, on these networks alone.",
+                " Intervals are over repetitions, on these networks alone. Of all but the contrast nothing was said"
+                " beforehand.",
             ),
             table(["search", "found, mean", "middle 95%", "less `random`", "less `halving`"], rows),
             paragraph(*(f"{code(name)} could not be replayed." for name in STRATEGIES if name not in names)),
