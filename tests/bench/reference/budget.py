@@ -103,6 +103,8 @@ def answer_3(study: Study) -> Answers:
         for column in ("spearman", *CHECKS, "spearman_less_early"):
             answers.row(f"{front}{name}.{column}", row, column, n)
         answers.add(f"{front}{name}.cost", row["cost"])
+    left_out = set(study.singles) - set(usable(known, study.singles))
+    answers.add(f"{front}left_out", len(left_out))
     truth_ranks = unit(rankdata(known.truth))
     for budget in BUDGETS:
         names = within(known, study.singles, budget)

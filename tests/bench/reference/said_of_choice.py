@@ -79,10 +79,21 @@ def answer_3(say: Say) -> str:
             paragraph(
                 "The best of several looks better than it is. The last column is what it is worth to choose it: chosen",
                 "on a random half of the networks, its Spearman on the other half.",
+                *(left_out(say, key) for key in studies),
             ),
             recommendations(say, studies),
             paragraph(*(equal_cost(say, key) for key in studies)),
         ]
+    )
+
+
+def left_out(say: Say, study: str) -> str:
+    """How many proxies are compared nowhere here."""
+    number = say.count(f"3.{study}.left_out")
+    return (
+        ""
+        if number == "0"
+        else f"On {study} {number} proxies are left out: each failed on a network, or scores all alike."
     )
 
 
