@@ -157,6 +157,13 @@ def test_the_primary_contrast_follows_from_its_interval(answers, found, words):
     assert re.match(words, contrast(with_numbers(answers, {"7.primary": found})))
 
 
+def test_who_beats_halving_is_held_against_random_search_where_it_is_told_first(answers):
+    worse = with_numbers(answers, {"7.primary": ABOVE, f"7.{PRIMARY[0]}.less.random": BELOW})
+    for text in (page(worse.answers, set()), passage(worse.answers, set())):
+        said = " ".join(text.split())
+        assert f"`{PRIMARY[0]}` finds worse ones than `random`, which trains one after the other (-0.50 dB" in said
+
+
 def test_a_vote_is_confirmed_by_all_checks_at_both_seeds(answers):
     checks = [f"3.A.seed{seed}.{VOTE}.{check}" for seed in (0, 1) for check in confirming()]
     every = with_numbers(answers, dict.fromkeys(checks, ABOVE))

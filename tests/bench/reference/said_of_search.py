@@ -40,6 +40,7 @@ def answer_7(say: Say) -> str:
         [
             paragraph(
                 f"**{contrast(say)}**",
+                beside_random(say),
                 f"This contrast was fixed beforehand, and so was its budget: the {say.count('7.seconds')} s that",
                 f"random search takes for {say.count('7.trainings')} trainings.",
                 f"It wins {say.percent('7.primary.won')} of repetitions, and ties {say.percent('7.primary.tied')}.",
@@ -47,7 +48,7 @@ def answer_7(say: Say) -> str:
                 " `halving` for the same seconds."
                 if beat
                 else "No search with a proxy is shown to beat both `random` and `halving` for the same seconds.",
-                f"Against {code(PRIMARY[1])} it is, for the seconds of so many trainings: {listed(times)}.",
+                f"Against {code(PRIMARY[1])} the first of the contrast is, for the seconds of so many trainings: {listed(times)}.",
                 f"Each of {say.count('7.repetitions')} repetitions draws {say.count('7.networks')} networks and"
                 " hides the rest. What is found is judged by training seeds that the search did not see:"
                 f" {say.count('7.judged')} networks have such, the others are judged by a line fitted on these."
@@ -70,6 +71,16 @@ def contrast(say: Say) -> str:
         f"That is not shown: what {guided} finds for the same seconds differs from what {plain} finds by {number}.",
         f"No: for the same seconds {guided} finds networks that are {number} worse than those of {plain}.",
     )
+
+
+def beside_random(say: Say) -> str:
+    """The winner of the contrast, if any, against random search: to beat `halving` is little where that is worse."""
+    name = f"7.{PRIMARY[0]}.less.random"
+    if not say.has(name):
+        return ""
+    told = chosen(say.sign(name), "also finds better ones than", "is not shown to differ from", "finds worse ones than")
+    told = told.replace("also ", "") if say.sign("7.primary") <= 0 else told
+    return f"{code(PRIMARY[0])} {told} `random`, which trains one after the other ({say.db(name)})."
 
 
 def answer_8(say: Say) -> str:
