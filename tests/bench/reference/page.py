@@ -107,6 +107,6 @@ def passage(answers: Answers, figures: set[str]) -> str:
             f"Over {say.count('0.A.networks')} networks the score with a fixed decoder {ranks}: Spearman "
             f"{say.number(f'1.{DECODER}.spearman')}; `macs`, which is free, has {say.number('1.macs.spearman')}."
         )
-    lines.append("[Eight questions and their answers](results/reference/README.md).")
+    lines.append("[Eight questions and their answers](results/reference).")
     image = "![Best network found against seconds](results/reference/figures/7-search.png)"
     return "\n\n".join([paragraph(*lines), *([image] if "search" in figures else [])])

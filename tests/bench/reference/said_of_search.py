@@ -48,7 +48,8 @@ def answer_7(say: Say) -> str:
                 " `halving` for the same seconds."
                 if beat
                 else "No search with a proxy is shown to beat both `random` and `halving` for the same seconds.",
-                f"Against {code(PRIMARY[1])} the first of the contrast is, for the seconds of so many trainings: {listed(times)}.",
+                f"Against {code(PRIMARY[1])} the first of the contrast is, for the seconds of so many trainings:",
+                f"{listed(times)}.",
                 f"Each of {say.count('7.repetitions')} repetitions draws {say.count('7.networks')} networks and"
                 " hides the rest. What is found is judged by training seeds that the search did not see:"
                 f" {say.count('7.judged')} networks have such, the others are judged by a line fitted on these."
