@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test long-tests chaos fuzz bench docs lint types ffmpeg chromium postgres clean
+.PHONY: demo test long-tests chaos fuzz bench reference docs lint types ffmpeg chromium postgres clean
 
 demo: .venv/ready
 	$(BIN)/randsearch demo
@@ -27,6 +27,9 @@ fuzz: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python tests/bench results/reference
+
+reference: .venv/ready
+	$(BIN)/python tests/bench/reference
 
 docs: .venv/ready
 	$(BIN)/pdoc --docformat google --output-directory build/docs randsearch

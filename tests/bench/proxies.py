@@ -141,6 +141,8 @@ def recommended(known: Known, seed: int) -> Iterator[dict[str, Any]]:
     """The recommended proxies, and the differences by which they are confirmed."""
     against = {name: known.statistics(name) for name in ("macs", CONTROL)}
     for budget, name in COMPARED.items():
+        if name not in known.board.proxies:
+            continue
         own = known.statistics(name)
         row: dict[str, Any] = {"budget": budget, "proxy": name, "seed": seed, "cost": known.costs[name]}
         wanted = {**own, "spearman_less_macs": own["spearman"] - against["macs"]["spearman"]}
@@ -179,15 +181,17 @@ def shares(table: pd.DataFrame) -> dict[str, float]:
     spent = table.groupby(["measure", "architecture"])["multiply_adds"].sum().groupby("measure").mean()
     found = {str(name): float(value) for name, value in (spent / spent[TARGET]).items()}
     return found | {
-        name: sum(found[part] for part in parts_of(name)) for name in COMPARED.values() if name.startswith(VOTE)
+        name: sum(found[part] for part in parts_of(name))
+        for name in COMPARED.values()
+        if name.startswith(VOTE) and set(parts_of(name)) <= set(found)
     }
 
 
-def at(table: pd.DataFrame, seed: int) -> Known:
+def at(table: pd.DataFrame, seed: int, resamples: int = RESAMPLES) -> Known:
     """What is known of the proxies at one seed; those without seeds and training are as they are."""
     seeded = table.groupby("measure")["seed"].transform("nunique") > 1
     own = table[~seeded | (table["seed"] == seed) | (table["measure"] == TARGET)].reset_index(drop=True)
-    board = Board.of(own, TARGET, RESAMPLES, 0)
+    board = Board.of(own, TARGET, resamples, 0)
     return Known(board, shares(own), board.truth.mean[board.truth.scored])
 
 

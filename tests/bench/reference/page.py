@@ -1,0 +1,112 @@
+"""The page of answers, and the passage of the top README, made of the numbers of `answers.csv` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from bench.reference.answers import Answers
+from bench.reference.published import HALVES, STUDIES
+from bench.reference.said_of_choice import answer_3, answer_4
+from bench.reference.said_of_ranking import answer_1, answer_2, answer_5, answer_6
+from bench.reference.said_of_search import answer_7, answer_8, beside_random, contrast
+from bench.reference.wording import RANKS, Say, figure, paragraph, table
+
+DECODER = HALVES[0]
+
+QUESTIONS: Mapping[int, tuple[str, str, str, Callable[[Say], str]]] = {
+    1: ("Does a score with a fixed half rank as training does?", "ranks", "1.", answer_1),
+    2: ("Which half should be fixed, and how near does it come to training?", "halves", "2.", answer_2),
+    3: ("Which proxy for nothing, 1%, 5% and 20% of a training?", "budgets", "3.A", answer_3),
+    4: ("What is lost if only the first 5% are trained?", "regret", "4.", answer_4),
+    5: ("How much of the disagreement is noise between seeds?", "seeds", "5.", answer_5),
+    6: ("Do rankings hold on another corpus?", "transfer", "6.", answer_6),
+    7: ("Does a search with a proxy find better networks for the same seconds?", "search", "7.", answer_7),
+    8: ("What would 16 or 24 networks have told?", "few", "8.", answer_8),
+}
+"""Of each question: its heading, the name of its figure, how the names of its numbers begin, and what answers it."""
+
+
+def page(answers: Answers, figures: set[str]) -> str:
+    """The whole README.
+
+    Args:
+        answers: as they were read.
+        figures: names of the figures that were made.
+    """
+    say, parts = Say(answers), []
+    for number, (heading, name, front, answer) in QUESTIONS.items():
+        known = any(each.startswith(front) for each in answers.found)
+        own = answer(say) if known else paragraph("**Not known yet:** the study that answers it has not been run.")
+        shown = [figure(number, name, heading)] if name in figures else []
+        parts += [f"## {number}. {heading}", own, *shown]
+    return "\n\n".join(part for part in [opening(say), *parts, ending(say)] if part) + "\n"
+
+
+def opening(say: Say) -> str:
+    """What was studied, and how to read it."""
+    rows = [
+        [
+            f"{key}: [{name}]({name}/config.yaml)",
+            f"{say.count(f'0.{key}.networks')} of {say.count(f'0.{key}.measured')}",
+            *(say.count(f"0.{key}.{what}") for what in ("proxies", "trainings", "steps")),
+        ]
+        for key, name in STUDIES.items()
+        if say.has(f"0.{key}.networks")
+    ]
+    return "\n\n".join(
+        [
+            "# The reference study: what random weights are worth",
+            paragraph(
+                "Which cheap score tells which separation network will train best, and does a search gain by it? Eight",
+                "questions were written down before anything was measured. Here are the answers.",
+                "`make reference` makes this page, its figures and [answers.csv](answers.csv), which holds every",
+                "number by name, from the tables beside it.",
+            ),
+            table(["study", "networks that count", "proxies", "trainings", "steps of a training"], rows),
+            paragraph(
+                "A is a grid of networks, trained on songs with spoken vocals ([how they were made](corpus.md)). B is",
+                "random networks of nearly equal multiply-adds on the same songs. C is networks of A on generated",
+                "songs.",
+                "A network counts once it is trained and has every score that is compared here.",
+            ),
+            paragraph(
+                "Brackets are 95% intervals, by bootstrap over networks unless said otherwise. Proxies are scored at",
+                "one seed, as a user would pay for them. Costs are multiply-adds, as shares of one training. Training",
+                "is judged by its first seed unless said otherwise. *Given sizes*: Spearman with parameters and",
+                "multiply-adds held fixed.",
+            ),
+        ]
+    )
+
+
+def ending(say: Say) -> str:
+    """How it was run, and where the rest lies."""
+    return "\n\n".join(
+        [
+            "## How it was run",
+            paragraph(
+                f"A training of A takes {say.count('0.A.seconds')} s on one thread (median; steps alone). The options",
+                "of each study are in the `config.yaml` of its folder, which `randsearch search --config` takes; every",
+                "measurement, failures with their reasons among them, is in the `measurements.csv.gz` beside it.",
+                f"Of all measurements of A {say.count('0.A.failed')} failed.",
+            ),
+        ]
+    )
+
+
+def passage(answers: Answers, figures: set[str]) -> str:
+    """What the top README says of it."""
+    say = Say(answers)
+    lines = []
+    if say.has("7.primary"):
+        lines.append(f"**Does a search with a proxy find better networks for the same seconds?** {contrast(say)}")
+        lines.append(beside_random(say))
+    if say.has(f"1.{DECODER}.spearman"):
+        ranks = RANKS[say.sign(f"1.{DECODER}.spearman")].partition("|")[0]
+        lines.append(
+            f"Over {say.count('0.A.networks')} networks the score with a fixed decoder {ranks}: Spearman "
+            f"{say.number(f'1.{DECODER}.spearman')}; `macs`, which is free, has {say.number('1.macs.spearman')}."
+        )
+    lines.append("[Eight questions and their answers](results/reference).")
+    image = "![Best network found against seconds](results/reference/figures/7-search.png)"
+    return "\n\n".join([paragraph(*lines), *([image] if "search" in figures else [])])

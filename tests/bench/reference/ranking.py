@@ -1,0 +1,65 @@
+"""Questions 1 and 2: does a score with a fixed half rank as training does, and which half should be fixed?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from bench.proxies import CONTROL, SEEDS, SIZES, TARGET
+from bench.reference.answers import Answers
+from bench.reference.published import HALVES, Study, median_of
+
+from randsearch.statistics.differences import score_gap
+from randsearch.statistics.scores import Scores
+
+SHOWN = (*HALVES, CONTROL, *SIZES)
+
+
+def quarter(study: Study) -> pd.DataFrame:
+    """Agreement within the best quarter, judged by seeds that did not choose it where there are such."""
+    table = study.at(SEEDS[0], SHOWN)
+    table = table[table["architecture"].isin(study.best)]
+    if study.unseen:
+        judged = study.table[study.table["architecture"].isin(study.best) & study.table["seed"].isin(study.unseen)]
+        table = pd.concat([table[table["measure"] != TARGET], judged[judged["measure"] == TARGET]])
+    return study.agreement(table)
+
+
+def answer_1(study: Study) -> Answers:
+    """Spearman of the halves overall, given the sizes, and within the best quarter."""
+    answers, n = Answers(), len(study.whole)
+    table = study.at(SEEDS[0], SHOWN)
+    rows, within = study.agreement(table), quarter(study)
+    both = study.agreement(study.finer[study.finer["measure"].isin([*SHOWN, TARGET])])
+    for name in (each for each in SHOWN if each in rows.index):
+        answers.row(f"1.{name}.spearman", rows.loc[name], "spearman", n)
+        answers.row(f"1.{name}.given_sizes", rows.loc[name], "partial", n)
+        answers.row(f"1.{name}.best_quarter", within.loc[name], "spearman", len(study.best))
+        answers.row(f"1.{name}.both_seeds", both.loc[name], "spearman", n)
+    answers.add("1.best_quarter.networks", len(study.best))
+    answers.add("1.best_quarter.unseen_seeds", len(study.unseen))
+    compare = study.comparer(table)
+    for half in HALVES:
+        for other in ("macs", CONTROL):
+            answers.add(f"1.{half}.less.{other}", compare.difference(half, other).spearman, n)
+    return answers
+
+
+def answer_2(study: Study) -> Answers:
+    """The halves against each other, and how near they come to training."""
+    answers, table = Answers(), study.at(SEEDS[0], (*HALVES, CONTROL))
+    decoder, encoder = HALVES
+    difference = study.comparer(table).difference(decoder, encoder)
+    answers.add("2.decoder_less_encoder.spearman", difference.spearman, difference.n)
+    baseline = float(table.loc[table["measure"] == TARGET, "baseline"].median())
+    answers.add("2.baseline_db", baseline)
+    known = {name: Scores.of(table, name) for name in (*HALVES, CONTROL, TARGET)}
+    for one, other in (HALVES, (decoder, TARGET), (encoder, TARGET), (decoder, CONTROL)):
+        gap = score_gap(known[one], known[other], baseline, study.resamples, 0)
+        answers.add(f"2.{one}.less.{other}.db", gap.mean, gap.n)
+        answers.add(f"2.{one}.less.{other}.ahead", gap.ahead, gap.n)
+        if other == TARGET:
+            answers.add(f"2.{one}.gain_kept", gap.gain_kept, gap.n)
+    for name in (*HALVES, CONTROL, TARGET):
+        answers.add(f"2.{name}.steps", median_of(table, name, "steps"))
+        answers.add(f"2.{name}.median_db", float(np.median(known[name].mean[known[name].scored])))
+    return answers

@@ -1,0 +1,98 @@
+"""Question 7: does a search with a proxy find better networks for the same seconds?
+
+Strategies are replayed by `randsearch.replay` on study A. The primary contrast, its strategies and its budget were
+fixed before the study was run: `PRIMARY`, at the seconds that random search takes for `TRAININGS` whole trainings
+among `NETWORKS`. While the grid is not complete, half of its networks are drawn, and as large a share of these trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from bench.proxies import TARGET
+from bench.reference.answers import Answers
+from bench.reference.few import share
+
+from randsearch.base.errors import UserError
+from randsearch.replay import Benchmark, Simulation, benchmark, compare
+from randsearch.statistics import Interval
+
+PRIMARY = ("proxy:vote:macs+params+zen", "halving")
+STRATEGIES = (
+    *("random", "tpe", "halving"),
+    *("proxy:vote:macs+params+zen", "proxy:fixed_decoder", "proxy:macs"),
+    *("halving:vote:macs+params+zen", "halving:fixed_decoder"),
+)
+BASIC = ("random", "halving")
+"""What every other strategy is held against."""
+NETWORKS, TRAININGS, TIMES, REPETITIONS, POINTS = 100, 10, (5, 10, 25, 50), 200, 101
+
+
+def replay(
+    folder: Path, repetitions: int = REPETITIONS, strategies: Sequence[str] = STRATEGIES
+) -> tuple[Answers, pd.DataFrame]:
+    """Replays every strategy on a published study.
+
+    Args:
+        folder: of the study.
+        repetitions: of each strategy.
+        strategies: `BASIC` and those that are held against them.
+
+    Returns:
+        the numbers, and what each strategy had found by each moment: `strategy` and the columns of a curve.
+    """
+    answers, world = Answers(), benchmark(folder)
+    again = world.records.judgement.again
+    networks = min(NETWORKS, len(world.records.trainable) // 2)
+    trainings = TRAININGS * networks // NETWORKS
+    if not again or trainings < 1:
+        return answers, pd.DataFrame()
+    trained = world.table[(world.table["measure"] == TARGET) & (world.table["state"] == "complete")]
+    each = float(trained["seconds"].mean())
+    times = sorted({trainings, *(time for time in TIMES if 2 * time <= networks)})
+    found = simulations(world, strategies, each * times[-1], repetitions, networks)
+    now, n = each * trainings, repetitions
+    facts = {"trainings": trainings, "seconds": now, "networks": networks, "repetitions": n, "judged": again}
+    for name, value in facts.items():
+        answers.add(f"7.{name}", value)
+    for name, simulation in found.items():
+        at = simulation.curve([now]).iloc[0]
+        answers.add(f"7.{name}.judged", Interval(at["judged"], at["mean_low"], at["mean_high"]), n)
+        answers.add(f"7.{name}.band", Interval(at["judged"], at["low"], at["high"]), n)
+        for other in BASIC:
+            if name != other:
+                answers.add(f"7.{name}.less.{other}", compare(simulation, found[other], now).mean, n)
+    if set(PRIMARY) <= set(found):
+        contrast = [compare(*(found[name] for name in PRIMARY), each * time) for time in times]
+        own = contrast[times.index(trainings)]
+        answers.add("7.primary", own.mean, n)
+        answers.add("7.primary.won", share(round(own.won * n), n), n)
+        answers.add("7.primary.tied", share(round(own.tied * n), n), n)
+        for time, difference in zip(times, contrast, strict=True):
+            answers.add(f"7.primary.at.{time}", difference.mean, n)
+    return answers, curves(found)
+
+
+def simulations(
+    world: Benchmark, strategies: Sequence[str], seconds: float, repetitions: int, networks: int
+) -> dict[str, Simulation]:
+    """Every one of some strategies that the benchmark has measures for, and networks enough."""
+    found = {}
+    for name in strategies:
+        try:
+            found[name] = world.simulate(name, seconds=seconds, repetitions=repetitions, networks=networks)
+        except UserError:
+            if name in BASIC:
+                raise
+    return found
+
+
+def curves(found: dict[str, Simulation]) -> pd.DataFrame:
+    """What each strategy had found by each moment."""
+    parts = []
+    for name, simulation in found.items():
+        moments = [simulation.seconds * point / (POINTS - 1) for point in range(POINTS)]
+        parts.append(simulation.curve(moments).assign(strategy=name))
+    return pd.concat(parts, ignore_index=True)
