@@ -377,7 +377,7 @@ def test_a_notebook_shows_a_table_and_a_figure_once_and_searches(asked, finished
         f"import randsearch as rs\nstudy = rs.load_study({str(finished_study)!r})\nstudy.agreement(resamples=100)",
         "study.plot('rank_rank')",
         "def depth(setting, architecture, seed):\n    return -architecture.levels\n"
-        f"found = rs.search(**{options!r}, measures=[depth], workers=1)",
+        f"found = rs.search(**{options!r}, measures=[depth], workers=2)",
         "found.to_frame(wide=True)['__main__:depth'].max() < 0",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])

@@ -69,9 +69,9 @@ def assert_as_undisturbed(run_cli, undisturbed: list[str], results: Path, other:
     pd.testing.assert_frame_equal(*tables)
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
 def test_drivers_and_workers_killed_at_random_moments(run_cli, tiny_search, tmp_path, kills):
-    options = SHORT if kills == 1 else LONG
+    options = SHORT if kills == 2 else LONG
     arguments = [*tiny_search(tmp_path / "killed", **options), "--workers", "2"]
     database = tmp_path / "killed" / "tiny" / "study.db"
     disturb(arguments, lambda: recorded(database), 4 * options["trials"] - 1, kills, seed=kills)

@@ -126,7 +126,7 @@ def test_a_clock_that_is_set_forward_is_no_time_limit(setting, monkeypatch):
 
 def test_jobs_are_spread_over_the_devices(setting):
     jobs = [Job(Architecture(levels=1, first_filters=width), "params", 0) for width in (2, 3, 4)]
-    with LocalProcesses(setting, 1, devices=("cpu", "cpu:0")) as executor:
+    with LocalProcesses(setting, 2, devices=("cpu", "cpu:0")) as executor:
         for job in jobs:
             executor.submit(job)
         made = []

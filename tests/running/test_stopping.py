@@ -68,8 +68,9 @@ def test_between_any_two_steps_it_saves_what_runs_and_goes_on_to_the_same(
 
 
 def test_workers_save_what_they_do_at_once_and_going_on_gives_the_same(tiny_search, run_cli, tmp_path):
-    arguments, database = tiny_search(tmp_path, **OPTIONS), tmp_path / "tiny" / "study.db"
-    with start([*arguments, "--workers", "2"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as driver:
+    arguments = [*tiny_search(tmp_path, **OPTIONS), "--workers", "2"]
+    database = tmp_path / "tiny" / "study.db"
+    with start(arguments, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as driver:
         wait_until(lambda: recorded(database) >= 4)  # the proxies
         time.sleep(0.2)  # training takes several times as long
         driver.send_signal(signal.SIGTERM)
@@ -78,7 +79,7 @@ def test_workers_save_what_they_do_at_once_and_going_on_gives_the_same(tiny_sear
     assert [line for line in said.splitlines() if line.startswith("randsearch: ")] == SAID
     wait_until(lambda: ended(driver))
     assert 1 <= len([*tmp_path.rglob("checkpoint.safetensors")]) <= 2
-    assert run_cli(*arguments).code == 0  # in this process; workers go on with checkpoints in test_chaos.py
+    assert run_cli(*arguments).code == 0
     whole = undisturbed(run_cli, tiny_search(tmp_path / "whole", **OPTIONS), tmp_path / "whole" / "tiny")
     pd.testing.assert_frame_equal(without_times(tmp_path / "tiny" / "measurements.csv"), whole)
     assert not [*tmp_path.rglob("checkpoint.*")]

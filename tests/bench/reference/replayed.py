@@ -27,7 +27,7 @@ STRATEGIES = (
 )
 BASIC = ("random", "halving")
 """What every other strategy is held against."""
-NETWORKS, TRAININGS, TIMES, REPETITIONS, POINTS = 100, 10, (5, 10, 25, 50), 200, 101
+NETWORKS, TRAININGS, TIMES, REPETITIONS, POINTS = 100, 10, (5, 10, 25), 200, 101
 
 
 def replay(
