@@ -58,7 +58,7 @@ def opening(say: Say) -> str:
             "# The reference study: what random weights are worth",
             paragraph(
                 "Which cheap score tells which separation network will train best, and does a search gain by it? Eight",
-                "questions were written down before anything was measured. Here are the answers.",
+                "questions were [written down before anything was measured](questions.md). Here are the answers.",
                 "`make reference` makes this page, its figures and [answers.csv](answers.csv), which holds every",
                 "number by name, from the tables beside it.",
             ),
@@ -86,7 +86,9 @@ def ending(say: Say) -> str:
             "## How it was run",
             paragraph(
                 f"A training of A takes {say.count('0.A.seconds')} s on one thread (median; steps alone). The options",
-                "of each study are in the `config.yaml` of its folder, which `randsearch search --config` takes; every",
+                "of each study are in the `config.yaml` of its folder, which `randsearch search --config` takes, the",
+                "commands in [questions.md](questions.md). All ran on two cores of a virtual machine without a GPU, two",
+                "measurements at once; costs are multiply-adds, but where seconds are named. Every",
                 "measurement, failures with their reasons among them, is in the `measurements.csv.gz` beside it.",
                 f"Of all measurements of A {say.count('0.A.failed')} failed.",
             ),
