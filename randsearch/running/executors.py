@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import os
 import threading
@@ -240,7 +239,7 @@ def _begin(setting: Setting, stop: stopping.SharedFlag) -> None:
 
     threading.Thread(target=watch, daemon=True).start()
     # Seconds of a busy machine, which are no part of the first job's time limit.
-    importlib.import_module("torch")
+    import torch  # noqa: F401
 
 
 def _work(job: Job, device: str) -> Measurement:

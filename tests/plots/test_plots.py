@@ -26,7 +26,7 @@ from randsearch.plots import (
     segments,
     style,
 )
-from randsearch.plots import found_by_seconds as found
+from randsearch.plots import found_by_seconds as by_seconds
 from randsearch.plots.finish_curves import COLUMNS, finish_curves
 from randsearch.plots.quality_cost import pareto, spread
 from randsearch.statistics import agreement, analyse, effects_frame, format_interval
@@ -355,13 +355,14 @@ def test_found_by_seconds_names_each_line_once_and_no_name_hides_another():
         for name, level in (("random", 3.0), ("proxy:vote:early+macs+params+zen", 3.01), ("halving", 3.02))
         for i in range(6)
     ]
-    figure = found.found_by_seconds(pd.DataFrame(rows, columns=list(found.COLUMNS)), "a note")
-    written = [text for text, _ in drawn_texts(figure)]
+    figure = by_seconds.found_by_seconds(pd.DataFrame(rows, columns=list(by_seconds.COLUMNS)), "a note")
+    shown = drawn_texts(figure)
+    written = [text for text, _ in shown]
     for name in ("random", "proxy:vote:early+macs+params+zen", "halving"):
         assert written.count(name) == 1
-    assert overlaps(figure) == []
-    assert outside(figure) == []
+    assert overlaps(shown) == []
+    assert outside(figure, shown) == []
     assert "minutes of compute" in written
     assert any(text.endswith("a note") for text in written)
     with pytest.raises(NotEnoughDataError):
-        found.found_by_seconds(pd.DataFrame(columns=list(found.COLUMNS)))
+        by_seconds.found_by_seconds(pd.DataFrame(columns=list(by_seconds.COLUMNS)))

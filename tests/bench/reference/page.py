@@ -87,8 +87,8 @@ def ending(say: Say) -> str:
             paragraph(
                 f"A training of A takes {say.count('0.A.seconds')} s on one thread (median; steps alone). The options",
                 "of each study are in the `config.yaml` of its folder, which `randsearch search --config` takes, the",
-                "commands in [questions.md](questions.md). All ran on two cores of a virtual machine without a GPU, two",
-                "measurements at once; costs are multiply-adds, but where seconds are named. Every",
+                "commands in [questions.md](questions.md). All ran on a virtual machine of two cores without a GPU,",
+                "two measurements at once; costs are multiply-adds, but where seconds are named. Every",
                 "measurement, failures with their reasons among them, is in the `measurements.csv.gz` beside it.",
                 f"Of all measurements of A {say.count('0.A.failed')} failed.",
             ),
