@@ -60,6 +60,8 @@ def facts(studies: dict[str, Study]) -> Answers:
         answers.add(f"0.{key}.proxies", len(measure_names(study.table)) - 1)
         answers.add(f"0.{key}.trainings", int((own["state"] == "complete").sum()))
         answers.add(f"0.{key}.failed", int((study.table["state"] == "failed").sum()))
+        if study.grid is not None:
+            answers.add(f"0.{key}.grid", study.grid)
         for what in ("steps", "seconds"):
             answers.add(f"0.{key}.{what}", median_of(study.table, TARGET, what))
     return answers

@@ -53,30 +53,45 @@ def opening(say: Say) -> str:
         for key, name in STUDIES.items()
         if say.has(f"0.{key}.networks")
     ]
-    return "\n\n".join(
-        [
-            "# The reference study: what random weights are worth",
-            paragraph(
-                "Which cheap score tells which separation network will train best, and does a search gain by it? Eight",
-                "questions were [written down before anything was measured](questions.md). Here are the answers.",
-                "`make reference` makes this page, its figures and [answers.csv](answers.csv), which holds every",
-                "number by name, from the tables beside it.",
-            ),
-            table(["study", "networks that count", "proxies", "trainings", "steps of a training"], rows),
-            paragraph(
-                "A is a grid of networks, trained on songs with spoken vocals ([how they were made](corpus.md)). B is",
-                "random networks of nearly equal multiply-adds on the same songs. C is networks of A on generated",
-                "songs.",
-                "A network counts once it is trained and has every score that is compared here.",
-            ),
-            paragraph(
-                "Brackets are 95% intervals, by bootstrap over networks unless said otherwise. Proxies are scored at",
-                "one seed, as a user would pay for them. Costs are multiply-adds, as shares of one training. Training",
-                "is judged by its first seed unless said otherwise. *Given sizes*: Spearman with parameters and",
-                "multiply-adds held fixed.",
-            ),
-        ]
+    parts = [
+        "# The reference study: what random weights are worth",
+        paragraph(
+            "Which cheap score tells which separation network will train best, and does a search gain by it? Eight",
+            "questions were [written down before anything was measured](questions.md). Here are the answers.",
+            "`make reference` makes this page, its figures and [answers.csv](answers.csv), which holds every",
+            "number by name, from the tables beside it.",
+        ),
+        table(["study", "networks that count", "proxies", "trainings", "steps of a training"], rows),
+        unfinished(say),
+        paragraph(
+            "A is a grid of networks, trained on songs with spoken vocals ([how they were made](corpus.md)). B is",
+            "random networks of nearly equal multiply-adds on the same songs. C is networks of A on generated",
+            "songs.",
+            "A network counts once it is trained and has every score that is compared here.",
+        ),
+        paragraph(
+            "Brackets are 95% intervals, by bootstrap over networks unless said otherwise. Proxies are scored at",
+            "one seed, as a user would pay for them. Costs are multiply-adds, as shares of one training. Training",
+            "is judged by its first seed unless said otherwise. *Given sizes*: Spearman with parameters and",
+            "multiply-adds held fixed.",
+        ),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def unfinished(say: Say) -> str:
+    """That there is more to come, if so."""
+    if not is_unfinished(say):
+        return ""
+    return paragraph(
+        f"**A is not complete:** it holds {say.count('0.A.networks')} of the {say.count('0.A.grid')} networks of its",
+        "grid, a random sample. What is not shown by these may be shown by all.",
     )
+
+
+def is_unfinished(say: Say) -> bool:
+    """Whether A lacks networks of its grid."""
+    return say.has("0.A.grid") and say.answers["0.A.networks"].point < say.answers["0.A.grid"].point
 
 
 def ending(say: Say) -> str:
@@ -105,8 +120,9 @@ def passage(answers: Answers, figures: set[str]) -> str:
         lines.append(beside_random(say))
     if say.has(f"1.{DECODER}.spearman"):
         ranks = RANKS[say.sign(f"1.{DECODER}.spearman")].partition("|")[0]
+        so_far = f" (of {say.count('0.A.grid')}, so far)" if is_unfinished(say) else ""
         lines.append(
-            f"Over {say.count('0.A.networks')} networks the score with a fixed decoder {ranks}: Spearman "
+            f"Over {say.count('0.A.networks')} networks{so_far} the score with a fixed decoder {ranks}: Spearman "
             f"{say.number(f'1.{DECODER}.spearman')}; `macs`, which is free, has {say.number('1.macs.spearman')}."
         )
     lines.append("[Eight questions and their answers](results/reference).")

@@ -17,6 +17,8 @@ from randsearch.statistics.budgets import at_budgets, base
 from randsearch.statistics.differences import Comparer
 from randsearch.statistics.proxy_rows import Board
 from randsearch.statistics.votes import with_votes
+from randsearch.study.candidates import bind_space
+from randsearch.study.folders import load_config
 from randsearch.table.published import read_published
 from randsearch.table.tidy import measure_names, scores
 from randsearch.table.votes import VOTE, measured_for
@@ -28,6 +30,8 @@ VOTES = tuple(dict.fromkeys(RECOMMENDED.values()))
 """The recommended votes, the cheapest first."""
 FEWEST = 16
 """With fewer trained networks no question is asked of a study."""
+LARGEST_GRID = 10_000
+"""A space of more points is no grid that a study means to complete."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,13 @@ class Study:
         key: what it is called.
         table: all measurements.
         resamples: of the networks, for intervals.
+        grid: how many networks its space holds; None if it is too large to be a grid.
     """
 
     key: str
     table: pd.DataFrame
     resamples: int = RESAMPLES
+    grid: int | None = None
 
     @cached_property
     def whole(self) -> tuple[str, ...]:
@@ -161,7 +167,9 @@ def read(folder: Path, resamples: int = RESAMPLES) -> dict[str, Study]:
         packed = folder / name / "measurements.csv.gz"
         if not packed.exists():
             continue
-        study = Study(key, read_published(packed), resamples)
+        space = bind_space(load_config(folder / name))
+        grid = space.count().number if space.points <= LARGEST_GRID else None
+        study = Study(key, read_published(packed), resamples, grid)
         if len(study.whole) >= FEWEST:
             found[key] = study
     return found

@@ -36,30 +36,29 @@ def answer_7(say: Say) -> str:
         f" ({say.db(f'7.primary.at.{time}')})"
         for time in say.answers.below("7.primary.at.")
     ]
-    return "\n\n".join(
-        [
-            paragraph(
-                f"**{contrast(say)}**",
-                beside_random(say),
-                f"This contrast was fixed beforehand, and so was its budget: the {say.count('7.seconds')} s that",
-                f"random search takes for {say.count('7.trainings')} trainings.",
-                f"It wins {say.percent('7.primary.won')} of repetitions, and ties {say.percent('7.primary.tied')}.",
-                f"{listed([code(name) for name in beat])} {'beats' if len(beat) == 1 else 'beat'} both `random` and"
-                " `halving` for the same seconds."
-                if beat
-                else "No search with a proxy is shown to beat both `random` and `halving` for the same seconds.",
-                f"Against {code(PRIMARY[1])} the first of the contrast is, for the seconds of so many trainings:",
-                f"{listed(times)}.",
-                f"Each of {say.count('7.repetitions')} repetitions draws {say.count('7.networks')} networks and"
-                " hides the rest. What is found is judged by training seeds that the search did not see:"
-                f" {say.count('7.judged')} networks have such, the others are judged by a line fitted on these."
-                " Intervals are over repetitions, on these networks alone. Of all but the contrast nothing was said"
-                " beforehand.",
-            ),
-            table(["search", "found, mean", "middle 95%", "less `random`", "less `halving`"], rows),
-            paragraph(*(f"{code(name)} could not be replayed." for name in STRATEGIES if name not in names)),
-        ]
-    )
+    parts = [
+        paragraph(
+            f"**{contrast(say)}**",
+            beside_random(say),
+            f"This contrast was fixed beforehand, and so was its budget: the {say.count('7.seconds')} s of",
+            f"{say.count('7.trainings')} trainings for {say.count('7.networks')} networks, a tenth of all.",
+            f"It wins {say.percent('7.primary.won')} of repetitions, and ties {say.percent('7.primary.tied')}.",
+            f"{listed([code(name) for name in beat])} {'beats' if len(beat) == 1 else 'beat'} both `random` and"
+            " `halving` for the same seconds."
+            if beat
+            else "No search with a proxy is shown to beat both `random` and `halving` for the same seconds.",
+            f"Against {code(PRIMARY[1])} the first of the contrast is, for the seconds of so many trainings:",
+            f"{listed(times)}.",
+            f"Each of {say.count('7.repetitions')} repetitions draws {say.count('7.networks')} networks and"
+            " hides the rest. What is found is judged by training seeds that the search did not see:"
+            f" {say.count('7.judged')} networks have such, the others are judged by a line fitted on these."
+            " Intervals are over repetitions, on these networks alone. Of all but the contrast nothing was said"
+            " beforehand.",
+        ),
+        table(["search", "found, mean", "middle 95%", "less `random`", "less `halving`"], rows),
+        paragraph(*(f"{code(name)} could not be replayed." for name in STRATEGIES if name not in names)),
+    ]
+    return "\n\n".join(part for part in parts if part)
 
 
 def contrast(say: Say) -> str:
@@ -106,18 +105,18 @@ def answer_8(say: Say) -> str:
             paragraph(
                 f"**Of studies {listed(heads)} would have judged wrongly whether {code(DECODER)} ranks as training",
                 "does.**",
-                f"From the whole grid {say.count('8.subsets')} studies were drawn of each size. A study is wrong where",
-                "its 95% intervals do not say what those of the whole grid say: it misses what is there, or claims",
+                f"From all networks of A {say.count('8.subsets')} studies were drawn of each size. A study is wrong",
+                "where its 95% intervals do not say what those of all networks say: it misses what is there, or claims",
                 "what is not. *Sign right*: the difference, or Spearman, has the right sign, whatever its interval.",
                 "Brackets are Wilson's intervals over the studies drawn.",
             ),
-            table(["networks", "the whole grid says", "wrong", "missed", "false claim", "sign right"], rows),
+            table(["networks", "all networks say", "wrong", "missed", "false claim", "sign right"], rows),
         ]
     )
 
 
 def said(say: Say, name: str, true: int, question: str) -> str:
-    """What the whole grid says."""
+    """What all networks say."""
     if question == "ranks":
         return RANKS[true].partition("|")[0]
     return f"{chosen(true, *BETTER)} {code(CONTROL)}"
