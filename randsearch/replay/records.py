@@ -47,14 +47,9 @@ class Judgement:
         """The same in words."""
         others = len(self.scores) - self.again
         if not self.fitted:
-            return (
-                "what was found is judged by the score that was seen, for too few networks were trained at a second "
-                "seed: it is too good by some noise between seeds"
-            )
+            return "what was found is judged by the score that was seen, too good by noise: few have a second seed"
         named = " and ".join(map(str, self.seeds)) if len(self.seeds) < 3 else ", ".join(map(str, self.seeds))
-        line = (
-            f"; {others} networks without these by a line fitted on the {self.again} that have them" if others else ""
-        )
+        line = f"; {others} without these by a fitted line" if others else ""
         return f"what was found is judged by training seed{'s' * (len(self.seeds) > 1)} {named}, never seen{line}"
 
 
