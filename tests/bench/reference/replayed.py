@@ -8,6 +8,7 @@ among `NETWORKS`. While the grid is not complete, half of its networks are drawn
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -27,6 +28,8 @@ STRATEGIES = (
 )
 BASIC = ("random", "halving")
 """What every other strategy is held against."""
+FEWER = {"tpe": 50}
+"""Repetitions of what is slow to replay: its sampler alone takes more than all else together."""
 NETWORKS, TRAININGS, TIMES, REPETITIONS, POINTS = 100, 10, (5, 10, 25), 200, 101
 
 
@@ -59,11 +62,14 @@ def replay(
         answers.add(f"7.{name}", value)
     for name, simulation in found.items():
         at = simulation.curve([now]).iloc[0]
-        answers.add(f"7.{name}.judged", Interval(at["judged"], at["mean_low"], at["mean_high"]), n)
-        answers.add(f"7.{name}.band", Interval(at["judged"], at["low"], at["high"]), n)
+        answers.add(f"7.{name}.judged", Interval(at["judged"], at["mean_low"], at["mean_high"]), simulation.repetitions)
+        answers.add(f"7.{name}.band", Interval(at["judged"], at["low"], at["high"]), simulation.repetitions)
+        if simulation.repetitions < n:
+            answers.add(f"7.{name}.repetitions", simulation.repetitions)
         for other in BASIC:
             if name != other:
-                answers.add(f"7.{name}.less.{other}", compare(simulation, found[other], now).mean, n)
+                same = first(found[other], simulation.repetitions)
+                answers.add(f"7.{name}.less.{other}", compare(simulation, same, now).mean, same.repetitions)
     if set(PRIMARY) <= set(found):
         contrast = [compare(*(found[name] for name in PRIMARY), each * time) for time in times]
         own = contrast[times.index(trainings)]
@@ -82,11 +88,18 @@ def simulations(
     found = {}
     for name in strategies:
         try:
-            found[name] = world.simulate(name, seconds=seconds, repetitions=repetitions, networks=networks)
+            times = min(repetitions, FEWER.get(name, repetitions))
+            found[name] = world.simulate(name, seconds=seconds, repetitions=times, networks=networks)
         except UserError:
             if name in BASIC:
                 raise
     return found
+
+
+def first(simulation: Simulation, repetitions: int) -> Simulation:
+    """The first repetitions of a simulation, which are what it would have been with no more."""
+    frame = simulation.frame
+    return replace(simulation, repetitions=repetitions, frame=frame[frame["repetition"] < repetitions])
 
 
 def curves(found: dict[str, Simulation]) -> pd.DataFrame:

@@ -52,13 +52,23 @@ def answer_7(say: Say) -> str:
             f"Each of {say.count('7.repetitions')} repetitions draws {say.count('7.networks')} networks and"
             " hides the rest. What is found is judged by training seeds that the search did not see:"
             f" {say.count('7.judged')} networks have such, the others are judged by a line fitted on these."
-            " Intervals are over repetitions, on these networks alone. Of all but the contrast nothing was said"
+            f"{fewer(say, names)} Intervals are over repetitions, on these networks alone. Of all but the contrast"
+            " nothing was said"
             " beforehand.",
         ),
         table(["search", "found, mean", "middle 95%", "less `random`", "less `halving`"], rows),
         paragraph(*(f"{code(name)} could not be replayed." for name in STRATEGIES if name not in names)),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def fewer(say: Say, names: list[str]) -> str:
+    """Which strategies have fewer repetitions than the others."""
+    return "".join(
+        f" Of {code(name)}, which is slow to replay, there are {say.count(f'7.{name}.repetitions')}."
+        for name in names
+        if say.has(f"7.{name}.repetitions")
+    )
 
 
 def contrast(say: Say) -> str:
