@@ -86,7 +86,7 @@ def numbers(text: str) -> set[str]:
 
 def sayable(answers: Answers) -> set[str]:
     """Every way to say the numbers of some answers."""
-    found = {part for name in answers.found for part in re.findall(r"\d+(?:\.\d+)?%?", name)}
+    found = {part for name in answers.found for part in re.findall(r"(?<!\d)\d+%?", name)}
     for name, interval in answers.found.items():
         for value in (interval.point, interval.low, interval.high, answers.members[name]):
             if np.isfinite(value):

@@ -135,6 +135,7 @@ def _against_early(study: Study, known: Known) -> Answers:
         less = known.board.draws.bca(spearman(known, name) - spearman(known, control))
         found[name] = (less, better(known.scores(name), known.scores(control), known.truth, 0).p)
     others = [name for name in found if name not in VOTES]
+    answers.add(f"3.{study.key}.others", len(others))
     corrected = dict(zip(others, holm([found[name][1] for name in others]), strict=True))
     for name, (less, p) in found.items():
         answers.add(f"3.{study.key}.equal_cost.{name}", less, len(study.whole))

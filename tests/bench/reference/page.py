@@ -8,7 +8,7 @@ from bench.reference.answers import Answers
 from bench.reference.published import HALVES, STUDIES
 from bench.reference.said_of_choice import answer_3, answer_4
 from bench.reference.said_of_ranking import answer_1, answer_2, answer_5, answer_6
-from bench.reference.said_of_search import answer_7, answer_8, beside_random, contrast
+from bench.reference.said_of_search import answer_7, answer_8, beside_random, contrast, turned
 from bench.reference.wording import RANKS, Say, figure, paragraph, table
 
 DECODER = HALVES[0]
@@ -117,7 +117,7 @@ def passage(answers: Answers, figures: set[str]) -> str:
     lines = []
     if say.has("7.primary"):
         lines.append(f"**Does a search with a proxy find better networks for the same seconds?** {contrast(say)}")
-        lines.append(beside_random(say))
+        lines += [beside_random(say), turned(say)]
     if say.has(f"1.{DECODER}.spearman"):
         ranks = RANKS[say.sign(f"1.{DECODER}.spearman")].partition("|")[0]
         so_far = f" (of {say.count('0.A.grid')}, so far)" if is_unfinished(say) else ""

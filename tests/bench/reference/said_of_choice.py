@@ -158,8 +158,9 @@ def equal_cost(say: Say, study: str) -> str:
         else "none is shown to rank better than it"
     )
     told = f"At equal cost on {study}, {listed(votes)}. " if votes else ""
+    others_there = say.count(f"3.{study}.others")
     return (
-        f"{told}Of {len(others)} other proxies that cost no more than {code(CONTROL)}, {found} (p corrected by Holm)."
+        f"{told}Of {others_there} other proxies that cost no more than {code(CONTROL)}, {found} (p corrected by Holm)."
     )
 
 

@@ -93,6 +93,17 @@ def beside_random(say: Say) -> str:
     return f"{code(PRIMARY[0])} {told} `random`, which trains one after the other ({say.db(name)})."
 
 
+def turned(say: Say) -> str:
+    """Where the contrast is the other way round, if it is, at the largest such budget."""
+    own = say.sign("7.primary")
+    other = [time for time in say.answers.below("7.primary.at.") if own and say.sign(f"7.primary.at.{time}") == -own]
+    if not other:
+        return ""
+    told = chosen(-own, "better", "", "worse")
+    less = say.db(f"7.primary.at.{other[-1]}")
+    return f"For the seconds of {other[-1]} trainings it is {told} than {code(PRIMARY[1])} ({less})."
+
+
 def answer_8(say: Say) -> str:
     """What 16 and 24 networks would have said."""
     sizes = [size for size in SIZES if say.has(f"8.{size}.{PROXIES[0]}.ranks.wrong")]
