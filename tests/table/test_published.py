@@ -60,7 +60,7 @@ def test_what_is_damaged_is_refused(table, tmp_path, spoil, said):
 
 def test_publishing_keeps_what_ranks_and_names_no_folder_of_this_machine(table, tmp_path, monkeypatch):
     table["score"] *= 10.0 ** -(table.index.to_series() % 8)
-    study, config = tmp_path / "study", {"study": "study", "data": "musdbhq:/home/me/data/songs+synthetic"}
+    study, config = tmp_path / "study", {"study": "study", "data": "musdbhq:/elsewhere/songs+synthetic"}
     write_measurements(table, StudyFolder(study).table)
     StudyConfig.create({**config, "space": {"parameters": {"levels": 3}}}, "options").save(StudyFolder(study).config)
     written = []
