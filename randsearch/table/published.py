@@ -17,6 +17,8 @@ from randsearch.table.tidy import COLUMNS, checked, completed, ordered, refuse_l
 
 _WHOLE = [column.name for column in SCHEMA if column.kind == "whole"]
 _NUMBERS = [column.name for column in SCHEMA if column.kind in ("score", "cost")]
+_LARGEST = 2**30
+"""Bytes of a table; a small file may unpack to as many as somebody likes."""
 
 
 def read_published(path: Path) -> pd.DataFrame:
@@ -29,7 +31,7 @@ def read_published(path: Path) -> pd.DataFrame:
         UserError: the file is missing or damaged, lacks a column, or holds what no table of measurements does.
     """
     try:
-        content = gzip.decompress(Place(path.parent, own=True).read(path))
+        content = _unpacked(Place(path.parent, own=True).read(path))
         header = pd.read_csv(io.BytesIO(content), nrows=0).columns
         types = {name: "int64" if name in _WHOLE else "str" for name in header}
         table = pd.read_csv(io.BytesIO(content), dtype=types, keep_default_na=False)
@@ -42,6 +44,14 @@ def read_published(path: Path) -> pd.DataFrame:
     refuse_lacking(path, header)
     options = {name: _typed(path, name, table[name]) for name in header if name not in COLUMNS}
     return checked(ordered(completed(table.assign(**options, **numbers))), str(path))
+
+
+def _unpacked(packed: bytes) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise ValueError(f"it unpacks to more than {_LARGEST:,} bytes")
+    return content
 
 
 def _typed(path: Path, name: str, cells: pd.Series[str]) -> pd.Series[Any]:

@@ -58,6 +58,13 @@ def test_what_is_damaged_is_refused(table, tmp_path, spoil, said):
         read_published(path)
 
 
+def test_no_more_is_unpacked_than_a_table_holds(table, tmp_path, monkeypatch):
+    path = packed(tmp_path, as_text(table, "table"))
+    monkeypatch.setattr("randsearch.table.published._LARGEST", 1000)
+    with pytest.raises(UserError, match="it unpacks to more than 1,000 bytes"):
+        read_published(path)
+
+
 def test_publishing_keeps_what_ranks_and_names_no_folder_of_this_machine(table, tmp_path, monkeypatch):
     table["score"] *= 10.0 ** -(table.index.to_series() % 8)
     study, config = tmp_path / "study", {"study": "study", "data": "musdbhq:/elsewhere/songs+synthetic"}
