@@ -31,7 +31,7 @@ def read_published(path: Path) -> pd.DataFrame:
         UserError: the file is missing or damaged, lacks a column, or holds what no table of measurements does.
     """
     try:
-        content = _unpacked(Place(path.parent, own=True).read(path))
+        content = _content(Place(path.parent, own=True).read(path))
         header = pd.read_csv(io.BytesIO(content), nrows=0).columns
         types = {name: "int64" if name in _WHOLE else "str" for name in header}
         table = pd.read_csv(io.BytesIO(content), dtype=types, keep_default_na=False)
@@ -46,7 +46,7 @@ def read_published(path: Path) -> pd.DataFrame:
     return checked(ordered(completed(table.assign(**options, **numbers))), str(path))
 
 
-def _unpacked(packed: bytes) -> bytes:
+def _content(packed: bytes) -> bytes:
     with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
         content = file.read(_LARGEST + 1)
     if len(content) > _LARGEST:
