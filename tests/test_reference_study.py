@@ -18,7 +18,7 @@ from bench.reference.few import answer_8
 from bench.reference.make import PASSAGE, facts, make
 from bench.reference.noise import answer_5, answer_6
 from bench.reference.page import QUESTIONS, page, passage
-from bench.reference.published import STUDIES, Study, read
+from bench.reference.published import HALVES, STUDIES, WHOLE_HALVES, Study, read, whole_halves
 from bench.reference.ranking import answer_1, answer_2
 from bench.reference.replayed import PRIMARY, replay
 from bench.reference.said_of_choice import confirmed, serves
@@ -55,10 +55,19 @@ def folder(tmp_path_factory) -> Path:
         own = place / name
         own.mkdir()
         write_measurements(whole.reset_index(drop=True), own / "measurements.csv")
-        (own / "measurements.csv.gz").write_bytes(gzip.compress((own / "measurements.csv").read_bytes(), mtime=0))
-        (own / "measurements.csv").unlink()
+        pack(own)
         shutil.copy(REFERENCE / "proxies" / "config.yaml", own)
+    halves = table[table["measure"].isin(HALVES) & table["architecture"].isin(table["architecture"].unique()[:20])]
+    (place / WHOLE_HALVES).mkdir()
+    write_measurements(halves.assign(steps=1_500).reset_index(drop=True), place / WHOLE_HALVES / "measurements.csv")
+    pack(place / WHOLE_HALVES)
     return place
+
+
+def pack(place: Path) -> None:
+    """Publishes the table of a folder."""
+    (place / "measurements.csv.gz").write_bytes(gzip.compress((place / "measurements.csv").read_bytes(), mtime=0))
+    (place / "measurements.csv").unlink()
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +79,8 @@ def studies(folder) -> dict[str, Study]:
 def answers(folder, studies) -> Answers:
     """Of all questions, with few draws, as they are read from the file."""
     found, a = facts(studies), studies["A"]
-    for part in (answer_1(a), answer_2(a), answer_3(a), answer_4(a), answer_5(a), answer_6(a, studies["C"])):
+    whole = whole_halves(folder, a)
+    for part in (answer_1(a), answer_2(a, whole), answer_3(a), answer_4(a), answer_5(a), answer_6(a, studies["C"])):
         found.update(part)
     found.update(answer_8(a, subsets=10))
     found.update(replay(folder / STUDIES["A"], repetitions=3, strategies=["random", *reversed(PRIMARY)])[0])
@@ -117,6 +127,10 @@ def test_points_are_those_of_scipy(studies, answers):
         assert answers[f"1.{half}.spearman"].point == pytest.approx(rho, abs=1e-4)
     gap = (scores(table, "fixed_decoder")[0] - truth).mean()
     assert answers["2.fixed_decoder.less.trained.db"].point == pytest.approx(gap, abs=1e-3)
+    first = table["architecture"].unique()[:20]
+    rho = spearmanr(scores(table, "fixed_encoder")[0][first], truth[first]).statistic
+    assert answers["2.whole.fixed_encoder.spearman"].point == pytest.approx(rho, abs=1e-4)
+    assert answers["2.whole.networks"].point == 20
     again = scores(table, "trained").dropna()
     between = np.mean([spearmanr(again[a], again[b]).statistic for a, b in ((0, 1), (0, 2), (1, 2))])
     assert answers["5.training.reliability"].low < between < answers["5.training.reliability"].high
@@ -251,7 +265,7 @@ def test_made_twice_it_is_the_same(folder, tmp_path):
         made = []
         for number in range(2):
             place = tmp_path / f"{source.name}-{number}"
-            for name in STUDIES.values():
+            for name in (*STUDIES.values(), WHOLE_HALVES):
                 if (source / name).exists():
                     shutil.copytree(source / name, place / name)
             top = place / "README"

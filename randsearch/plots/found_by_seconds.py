@@ -11,7 +11,7 @@ from randsearch.plots.quality_cost import spread
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLUMNS = ("strategy", "seconds", "judged", "low", "high", "mean_low", "mean_high")
+COLUMNS = ("strategy", "seconds", "judged", "mean_low", "mean_high")
 
 _COLOURS = (style.INK, style.BLUE, style.VERMILION, style.GREEN, style.PURPLE, style.OCHRE, style.SKY)
 _UNITS = (("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
@@ -20,11 +20,10 @@ _ROOM = 0.055  # of the panel's height, between two names
 
 
 def found_by_seconds(curves: pd.DataFrame, *footnotes: str) -> "Figure":
-    """Plots what each strategy had found at each moment: the mean of its searches, and the middle 95% of them.
+    """Plots what each strategy had found at each moment: the mean of its searches, with its 95% interval.
 
     Args:
-        curves: one row a strategy and moment, with the columns `COLUMNS`: the mean, the middle 95% of searches, and the
-            95% interval of the mean.
+        curves: one row a strategy and moment, with the columns `COLUMNS`: the mean of searches, and its 95% interval.
         footnotes: sentences on how it was made.
 
     Returns:
@@ -38,7 +37,7 @@ def found_by_seconds(curves: pd.DataFrame, *footnotes: str) -> "Figure":
     last = float(curves["seconds"].max())
     unit, length = next((each for each in _UNITS if last >= 1.5 * each[1]), _UNITS[-1])
     view = curves[curves["seconds"] >= _BEGINS * last]
-    low, high = float(view["judged"].min()), float(view["high"].max())
+    low, high = float(view["judged"].min()), float(curves["mean_high"].max())
     room = 0.06 * max(high - low, 0.1)
     low, high = low - room, high + room
     groups = [(str(name), rows) for name, rows in curves.groupby("strategy", sort=False)]
@@ -47,7 +46,6 @@ def found_by_seconds(curves: pd.DataFrame, *footnotes: str) -> "Figure":
         axes = figure.add_subplot()
         for place, (_, rows) in enumerate(groups):
             colour, time = _COLOURS[place % len(_COLOURS)], rows["seconds"] / length
-            axes.fill_between(time, rows["low"], rows["high"], color=colour, alpha=0.08, linewidth=0, zorder=1)
             axes.fill_between(time, rows["mean_low"], rows["mean_high"], color=colour, alpha=0.3, linewidth=0, zorder=2)
             axes.plot(time, rows["judged"], color=colour, linewidth=2.0, zorder=3)
         axes.set_xlim(0, last / length)
@@ -73,7 +71,8 @@ def found_by_seconds(curves: pd.DataFrame, *footnotes: str) -> "Figure":
         figure.suptitle("What is found for how much compute")
         style.footnote(
             figure,
-            "line: mean of searches, with the 95% interval of the mean; pale: the middle 95% of searches",
+            "mean of searches, with its 95% interval; it falls where a search takes a network that the only training "
+            "which it saw flatters",
             *footnotes,
         )
     return figure

@@ -351,7 +351,7 @@ def test_effects_marks_what_is_sure():
 
 def test_found_by_seconds_names_each_line_once_and_no_name_hides_another():
     rows = [
-        (name, 40.0 * i, level + i, level + i - 2, level + i + 2, level + i - 0.2, level + i + 0.2)
+        (name, 40.0 * i, level + i, level + i - 0.2, level + i + 0.2)
         for name, level in (("random", 3.0), ("proxy:vote:early+macs+params+zen", 3.01), ("halving", 3.02))
         for i in range(6)
     ]

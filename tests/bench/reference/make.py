@@ -18,7 +18,7 @@ from bench.reference.budget import answer_3, answer_4
 from bench.reference.few import SUBSETS, answer_8
 from bench.reference.noise import answer_5, answer_6
 from bench.reference.page import QUESTIONS, page, passage
-from bench.reference.published import STUDIES, Study, median_of, read
+from bench.reference.published import STUDIES, Study, median_of, read, whole_halves
 from bench.reference.ranking import answer_1, answer_2
 from bench.reference.replayed import REPETITIONS, replay
 
@@ -67,13 +67,14 @@ def facts(studies: dict[str, Study]) -> Answers:
     return answers
 
 
-def tasks(studies: dict[str, Study], effort: Effort) -> dict[str, Callable[[], Answers]]:
+def tasks(folder: Path, studies: dict[str, Study], effort: Effort) -> dict[str, Callable[[], Answers]]:
     """What answers each question that can be asked of the studies that are there, the longest first."""
     a = studies["A"]
     found: dict[str, Callable[[], Answers]] = {
         "8": partial(answer_8, a, effort.subsets),
         "3.A": partial(answer_3, a),
-        **{"1": partial(answer_1, a), "2": partial(answer_2, a), "4": partial(answer_4, a), "5": partial(answer_5, a)},
+        **{"1": partial(answer_1, a), "2": partial(answer_2, a, whole_halves(folder, a))},
+        **{"4": partial(answer_4, a), "5": partial(answer_5, a)},
         "0": partial(facts, studies),
     }
     if "B" in studies:
@@ -121,7 +122,7 @@ def make(folder: Path, readme: Path, effort: Effort = Effort(), workers: int = W
     studies = read(folder, effort.resamples)
     if "A" not in studies:
         return f"No study is published in {folder / STUDIES['A']} yet, so that there is nothing to answer."
-    wanted = tasks(studies, effort)
+    wanted = tasks(folder, studies, effort)
     with ProcessPoolExecutor(workers) as pool:
         search = pool.submit(replay, folder / STUDIES["A"], effort.repetitions)
         parts = dict(zip(wanted, pool.map(run, wanted.values()), strict=True))

@@ -25,6 +25,8 @@ from randsearch.table.votes import VOTE, measured_for
 
 STUDIES = {"A": "popvoice-8k", "B": "equal-cost", "C": "synthetic"}
 """What the issue calls each study, and its folder."""
+WHOLE_HALVES = "whole-halves"
+"""Networks of A with a half fixed, for as many steps as A trains whole ones; a supplement to A, nothing by itself."""
 HALVES = ("fixed_decoder", "fixed_encoder")
 VOTES = tuple(dict.fromkeys(RECOMMENDED.values()))
 """The recommended votes, the cheapest first."""
@@ -173,6 +175,30 @@ def read(folder: Path, resamples: int = RESAMPLES) -> dict[str, Study]:
         if len(study.whole) >= FEWEST:
             found[key] = study
     return found
+
+
+def whole_halves(folder: Path, study: Study) -> pd.DataFrame:
+    """Fixed halves that were trained as long as whole networks, at one seed, beside those of A trained whole.
+
+    Args:
+        folder: with a folder for each study.
+        study: A.
+
+    Returns:
+        a table of measurements; empty if they are not published, or of fewer than `FEWEST` networks.
+    """
+    packed = folder / WHOLE_HALVES / "measurements.csv.gz"
+    if not packed.exists():
+        return study.table.iloc[:0]
+    table = read_published(packed)
+    halves = table[table["measure"].isin(HALVES) & (table["seed"] == SEEDS[0]) & (table["state"] == "complete")]
+    done = halves.groupby("architecture")["measure"].nunique() == len(HALVES)
+    both = set(done.index[done]) & set(study.whole)
+    if len(both) < FEWEST:
+        return study.table.iloc[:0]
+    own = study.at(SEEDS[0], HALVES)
+    joined = pd.concat([halves, own[own["measure"] == TARGET]], ignore_index=True)
+    return joined[joined["architecture"].isin(both)].reset_index(drop=True)
 
 
 def median_of(table: pd.DataFrame, measure: str, column: str) -> float:

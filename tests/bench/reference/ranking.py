@@ -44,8 +44,13 @@ def answer_1(study: Study) -> Answers:
     return answers
 
 
-def answer_2(study: Study) -> Answers:
-    """The halves against each other, and how near they come to training."""
+def answer_2(study: Study, whole: pd.DataFrame) -> Answers:
+    """The halves against each other, and how near they come to training.
+
+    Args:
+        study: A.
+        whole: of halves that were trained as long as whole networks; see `whole_halves`.
+    """
     answers, table = Answers(), study.at(SEEDS[0], (*HALVES, CONTROL))
     decoder, encoder = HALVES
     difference = study.comparer(table).difference(decoder, encoder)
@@ -62,4 +67,20 @@ def answer_2(study: Study) -> Answers:
     for name in (*HALVES, CONTROL, TARGET):
         answers.add(f"2.{name}.steps", median_of(table, name, "steps"))
         answers.add(f"2.{name}.median_db", float(np.median(known[name].mean[known[name].scored])))
+    if len(whole):
+        answers.update(_as_long(study, whole, baseline))
+    return answers
+
+
+def _as_long(study: Study, table: pd.DataFrame, baseline: float) -> Answers:
+    """How near to training, and in which order, with a half fixed for as many steps as the whole is trained."""
+    answers, rows = Answers(), study.agreement(table)
+    known = {name: Scores.of(table, name) for name in (*HALVES, TARGET)}
+    answers.add("2.whole.networks", table["architecture"].nunique())
+    for half in HALVES:
+        gap = score_gap(known[half], known[TARGET], baseline, study.resamples, 0)
+        answers.add(f"2.whole.{half}.steps", median_of(table, half, "steps"))
+        answers.row(f"2.whole.{half}.spearman", rows.loc[half], "spearman", int(rows.loc[half, "n"]))
+        answers.add(f"2.whole.{half}.less.trained.db", gap.mean, gap.n)
+        answers.add(f"2.whole.{half}.gain_kept", gap.gain_kept, gap.n)
     return answers

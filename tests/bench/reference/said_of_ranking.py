@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bench.proxies import CONTROL
 from bench.reference.noise import ELSEWHERE, JUDGED
-from bench.reference.published import HALVES, VOTES
+from bench.reference.published import HALVES, VOTES, WHOLE_HALVES
 from bench.reference.wording import BETTER, RANKS, TELLS, Say, chosen, code, grouped, listed, paragraph, table
 
 from randsearch.statistics.ceiling import CLEARLY_RELIABLE
@@ -98,7 +98,26 @@ def answer_2(say: Say) -> str:
             "scores higher, by",
         ),
         f"{say.apart(free) if say.sign(free) else say.db(free)}.",
+        *(as_long(say) if say.has("2.whole.networks") else ()),
     )
+
+
+def as_long(say: Say) -> list[str]:
+    """How near a half comes with as many steps as training has."""
+    told = [
+        f"{code(half)} is {say.apart(f'2.whole.{half}.less.trained.db')} "
+        f"{'below' if say.answers[f'2.whole.{half}.less.trained.db'].point < 0 else 'above'} it and keeps "
+        f"{say.percent(f'2.whole.{half}.gain_kept')} of the gain"
+        for half in HALVES
+    ]
+    ranks = {half: say.sign(f"2.whole.{half}.spearman") for half in HALVES}
+    numbers = listed([say.number(f"2.whole.{half}.spearman") for half in HALVES])
+    return [
+        f"With as many steps as training has ({say.count(f'2.whole.{DECODER}.steps')}; the first",
+        f"{say.count('2.whole.networks')} networks of A, in [{WHOLE_HALVES}]({WHOLE_HALVES}/config.yaml)),",
+        f"{listed(told)}.",
+        f"Then {grouped(HALVES, ranks, RANKS)} (Spearman {numbers}).",
+    ]
 
 
 def near(say: Say, half: str) -> str:
