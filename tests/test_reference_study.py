@@ -11,6 +11,7 @@ import needs
 import numpy as np
 import pandas as pd
 import pytest
+from bench.again import main as again
 from bench.reference.answers import Answers
 from bench.reference.budget import answer_3, answer_4
 from bench.reference.corpus import digests
@@ -28,6 +29,7 @@ from bench.reference.wording import Say
 from scipy.stats import spearmanr
 
 from randsearch.statistics import Interval
+from randsearch.study.folders import load_config
 from randsearch.table.published import read_published
 from randsearch.table.tidy import means, read_measurements, scores, write_measurements
 
@@ -248,6 +250,19 @@ def test_what_is_published_is_what_its_tables_hold():
             for proxy in ("fixed_decoder", "fixed_encoder", "macs"):
                 rho = spearmanr(first[proxy], first["trained"]).statistic
                 assert answers[f"1.{proxy}.spearman"].point == pytest.approx(rho, abs=1e-4)
+
+
+def test_networks_for_further_training_seeds_are_those_drawn_first_and_the_best(tmp_path):
+    study, new = tmp_path / "whole", tmp_path / "again"
+    shutil.copytree(REFERENCE / "proxies", study)
+    again(study, new, 10, "0,1")
+    table, kept = (read_measurements(place / "measurements.csv") for place in (study, new))
+    names, trained = table["architecture"].unique(), scores(table, "trained")[0]
+    best = set(trained.nlargest(len(names) // 4).index)
+    assert set(kept["architecture"]) == {*names[:10], *best}
+    config = load_config(new)
+    assert (config.trials, config.train_seeds, config.batches_of) == (len({*names[:10], *best}), (0, 1), "dev48")
+    assert len(kept) == table["architecture"].isin(kept["architecture"]).sum()
 
 
 @needs.shared("data", "popvoice")

@@ -25,6 +25,21 @@ QUESTIONS: Mapping[int, tuple[str, str, str, Callable[[Say], str]]] = {
 }
 """Of each question: its heading, the name of its figure, how the names of its numbers begin, and what answers it."""
 
+COMMANDS = """```sh
+common="--sample-rate 8000 --segment 4096 --batch 4 --steps 1500 --validate-every 25 --seed 20 --workers 2 --threads 1"
+# further training seeds of A: of the first 64 networks, and of the best quarter by the first seed
+python tests/bench/again.py results/popvoice-8k results/popvoice-8k-again 64 0,1,2
+randsearch search --study popvoice-8k-again
+randsearch merge popvoice-8k popvoice-8k-again --into popvoice-8k-all
+python tests/bench/publish.py results/popvoice-8k-all results/reference/popvoice-8k
+# C, and halves that are trained as long as whole networks
+randsearch search reference --study synthetic --data synthetic --trials 48 --train-seeds 0 --proxy-steps 75 \\
+  --seeds 0,1 --measures params,macs,zen,early $common
+randsearch search reference --study whole-halves --data musdbhq:../shared/data/popvoice --trials 24 --train none \\
+  --proxy-steps 1500 --seeds 0 --measures fixed_decoder,fixed_encoder $common
+```"""
+"""What questions.md has no command for."""
+
 
 def page(answers: Answers, figures: set[str]) -> str:
     """The whole README.
@@ -102,11 +117,12 @@ def ending(say: Say) -> str:
             paragraph(
                 f"A training of A takes {say.count('0.A.seconds')} s on one thread (median; steps alone). The options",
                 "of each study are in the `config.yaml` of its folder, which `randsearch search --config` takes, the",
-                "commands in [questions.md](questions.md). All ran on a virtual machine of two cores without a GPU,",
-                "two measurements at once; costs are multiply-adds, but where seconds are named. Every",
+                "commands in [questions.md](questions.md) and below. All ran on a virtual machine of two cores",
+                "without a GPU, two measurements at once; costs are multiply-adds, but where seconds are named. Every",
                 "measurement, failures with their reasons among them, is in the `measurements.csv.gz` beside it.",
                 f"Of all measurements of A {say.count('0.A.failed')} failed.",
             ),
+            COMMANDS,
         ]
     )
 
