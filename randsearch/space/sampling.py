@@ -127,8 +127,17 @@ class _Reader:
         option, _, level = name.partition(".")
         held = getattr(self.architecture, option)
         value = (held == "all" or int(level) in held) if level else held
+        if option in SETS and not level:  # of which a space may write `none`, or name each level of `all`
+            value = next((choice for choice in choices if self._is_held(option, choice)), held)
         self.params[name] = value
         return value
+
+    def _is_held(self, option: str, written: str) -> bool:
+        try:
+            built = Architecture.model_validate({**self.architecture.model_dump(), option: written})
+        except ValueError:  # Levels that it does not have.
+            return False
+        return bool(getattr(built, option) == getattr(self.architecture, option))
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,14 @@ def test_the_space_of_jnet_holds_its_networks_and_their_controls():
         bound.locate(Architecture(levels=10, context=True, **({"fixed_decoder_levels": "none"} | options)))
 
 
+@pytest.mark.parametrize("name", ["wave-u-net.yaml", "reference.yaml"])
+def test_an_architecture_is_found_where_it_was_drawn(name):
+    bound = bind(name)
+    for index in range(40):
+        drawn = bound.draw(0, index)
+        assert bound.locate(drawn.architecture) == drawn
+
+
 def test_the_baseline_of_the_tricks_has_none_of_them():
     baseline = next(bind("tricks.yaml").grid()).architecture
     tuned = {"levels", "first_filters", "filter_increment", "encoder_kernel", "output"}
