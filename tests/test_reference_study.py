@@ -157,8 +157,22 @@ def test_a_ceiling_comes_from_networks_that_were_not_chosen(studies):
     ],
 )
 def test_the_first_answer_follows_from_its_intervals(answers, decoder, encoder, words):
-    changed = with_numbers(answers, {"1.fixed_decoder.spearman": decoder, "1.fixed_encoder.spearman": encoder})
+    less = dict.fromkeys(["1.fixed_decoder.less.macs", "1.fixed_encoder.less.macs"], NEITHER)
+    found = {"1.fixed_decoder.spearman": decoder, "1.fixed_encoder.spearman": encoder}
+    changed = with_numbers(answers, less | found)
     assert said_1(changed).replace("\n", " ").startswith(words)
+
+
+def test_what_ranks_worse_than_the_size_is_not_praised(answers):
+    front = ("1.fixed_decoder", "1.fixed_encoder")
+    found = {f"{half}.{what}": each for half in front for what, each in (("spearman", ABOVE), ("less.macs", BELOW))}
+    changed = with_numbers(answers, found)
+    assert (
+        said_1(changed)
+        .replace("\n", " ")
+        .startswith("**Yes, whichever half is fixed, but worse than `macs` does, which is free.**")
+    )
+    assert "`macs`, which is free, ranks better: " in " ".join(passage(changed.answers, set()).split())
 
 
 @pytest.mark.parametrize(

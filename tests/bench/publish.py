@@ -1,8 +1,8 @@
 """Publishes the measurements of a study: `python tests/bench/publish.py results/NAME results/reference/popvoice-8k`.
 
 Writes `measurements.csv.gz`, the same bytes for the same study: scores and curves to 4 decimals (6 digits of scores
-that are smaller), seconds to 3, losses of validation left out; and `config.yaml`, in which data lie beside the
-checkout, wherever they lay on this machine.
+that are smaller), seconds to 3, losses of validation left out; and `config.yaml`, in which the study is called as its
+new folder is, and data lie beside the checkout, wherever they lay on this machine.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def main(study: Path, into: Path) -> None:
     config, place, folder = load_config(study), Place(into), StudyFolder(into)
     text = as_text(published(read_measurements(StudyFolder(study).table)), str(folder.published))
     place.write(folder.published, gzip.compress(text.encode(), mtime=0))
-    place.write(folder.config, study_text(config.model_copy(update={"data": beside(config.data), "storage": None})))
+    named = {"study": into.name, "batches_of": None if config.batch_name == into.name else config.batch_name}
+    config = config.model_copy(update={**named, "data": beside(config.data), "storage": None})
+    place.write(folder.config, study_text(config))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,9 @@ def answer_1(say: Say) -> str:
     """Overall, given the sizes, and within the best quarter."""
     signs = halves_of(say, "spearman")
     head = f"In part: {grouped(HALVES, signs, RANKS)}."
-    if signs[DECODER] == signs[ENCODER]:
+    if set(signs.values()) == {1} and all(say.sign(f"1.{half}.less.macs") < 0 for half in HALVES):
+        head = "Yes, whichever half is fixed, but worse than `macs` does, which is free."
+    elif signs[DECODER] == signs[ENCODER]:
         head = chosen(
             signs[DECODER],
             "Yes, whichever half is fixed.",

@@ -77,7 +77,9 @@ class Say:
         if name not in self.answers:
             return "-"
         found = self.answers[name]
-        return f"{found.point:.0%} [{found.low:.0%}, {found.high:.0%}]"
+        # Adding 0 turns -0 into 0.
+        value, low, high = (round(end, 2) + 0.0 for end in (found.point, found.low, found.high))
+        return f"{value:.0%} [{low:.0%}, {high:.0%}]"
 
     def cost(self, name: str) -> str:
         """A share of a training, to two digits: "0.089%"; "0" of what costs nothing."""
