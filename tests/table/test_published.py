@@ -71,13 +71,15 @@ def test_publishing_keeps_what_ranks_and_names_no_folder_of_this_machine(table, 
     write_measurements(table, StudyFolder(study).table)
     StudyConfig.create({**config, "space": {"parameters": {"levels": 3}}}, "options").save(StudyFolder(study).config)
     written = []
-    for name in ("a", "b"):
-        monkeypatch.setattr(sys, "argv", [str(SCRIPT), str(study), str(tmp_path / name)])
+    for folder in (tmp_path / "a" / "songs", tmp_path / "b" / "songs"):
+        monkeypatch.setattr(sys, "argv", [str(SCRIPT), str(study), str(folder)])
         runpy.run_path(str(SCRIPT), run_name="__main__")
-        written.append({file.name: file.read_bytes() for file in (tmp_path / name).iterdir()})
+        written.append({file.name: file.read_bytes() for file in folder.iterdir()})
     assert written[0] == written[1]
-    assert load_config(tmp_path / "a").data == "musdbhq:../shared/data/songs+synthetic"
-    before, after = read_measurements(StudyFolder(study).table), read_published(tmp_path / "a" / "measurements.csv.gz")
+    config = load_config(folder)
+    assert config.data == "musdbhq:../shared/data/songs+synthetic"
+    assert (config.study, config.batch_name) == ("songs", "study")
+    before, after = read_measurements(StudyFolder(study).table), read_published(folder / "measurements.csv.gz")
     assert_frame_equal(
         after[["architecture", "measure", "seed", "state"]], before[["architecture", "measure", "seed", "state"]]
     )
