@@ -19,9 +19,9 @@ from bench.reference.few import answer_8
 from bench.reference.make import PASSAGE, facts, make
 from bench.reference.noise import answer_5, answer_6
 from bench.reference.page import QUESTIONS, page, passage
-from bench.reference.published import HALVES, STUDIES, WHOLE_HALVES, Study, read, whole_halves
+from bench.reference.published import HALVES, STUDIES, TIMED, WHOLE_HALVES, Study, read, whole_halves
 from bench.reference.ranking import answer_1, answer_2
-from bench.reference.replayed import PRIMARY, replay
+from bench.reference.replayed import PRIMARY, at_quiet, replay
 from bench.reference.said_of_choice import confirmed, serves
 from bench.reference.said_of_ranking import answer_1 as said_1
 from bench.reference.said_of_search import contrast
@@ -63,6 +63,12 @@ def folder(tmp_path_factory) -> Path:
     (place / WHOLE_HALVES).mkdir()
     write_measurements(halves.assign(steps=1_500).reset_index(drop=True), place / WHOLE_HALVES / "measurements.csv")
     pack(place / WHOLE_HALVES)
+    (place / TIMED).mkdir()
+    first = table[table["architecture"].isin(table["architecture"].unique()[:20])]
+    write_measurements(
+        first.assign(seconds=first["seconds"] / 2).reset_index(drop=True), place / TIMED / "measurements.csv"
+    )
+    pack(place / TIMED)
     return place
 
 
@@ -136,6 +142,22 @@ def test_points_are_those_of_scipy(studies, answers):
     again = scores(table, "trained").dropna()
     between = np.mean([spearmanr(again[a], again[b]).statistic for a, b in ((0, 1), (0, 2), (1, 2))])
     assert answers["5.training.reliability"].low < between < answers["5.training.reliability"].high
+
+
+def test_seconds_are_those_of_a_quiet_machine(studies, answers):
+    """Of what was timed again, by the median ratio of each measure; of what was not, its own."""
+    table = studies["A"].table
+    zen, trained = (table[table["measure"] == name] for name in ("zen", "trained"))
+    factors = np.resize([0.5, 0.7, 0.6], len(trained))
+    timed = pd.concat(
+        [zen.iloc[:9].assign(seconds=zen["seconds"] * 2), trained.assign(seconds=trained["seconds"] * factors)]
+    )
+    found, ratios = at_quiet(table, timed)
+    expected = table["measure"].map({"zen": 2.0, "trained": 0.6}).fillna(1.0)
+    np.testing.assert_allclose(found["seconds"], table["seconds"] * expected)
+    assert ratios["7.timed"] == Interval(pytest.approx(0.6), pytest.approx(0.5), pytest.approx(0.7))
+    seconds = trained["seconds"].mean() / 2 * answers["7.trainings"].point
+    assert answers["7.seconds"].point == pytest.approx(seconds, rel=1e-3)
 
 
 def test_a_ceiling_comes_from_networks_that_were_not_chosen(studies):
@@ -294,7 +316,7 @@ def test_made_twice_it_is_the_same(folder, tmp_path):
         made = []
         for number in range(2):
             place = tmp_path / f"{source.name}-{number}"
-            for name in (*STUDIES.values(), WHOLE_HALVES):
+            for name in (*STUDIES.values(), WHOLE_HALVES, TIMED):
                 if (source / name).exists():
                     shutil.copytree(source / name, place / name)
             top = place / "README"

@@ -17,7 +17,7 @@ from randsearch.measures.own import is_own
 from randsearch.models.architecture import Architecture
 from randsearch.study.candidates import bind_space
 from randsearch.study.config import StudyConfig
-from randsearch.study.control import uncontrolled
+from randsearch.study.control import controlled, half_of, uncontrolled
 from randsearch.study.votes import SAMPLE as STANDING_SAMPLE
 from randsearch.table.votes import is_vote, measured_for
 
@@ -50,20 +50,24 @@ def check_votes(config: StudyConfig) -> None:
 
 
 def matched_costs(config: StudyConfig) -> tuple[Cost, ...]:
-    """What `early` is to cost: what each part of the primary proxy does; none where it is no control.
+    """What `early` is to cost: what each part of the proxy does that it is held against; none where it is no control.
 
     Args:
         config: resolved.
     """
     if config.control == "proxy_steps":
         return (partial(proxy_cost, half=find(config.primary[0]).fixes),)
-    return () if uncontrolled(config) else tuple(find(part).cost for part in config.primary)
+    against = controlled(config)
+    return () if against is None else tuple(find(part).cost for part in measured_for(against))
 
 
 def with_control(config: StudyConfig, setting: Setting, *, chosen: bool) -> StudyConfig:
-    """Settles whether a new study has an equal-cost control: where the primary proxy costs a step of training or more.
+    """Settles what `early` costs as much as in a new study.
 
-    Without one `early` is left out, unless the user named it, and then trains for `proxy_steps`.
+    That is the primary proxy where it trains. Where it trains nothing, `early` stands against the first fixed half
+    that is measured beside it: a control of one or two steps would be none. Without such a half it costs what the
+    proxy does, if that buys a step of training; else there is no control, and `early` is left out, unless the user
+    named it, and then trains for `proxy_steps`.
 
     Args:
         config: of the study, otherwise resolved.
@@ -71,11 +75,13 @@ def with_control(config: StudyConfig, setting: Setting, *, chosen: bool) -> Stud
         chosen: whether the user said what to measure.
     """
     entries = [find(part) for part in config.primary]
-    if "early" in config.primary or any(map(is_own, config.primary)):
-        steps = 0.0
-    elif any(entry.trains for entry in entries):
-        return config.model_copy(update={"control": "cost"})
-    else:
+    own, steps = any(map(is_own, config.primary)), 0.0
+    if "early" not in config.primary:
+        if not own and any(entry.trains for entry in entries):
+            return config.model_copy(update={"control": "cost"})
+        if "early" in config.measures and half_of(config.measures) is not None:
+            return config.model_copy(update={"control": "half"})
+    if not own and "early" not in config.primary:
         steps = median(
             sum(entry.cost(setting, each) for entry in entries) / step_cost(setting, each, "none")
             for each in _sample(config)

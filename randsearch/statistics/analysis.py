@@ -31,10 +31,12 @@ class Named:
     Attributes:
         primary: the proxy that it is about; None if that is not known, as of scores from elsewhere.
         uncontrolled: why `early`, if it was measured, is no equal-cost control; None if it is one.
+        controlled: the proxy that `early` costs as much as, where that is not the primary one, which costs less.
     """
 
     primary: str | None = None
     uncontrolled: str | None = None
+    controlled: str | None = None
 
 
 @dataclass(frozen=True)

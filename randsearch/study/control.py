@@ -1,10 +1,32 @@
-"""The equal-cost control: whether `early` costs what the primary proxy costs, and what to say where it does not."""
+"""The equal-cost control: what `early` costs as much as, and what to say where it is no control."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from randsearch.measures import MEASURES
 from randsearch.measures.own import is_own
 from randsearch.study.config import StudyConfig
+
+
+def half_of(measures: Iterable[str]) -> str | None:
+    """The first of some measures that trains with a half fixed; None if there is none.
+
+    Args:
+        measures: by name; one that this version does not know is none.
+    """
+    return next((name for name in measures if name in MEASURES and MEASURES[name].fixes != "none"), None)
+
+
+def controlled(config: StudyConfig) -> str | None:
+    """The proxy whose cost `early` has; None if it is no control.
+
+    Args:
+        config: the study's configuration, resolved.
+    """
+    if uncontrolled(config):
+        return None
+    return half_of(config.measures) if config.control == "half" else config.proxy
 
 
 def uncontrolled(config: StudyConfig) -> str | None:
@@ -16,6 +38,8 @@ def uncontrolled(config: StudyConfig) -> str | None:
     parts, proxy = config.primary, config.proxy
     if "early" in parts:
         return "early is the primary proxy itself" if len(parts) == 1 else f"early is a part of {proxy}"
+    if config.control == "half":
+        return None
     unknown = next((part for part in parts if is_own(part)), None)
     if unknown is not None and config.control != "proxy_steps":
         return f"what {unknown} costs is not known"

@@ -15,6 +15,7 @@ from randsearch.models.architecture import Architecture
 from randsearch.running.control import check_votes, cost_lines, matched_costs, told_before, with_control
 from randsearch.space import SearchSpace
 from randsearch.study.config import StudyConfig
+from randsearch.study.control import controlled, uncontrolled
 
 SMALL = Architecture(levels=1, first_filters=2, filter_increment=1, encoder_kernel=3, decoder_kernel=3)
 
@@ -49,10 +50,33 @@ def config(tiny_options):
 )
 def test_early_takes_the_steps_that_the_primary_proxy_buys(config, setting, proxy, control, steps):
     setting = replace(setting, proxy_batch=8, proxy_steps=20)
-    found = with_control(config(proxy=proxy), setting, chosen=False)
+    found = with_control(config(proxy=proxy, measures=["params", "early"]), setting, chosen=False)
     assert found.control == control
     assert ("early" in found.all_measures) == (control == "cost" or "early" in found.primary)
     assert early_steps(replace(setting, matched=matched_costs(found)), SMALL) == steps
+
+
+@pytest.mark.parametrize("proxy", ["vote:macs+params+zen", "zico", "params", "example_measure:loudness"])
+def test_early_stands_against_the_first_fixed_half_where_the_primary_proxy_trains_nothing(config, setting, proxy):
+    setting = replace(setting, proxy_steps=20)
+    for half in ("fixed_decoder", "fixed_encoder"):
+        other = ({"fixed_decoder", "fixed_encoder"} - {half}).pop()
+        found = with_control(config(proxy=proxy, measures=["macs", half, other, "early"]), setting, chosen=False)
+        assert (found.control, controlled(found), uncontrolled(found)) == ("half", half, None)
+        steps = early_steps(replace(setting, matched=matched_costs(config(proxy=half))), SMALL)
+        assert early_steps(replace(setting, matched=matched_costs(found)), SMALL) == steps > 1
+        assert not any(line.startswith("no equal-cost control") for line in cost_lines(found, setting))
+
+
+def test_nothing_is_measured_to_stand_against_a_half_that_was_not_asked_for(config, setting):
+    found = with_control(config(proxy="params", measures=["macs", "fixed_decoder"]), setting, chosen=True)
+    assert (found.control, found.all_measures) == ("none", ("params", "macs", "fixed_decoder"))
+
+
+def test_a_study_goes_by_the_confirmed_vote_and_has_the_halves_and_their_control_beside_it(config, setting):
+    found = with_control(config(), setting, chosen=False)
+    assert (found.proxy, found.control, controlled(found)) == ("vote:macs+params+zen", "half", "fixed_decoder")
+    assert found.all_measures == ("macs", "params", "zen", "early", "fixed_decoder", "fixed_encoder")
 
 
 def test_who_names_early_has_it_whatever_it_costs(config, setting):

@@ -103,10 +103,10 @@ def unfinished(say: Say) -> str:
             f"**A is not complete:** it holds {say.count('0.A.networks')} of the {say.count('0.A.grid')} networks of",
             "its grid, a random sample. What is not shown by these may be shown by all.",
         )
-    if say.has("5.seeds", "7.judged") and say.answers["5.seeds"].point < SEEDS:
+    if say.has("5.seeds", "7.judged") and say.answers["7.judged"].point < say.answers["0.A.networks"].point:
         return paragraph(
-            f"A is trained at {say.count('5.seeds')} seeds so far, {say.count('7.judged')} of its networks at all of",
-            "them: some drawn beforehand, and the best quarter.",
+            f"{say.count('7.judged')} networks of A are trained at {say.count('5.seeds')} seeds: some drawn",
+            f"beforehand, and the best quarter. The others have one; {SEEDS} were planned for all.",
         )
     return ""
 
@@ -125,12 +125,24 @@ def ending(say: Say) -> str:
                 f"A training of A takes {say.count('0.A.seconds')} s on one thread (median; steps alone). The options",
                 "of each study are in the `config.yaml` of its folder, which `randsearch search --config` takes, the",
                 "commands in [questions.md](questions.md) and below. All ran on a virtual machine of two cores",
-                "without a GPU, two measurements at once; costs are multiply-adds, but where seconds are named. Every",
-                "measurement, failures with their reasons among them, is in the `measurements.csv.gz` beside it.",
+                "without a GPU, two measurements at once; costs are multiply-adds, but where seconds are named.",
+                quiet(say),
+                "Every measurement, failures with their reasons among them, is in the `measurements.csv.gz` beside it.",
                 f"Of all measurements of A {say.count('0.A.failed')} failed.",
             ),
             COMMANDS,
         ]
+    )
+
+
+def quiet(say: Say) -> str:
+    """Of which machine the seconds of a replay are."""
+    if not say.has("7.timed"):
+        return ""
+    return (
+        f"Seconds of searches are of a quiet machine: {say.count('7.timed.networks')} networks were measured once more "
+        f"with nothing else running, and trained in {say.number('7.timed')} times the seconds that A has (median, and "
+        "middle 95% of networks); so are the seconds of every measure scaled."
     )
 
 

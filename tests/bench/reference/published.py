@@ -27,6 +27,8 @@ STUDIES = {"A": "popvoice-8k", "B": "equal-cost", "C": "synthetic"}
 """What the issue calls each study, and its folder."""
 WHOLE_HALVES = "whole-halves"
 """Networks of A with a half fixed, for as many steps as A trains whole ones; a supplement to A, nothing by itself."""
+TIMED = "timed"
+"""Networks of A measured once more with nothing else running, for their seconds; a supplement to A, too."""
 HALVES = ("fixed_decoder", "fixed_encoder")
 VOTES = tuple(dict.fromkeys(RECOMMENDED.values()))
 """The recommended votes, the cheapest first."""

@@ -3,6 +3,7 @@
 Strategies are replayed by `randsearch.replay` on study A. The primary contrast, its strategies and its budget were
 fixed before the study was run: `PRIMARY`, at the seconds that random search takes for `TRAININGS` whole trainings
 among `NETWORKS`. While the grid is not complete, half of its networks are drawn, and as large a share of these trained.
+Seconds are those of a quiet machine, where some networks were timed on one (see `at_quiet`).
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-from bench.proxies import TARGET
+from bench.proxies import SEEDS, TARGET
 from bench.reference.answers import Answers
 from bench.reference.few import share
+from bench.reference.published import TIMED
 
 from randsearch.base.errors import UserError
 from randsearch.replay import Benchmark, Simulation, benchmark, compare
 from randsearch.statistics import Interval
+from randsearch.table.published import read_published
 
 PRIMARY = ("proxy:vote:macs+params+zen", "halving")
 STRATEGIES = (
@@ -47,6 +51,11 @@ def replay(
         the numbers, and what each strategy had found by each moment: `strategy` and the columns of a curve.
     """
     answers, world = Answers(), benchmark(folder)
+    packed = folder.parent / TIMED / "measurements.csv.gz"
+    if packed.exists():
+        table, ratios = at_quiet(world.table, read_published(packed))
+        world = replace(world, table=table)
+        answers.update(ratios)
     again = world.records.judgement.again
     networks = min(NETWORKS, len(world.records.trainable) // 2)
     trainings = TRAININGS * networks // NETWORKS
@@ -79,6 +88,32 @@ def replay(
         for time, difference in zip(times, contrast, strict=True):
             answers.add(f"7.primary.at.{time}", difference.mean, n)
     return answers, curves(found)
+
+
+def at_quiet(table: pd.DataFrame, timed: pd.DataFrame) -> tuple[pd.DataFrame, Answers]:
+    """A table with the seconds that its measurements would have taken on a quiet machine.
+
+    Args:
+        table: of measurements.
+        timed: of some of its networks, measured again with nothing else running.
+
+    Returns:
+        the table, in which the seconds of each measure that was timed are multiplied by the median ratio over networks;
+        and that ratio of training, with the middle 95% of networks.
+    """
+    keys, answers = ["measure", "architecture"], Answers()
+    first, again = (
+        each[(each["seed"] == SEEDS[0]) & (each["state"] == "complete") & (each["seconds"] > 0)].set_index(keys)
+        for each in (table, timed)
+    )
+    both = (again["seconds"] / first["seconds"]).dropna().rename("ratio").reset_index()
+    ratios = both.groupby("measure")["ratio"]
+    trained = both.loc[both["measure"] == TARGET, "ratio"]
+    if len(trained):
+        answers.add("7.timed", Interval(*map(float, np.quantile(trained, [0.5, 0.025, 0.975]))), len(trained))
+        answers.add("7.timed.networks", len(trained))
+    factor = table["measure"].map(ratios.median()).fillna(1.0)
+    return table.assign(seconds=table["seconds"] * factor), answers
 
 
 def simulations(
