@@ -29,16 +29,20 @@ QUESTIONS: Mapping[int, tuple[str, str, str, Callable[[Say], str]]] = {
 
 COMMANDS = """```sh
 common="--sample-rate 8000 --segment 4096 --batch 4 --steps 1500 --validate-every 25 --seed 20 --workers 2 --threads 1"
-# further training seeds of A: of the first 128 networks, and of the best quarter by the first seed
-python tests/bench/again.py results/popvoice-8k results/popvoice-8k-again 128 0,1
+# A: further training seeds of the first 128 networks and of the best quarter by the first seed; then what it lacked
+python tests/bench/again.py results/popvoice-8k results/popvoice-8k-again 128 0,1,2
 randsearch search --study popvoice-8k-again
-randsearch merge popvoice-8k popvoice-8k-again --into popvoice-8k-all
+python tests/bench/again.py results/popvoice-8k results/popvoice-8k-more 216 0
+randsearch search --study popvoice-8k-more --measures all
+randsearch merge popvoice-8k popvoice-8k-again popvoice-8k-more --into popvoice-8k-all
 python tests/bench/publish.py results/popvoice-8k-all results/reference/popvoice-8k
-# C, and halves that are trained as long as whole networks
+# C, halves that are trained as long as whole networks, and the seconds of a quiet machine
 randsearch search reference --study synthetic --data synthetic --trials 48 --train-seeds 0 --proxy-steps 75 \\
   --seeds 0,1 --measures params,macs,zen,early $common
 randsearch search reference --study whole-halves --data musdbhq:../shared/data/popvoice --trials 24 --train none \\
   --proxy-steps 1500 --seeds 0 --measures fixed_decoder,fixed_encoder $common
+randsearch search reference --study timed --data musdbhq:../shared/data/popvoice --trials 24 --train-seeds 0 \\
+  --proxy-steps 75 --seeds 0 --measures all $common
 ```"""
 """What questions.md has no command for."""
 
