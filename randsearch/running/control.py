@@ -17,7 +17,7 @@ from randsearch.measures.own import is_own
 from randsearch.models.architecture import Architecture
 from randsearch.study.candidates import bind_space
 from randsearch.study.config import StudyConfig
-from randsearch.study.control import controlled, half_of, uncontrolled
+from randsearch.study.control import HALF, controlled, uncontrolled
 from randsearch.study.votes import SAMPLE as STANDING_SAMPLE
 from randsearch.table.votes import is_vote, measured_for
 
@@ -64,10 +64,9 @@ def matched_costs(config: StudyConfig) -> tuple[Cost, ...]:
 def with_control(config: StudyConfig, setting: Setting, *, chosen: bool) -> StudyConfig:
     """Settles what `early` costs as much as in a new study.
 
-    That is the primary proxy where it trains. Where it trains nothing, `early` stands against the first fixed half
-    that is measured beside it: a control of one or two steps would be none. Without such a half it costs what the
-    proxy does, if that buys a step of training; else there is no control, and `early` is left out, unless the user
-    named it, and then trains for `proxy_steps`.
+    That is the primary proxy where it trains or solves, and buys a step of training; else there is no control, and
+    `early` is left out, unless the user named it, and then trains for `proxy_steps`. Where the proxy does neither, or
+    is a user's own, `early` costs what `HALF` does, if it is measured: a control of one or two steps would be none.
 
     Args:
         config: of the study, otherwise resolved.
@@ -75,13 +74,13 @@ def with_control(config: StudyConfig, setting: Setting, *, chosen: bool) -> Stud
         chosen: whether the user said what to measure.
     """
     entries = [find(part) for part in config.primary]
-    own, steps = any(map(is_own, config.primary)), 0.0
-    if "early" not in config.primary:
-        if not own and any(entry.trains for entry in entries):
-            return config.model_copy(update={"control": "cost"})
-        if "early" in config.measures and half_of(config.measures) is not None:
-            return config.model_copy(update={"control": "half"})
-    if not own and "early" not in config.primary:
+    if "early" in config.primary:
+        steps = 0.0
+    elif any(map(is_own, config.primary)) or all(entry.group == "cheap" for entry in entries):
+        return config.model_copy(update={"control": "half"})
+    elif any(entry.trains for entry in entries):
+        return config.model_copy(update={"control": "cost"})
+    else:
         steps = median(
             sum(entry.cost(setting, each) for entry in entries) / step_cost(setting, each, "none")
             for each in _sample(config)
@@ -123,6 +122,8 @@ def cost_lines(config: StudyConfig, setting: Setting) -> Iterator[str]:
     reason = uncontrolled(config)
     if reason is not None:
         yield f"{_UNCONTROLLED}: {reason}"
+    elif config.control == "half":
+        yield f"early costs as much as {HALF}, for {config.proxy} trains nothing"
 
 
 def told_before(config: StudyConfig, setting: Setting) -> list[str]:

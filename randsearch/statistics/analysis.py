@@ -31,7 +31,7 @@ class Named:
     Attributes:
         primary: the proxy that it is about; None if that is not known, as of scores from elsewhere.
         uncontrolled: why `early`, if it was measured, is no equal-cost control; None if it is one.
-        controlled: the proxy that `early` costs as much as, where that is not the primary one, which costs less.
+        controlled: the proxy that `early` costs as much as; None if that is the primary one.
     """
 
     primary: str | None = None

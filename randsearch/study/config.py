@@ -146,9 +146,9 @@ class StudyConfig(Options):
     proxy: Proxy = Field("vote:macs+params+zen", description="The primary proxy; vote:A+B adds the ranks of several.")
     control: Annotated[Control, Option(asked=False, since=3, before="proxy_steps")] = Field(
         "cost",
-        description="What `early` trains for: the `cost` of the primary proxy, or of the first fixed `half` that is "
-        "measured, where the proxy trains nothing; `none` where no step is bought; `proxy_steps` less what its half "
-        "saves, as in former studies. Found out when the study begins.",
+        description="What `early` trains for: the `cost` of the primary proxy; that of a fixed `half` where the proxy "
+        "trains nothing; `proxy_steps` less what its half saves, as in former studies, or whole, where it is no "
+        "control: `none`. Found out when the study begins.",
     )
     train: Annotated[str, Option(joined=_more_training)] = Field(
         "all",
@@ -306,7 +306,7 @@ class StudyConfig(Options):
     def all_measures(self) -> tuple[str, ...]:
         """What every architecture is measured by: the primary proxy first, then its control, then what was asked."""
         asked = (part for name in (*self.measures, self.lowest_rung) for part in measured_for(name))
-        control = () if self.control == "none" else ("early",)
+        control = ("early",) if self.control in ("cost", "proxy_steps") else ()
         return tuple(dict.fromkeys(name for name in (*self.primary, *control, *asked) if name != "trained"))
 
     @property

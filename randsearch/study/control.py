@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from randsearch.measures import MEASURES
 from randsearch.measures.own import is_own
 from randsearch.study.config import StudyConfig
 
-
-def half_of(measures: Iterable[str]) -> str | None:
-    """The first of some measures that trains with a half fixed; None if there is none.
-
-    Args:
-        measures: by name; one that this version does not know is none.
-    """
-    return next((name for name in measures if name in MEASURES and MEASURES[name].fixes != "none"), None)
+HALF = "fixed_decoder"
+"""What `early` costs as much as where the primary proxy trains nothing, whether it is measured or not."""
 
 
 def controlled(config: StudyConfig) -> str | None:
@@ -26,7 +18,7 @@ def controlled(config: StudyConfig) -> str | None:
     """
     if uncontrolled(config):
         return None
-    return half_of(config.measures) if config.control == "half" else config.proxy
+    return HALF if config.control == "half" else config.proxy
 
 
 def uncontrolled(config: StudyConfig) -> str | None:
@@ -39,7 +31,7 @@ def uncontrolled(config: StudyConfig) -> str | None:
     if "early" in parts:
         return "early is the primary proxy itself" if len(parts) == 1 else f"early is a part of {proxy}"
     if config.control == "half":
-        return None
+        return None if "early" in config.all_measures else "early is not measured"
     unknown = next((part for part in parts if is_own(part)), None)
     if unknown is not None and config.control != "proxy_steps":
         return f"what {unknown} costs is not known"

@@ -36,52 +36,41 @@ def config(tiny_options):
         # The batches of proxies are four times those of training; proxies that train do so for 20 steps.
         ("sotl", "cost", 20),
         ("fixed_decoder", "cost", 16),
-        ("zico", "cost", 16),
-        ("vote:params+jacob_cov+synflow+zen", "cost", 6),  # 8/3 + 1/2 + 8/3
         ("vote:params+zico+fixed_decoder", "cost", 32),
-        ("nwot", "cost", 1),
-        ("synflow", "none", 20),  # one crop, half a step
-        ("params", "none", 20),
-        ("vote:params+macs", "none", 20),
         ("early", "none", 20),
         ("vote:params+early", "none", 20),
-        ("example_measure:loudness", "none", 20),
+        # What trains nothing, or is a user's own: the cost of a fixed decoder.
+        *(
+            (proxy, "half", 16)
+            for proxy in ("zico", "nwot", "params", "vote:macs+params+zen", "example_measure:loudness")
+        ),
     ],
 )
 def test_early_takes_the_steps_that_the_primary_proxy_buys(config, setting, proxy, control, steps):
     setting = replace(setting, proxy_batch=8, proxy_steps=20)
-    found = with_control(config(proxy=proxy, measures=["params", "early"]), setting, chosen=False)
+    found = with_control(config(proxy=proxy), setting, chosen=False)
     assert found.control == control
-    assert ("early" in found.all_measures) == (control == "cost" or "early" in found.primary)
+    assert ("early" in found.all_measures) == (control != "none" or "early" in found.primary)
     assert early_steps(replace(setting, matched=matched_costs(found)), SMALL) == steps
 
 
-@pytest.mark.parametrize("proxy", ["vote:macs+params+zen", "zico", "params", "example_measure:loudness"])
-def test_early_stands_against_the_first_fixed_half_where_the_primary_proxy_trains_nothing(config, setting, proxy):
-    setting = replace(setting, proxy_steps=20)
-    for half in ("fixed_decoder", "fixed_encoder"):
-        other = ({"fixed_decoder", "fixed_encoder"} - {half}).pop()
-        found = with_control(config(proxy=proxy, measures=["macs", half, other, "early"]), setting, chosen=False)
-        assert (found.control, controlled(found), uncontrolled(found)) == ("half", half, None)
-        steps = early_steps(replace(setting, matched=matched_costs(config(proxy=half))), SMALL)
-        assert early_steps(replace(setting, matched=matched_costs(found)), SMALL) == steps > 1
-        assert not any(line.startswith("no equal-cost control") for line in cost_lines(found, setting))
-
-
-def test_nothing_is_measured_to_stand_against_a_half_that_was_not_asked_for(config, setting):
-    found = with_control(config(proxy="params", measures=["macs", "fixed_decoder"]), setting, chosen=True)
-    assert (found.control, found.all_measures) == ("none", ("params", "macs", "fixed_decoder"))
+def test_what_stands_against_a_half_depends_on_the_proxy_alone(config, setting):
+    """So that measures may join, and studies with others be merged; early is measured where it is asked for."""
+    for measures in (["macs"], ["macs", "fixed_encoder", "early"], ["vote:early+zen"]):
+        found = with_control(config(proxy="zen", measures=measures), setting, chosen=True)
+        assert found.control == "half"
+        assert ("early" in found.all_measures) == (measures != ["macs"])
+        against = None if measures == ["macs"] else "fixed_decoder"
+        assert controlled(found) == against
+        assert uncontrolled(found) == (None if against else "early is not measured")
+        said = "early costs as much as fixed_decoder, for zen trains nothing"
+        assert (said in cost_lines(found, setting)) == (against is not None)
 
 
 def test_a_study_goes_by_the_confirmed_vote_and_has_the_halves_and_their_control_beside_it(config, setting):
     found = with_control(config(), setting, chosen=False)
     assert (found.proxy, found.control, controlled(found)) == ("vote:macs+params+zen", "half", "fixed_decoder")
-    assert found.all_measures == ("macs", "params", "zen", "early", "fixed_decoder", "fixed_encoder")
-
-
-def test_who_names_early_has_it_whatever_it_costs(config, setting):
-    found = with_control(config(proxy="params", measures=["early", "macs"]), setting, chosen=True)
-    assert (found.control, found.all_measures) == ("none", ("params", "early", "macs"))
+    assert found.all_measures == ("macs", "params", "zen", "fixed_decoder", "fixed_encoder", "early")
 
 
 @pytest.mark.parametrize("proxy", ["fixed_decoder", "fixed_encoder", "params", "zico", "early"])

@@ -28,7 +28,8 @@ QUESTIONS: Mapping[int, tuple[str, str, str, Callable[[Say], str]]] = {
 """Of each question: its heading, the name of its figure, how the names of its numbers begin, and what answers it."""
 
 COMMANDS = """```sh
-common="--sample-rate 8000 --segment 4096 --batch 4 --steps 1500 --validate-every 25 --seed 20 --workers 2 --threads 1"
+common="--proxy fixed_decoder --sample-rate 8000 --segment 4096 --batch 4 --steps 1500 --validate-every 25 --seed 20 \\
+  --workers 2 --threads 1"
 # A: further training seeds of the first 128 networks and of the best quarter by the first seed; then what it lacked
 python tests/bench/again.py results/popvoice-8k results/popvoice-8k-again 128 0,1,2
 randsearch search --study popvoice-8k-again
