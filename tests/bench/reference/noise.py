@@ -39,6 +39,7 @@ def answer_5(study: Study) -> Answers:
     sample = np.isin(np.array(study.whole), study.drawn)
     seeds = study.trainings.shape[1]
     answers.add("5.seeds", seeds)
+    answers.add("5.complete", int(study.trainings.notna().all(axis=1).sum()))
     answers.add("5.drawn", int(sample.sum()))
     if seeds < 2 or sample.sum() < FEWEST:
         return answers

@@ -108,12 +108,18 @@ def unfinished(say: Say) -> str:
             f"**A is not complete:** it holds {say.count('0.A.networks')} of the {say.count('0.A.grid')} networks of",
             "its grid, a random sample. What is not shown by these may be shown by all.",
         )
-    if say.has("5.seeds", "7.judged") and say.answers["7.judged"].point < say.answers["0.A.networks"].point:
+    if say.has("5.complete") and lacks_seeds(say):
         return paragraph(
-            f"{say.count('7.judged')} networks of A are trained at {say.count('5.seeds')} seeds: some drawn",
-            f"beforehand, and the best quarter. The others have one; {SEEDS} were planned for all.",
+            f"{say.count('5.complete')} networks of A are trained at {say.count('5.seeds')} seeds: some drawn",
+            f"beforehand, and the best quarter. The others have fewer; {SEEDS} were planned for all.",
         )
     return ""
+
+
+def lacks_seeds(say: Say) -> bool:
+    """Whether a network of A lacks a planned training seed."""
+    some = say.answers["5.complete"].point < say.answers["0.A.networks"].point
+    return some or say.answers["5.seeds"].point < SEEDS
 
 
 def is_unfinished(say: Say) -> bool:
@@ -145,9 +151,9 @@ def quiet(say: Say) -> str:
     if not say.has("7.timed"):
         return ""
     return (
-        f"Seconds of searches are of a quiet machine: {say.count('7.timed.networks')} networks were measured once more "
-        f"with nothing else running, and trained in {say.number('7.timed')} times the seconds that A has (median, and "
-        "middle 95% of networks); so are the seconds of every measure scaled."
+        f"Seconds of searches are scaled to a quiet machine: {say.count('7.timed.networks')} networks were measured "
+        f"once more, with nothing else running, and trained in {say.number('7.timed')} times the seconds that A has "
+        "(median, and middle 95% of networks); the seconds of every measure are scaled by its own such median."
     )
 
 
