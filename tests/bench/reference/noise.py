@@ -4,10 +4,13 @@
 training between two of its seeds and s that of the proxy (Spearman 1904's correction for attenuation, for ranks near
 enough). A proxy lacks 1 - rho of perfect agreement, of which that much less is lacking without noise. With r alone it
 is the noise of training that is taken away. All are computed in the same draws of networks; r comes from those networks
-that were drawn beforehand for further training seeds.
+that were drawn beforehand for further training seeds, and is the mean over pairs of seeds, each weighted by how many
+networks have both.
 """
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -17,7 +20,7 @@ from bench.reference.published import HALVES, VOTES, Study
 
 from randsearch.statistics import compare
 from randsearch.statistics.ceiling import CLEARLY_RELIABLE, between_seeds
-from randsearch.statistics.correlations import Floats
+from randsearch.statistics.correlations import Counts, Floats
 from randsearch.statistics.partial import partial_spearman
 from randsearch.statistics.proxy_rows import Board
 from randsearch.statistics.scores import Scores
@@ -36,17 +39,16 @@ def answer_5(study: Study) -> Answers:
     answers, n = Answers(), len(study.whole)
     board = Board.of(study.at(SEEDS[0], JUDGED), TARGET, study.resamples, 0)
     counts, truth = board.draws.counts, board.truth.mean
-    sample = np.isin(np.array(study.whole), study.drawn)
-    seeds = study.trainings.shape[1]
-    answers.add("5.seeds", seeds)
+    answers.add("5.seeds", study.trainings.shape[1])
     answers.add("5.complete", int(study.trainings.notna().all(axis=1).sum()))
-    answers.add("5.drawn", int(sample.sum()))
-    if seeds < 2 or sample.sum() < FEWEST:
+    drawn = len(study.drawn) if study.trainings.shape[1] > 1 else 0
+    answers.add("5.drawn", drawn)
+    if drawn < FEWEST:
         return answers
-    training = between_seeds(study.trainings.to_numpy()[sample], counts[:, sample])
+    training = _training(study, counts)
     reliable = board.draws.bca(training)
-    answers.add("5.training.reliability", reliable, int(sample.sum()))
-    answers.add("5.ceiling", board.draws.bca(_root(training)), int(sample.sum()))
+    answers.add("5.training.reliability", reliable, drawn)
+    answers.add("5.ceiling", board.draws.bca(_root(training)), drawn)
     for name in (each for each in JUDGED if each in board.proxies):
         rho = partial_spearman(board.proxies[name].mean, truth, [], counts)
         own = between_seeds(Scores.of(study.finer, name).seeds, counts)
@@ -56,6 +58,17 @@ def answer_5(study: Study) -> Answers:
             answers.add(f"5.{name}.training_noise", board.draws.bca(_share(rho, training)), n)
             answers.add(f"5.{name}.noise", board.draws.bca(_share(rho, training * own)), n)
     return answers
+
+
+def _training(study: Study, counts: Counts) -> Floats:
+    """Spearman of training between two of its seeds, the mean over pairs of these, in every draw of networks."""
+    found, weights = [], []
+    for pair in map(list, itertools.combinations(study.trainings.columns, 2)):
+        sample = np.isin(np.array(study.whole), study.drawn_for(pair))
+        if sample.sum() >= FEWEST:
+            found.append(between_seeds(study.trainings[pair].to_numpy()[sample], counts[:, sample]))
+            weights.append(int(sample.sum()))
+    return np.average(found, axis=0, weights=weights)
 
 
 def _root(values: Floats) -> Floats:

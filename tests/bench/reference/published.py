@@ -140,12 +140,19 @@ class Study:
 
     @cached_property
     def drawn(self) -> list[str]:
-        """Networks with all training seeds that are a random sample of all.
+        """Networks that were drawn at random for a second training seed."""
+        return self.drawn_for(self.trainings.columns[:2])
+
+    def drawn_for(self, seeds: Sequence[int]) -> list[str]:
+        """Networks with some training seeds that are a random sample of all.
 
         The best quarter by the first seed has further seeds because it is the best, all others because they were drawn
         beforehand. So of the best as large a share is taken, by their hashes, as of the others there is.
+
+        Args:
+            seeds: which all of them are to have.
         """
-        complete = self.trainings.notna().all(axis=1)
+        complete = self.trainings[list(seeds)].notna().all(axis=1)
         good = self.trainings.index.isin(self.best)
         of_best = sorted(self.trainings.index[complete & good])
         others = list(self.trainings.index[complete & ~good])

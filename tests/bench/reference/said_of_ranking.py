@@ -170,7 +170,8 @@ def answer_5(say: Say) -> str:
             paragraph(
                 f"**{head}**",
                 f"Training agrees with itself between two seeds to {say.number('5.training.reliability')} (Spearman,",
-                f"on {say.count('5.drawn')} networks drawn at random, {say.count('5.seeds')} seeds).",
+                f"the mean over pairs of {say.count('5.seeds')} seeds; {say.count('5.drawn')} networks drawn at random",
+                "have two or more).",
                 f"A perfect proxy could thus reach {say.number('5.ceiling')} with one training.",
                 "The last two columns say what share of what a proxy lacks to perfect agreement would be gone if",
                 "training had no seed noise, and if the proxy had none either.",
