@@ -103,7 +103,6 @@ def tiny_options(tiny_corpus, tiny_space) -> dict[str, object]:
         "data": f"musdbhq:{tiny_corpus}",
         "trials": 3,
         "measures": ["params"],
-        "proxy": "fixed_decoder",
         "steps": 6,
         "proxy_steps": 4,
         "validate_every": 2,

@@ -58,7 +58,7 @@ def step_cost(setting: Setting, architecture: Architecture, half: Half) -> int:
 
 
 def early_steps(setting: Setting, architecture: Architecture) -> int:
-    """Steps of normal training that cost what is held against it: the control that a proxy has to beat."""
+    """Steps of normal training that cost what the primary proxy costs: the control that it has to beat."""
     if not setting.matched:
         return setting.proxy_steps
     cost = sum(each(setting, architecture) for each in setting.matched)

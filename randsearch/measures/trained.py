@@ -110,9 +110,9 @@ def fixed_encoder(setting: Setting, architecture: Architecture, seed: int) -> Ou
 
 
 def early(setting: Setting, architecture: Architecture, seed: int) -> Outcome:
-    """Validation SDR after normal training for as many multiply-adds as the primary proxy or a fixed half takes.
+    """Validation SDR after normal training for as many multiply-adds as the primary proxy takes.
 
-    Where it is no control, it takes `proxy_steps`.
+    Where that is less than one step, it takes `proxy_steps` and is no control.
     """
     steps = early_steps(setting, architecture)
     return run_training("early", "none", steps, setting, architecture, seed)

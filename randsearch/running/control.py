@@ -17,7 +17,7 @@ from randsearch.measures.own import is_own
 from randsearch.models.architecture import Architecture
 from randsearch.study.candidates import bind_space
 from randsearch.study.config import StudyConfig
-from randsearch.study.control import HALF, controlled, uncontrolled
+from randsearch.study.control import uncontrolled
 from randsearch.study.votes import SAMPLE as STANDING_SAMPLE
 from randsearch.table.votes import is_vote, measured_for
 
@@ -50,23 +50,20 @@ def check_votes(config: StudyConfig) -> None:
 
 
 def matched_costs(config: StudyConfig) -> tuple[Cost, ...]:
-    """What `early` is to cost: what each part of the proxy does that it is held against; none where it is no control.
+    """What `early` is to cost: what each part of the primary proxy does; none where it is no control.
 
     Args:
         config: resolved.
     """
     if config.control == "proxy_steps":
         return (partial(proxy_cost, half=find(config.primary[0]).fixes),)
-    against = controlled(config)
-    return () if against is None else tuple(find(part).cost for part in measured_for(against))
+    return () if uncontrolled(config) else tuple(find(part).cost for part in config.primary)
 
 
 def with_control(config: StudyConfig, setting: Setting, *, chosen: bool) -> StudyConfig:
-    """Settles what `early` costs as much as in a new study.
+    """Settles whether a new study has an equal-cost control: where the primary proxy costs a step of training or more.
 
-    That is the primary proxy where it trains or solves, and buys a step of training; else there is no control, and
-    `early` is left out, unless the user named it, and then trains for `proxy_steps`. Where the proxy does neither, or
-    is a user's own, `early` costs what `HALF` does, if it is measured: a control of one or two steps would be none.
+    Without one `early` is left out, unless the user named it, and then trains for `proxy_steps`.
 
     Args:
         config: of the study, otherwise resolved.
@@ -74,10 +71,8 @@ def with_control(config: StudyConfig, setting: Setting, *, chosen: bool) -> Stud
         chosen: whether the user said what to measure.
     """
     entries = [find(part) for part in config.primary]
-    if "early" in config.primary:
+    if "early" in config.primary or any(map(is_own, config.primary)):
         steps = 0.0
-    elif any(map(is_own, config.primary)) or all(entry.group == "cheap" for entry in entries):
-        return config.model_copy(update={"control": "half"})
     elif any(entry.trains for entry in entries):
         return config.model_copy(update={"control": "cost"})
     else:
@@ -122,8 +117,6 @@ def cost_lines(config: StudyConfig, setting: Setting) -> Iterator[str]:
     reason = uncontrolled(config)
     if reason is not None:
         yield f"{_UNCONTROLLED}: {reason}"
-    elif config.control == "half":
-        yield f"early costs as much as {HALF}, for {config.proxy} trains nothing"
 
 
 def told_before(config: StudyConfig, setting: Setting) -> list[str]:

@@ -31,12 +31,10 @@ class Named:
     Attributes:
         primary: the proxy that it is about; None if that is not known, as of scores from elsewhere.
         uncontrolled: why `early`, if it was measured, is no equal-cost control; None if it is one.
-        controlled: the proxy that `early` costs as much as; None if that is the primary one.
     """
 
     primary: str | None = None
     uncontrolled: str | None = None
-    controlled: str | None = None
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def all_claims(proxies: dict[str, Scores], truth: Scores, seed: int, *, controll
         proxies: by name.
         truth: the target.
         seed: of the permutations.
-        controlled: whether `early` is an equal-cost control; nothing is asked of it otherwise.
+        controlled: whether `early` costs what the primary proxy does, so that nothing is asked of it otherwise.
     """
     control = proxies.get(CONTROL) if controlled else None
     names = [name for name in proxies if not name.startswith(ENSEMBLE)]

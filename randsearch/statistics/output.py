@@ -80,7 +80,7 @@ def notes(result: pd.DataFrame) -> list[str]:
         *footers(result),
         *([] if result["failed"].any() else ["no measurement of a proxy failed"]),
         *([f"partial: Spearman given {given}"] if given else []),
-        *([f"{CONTROL}: normal training for what {named.controlled or named.primary} costs"] if controlled else []),
+        *([f"{CONTROL}: normal training for what {named.primary} costs"] if controlled else []),
     ]
 
 

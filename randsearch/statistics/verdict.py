@@ -118,11 +118,9 @@ def headline(result: pd.DataFrame, proxy: str = PRIMARY, control: str = CONTROL)
     if proxy not in rows:
         return f"{proxy} was not measured, so that its agreement with {target} is unknown."
     sentence = _agrees(rows[proxy], target)
-    named = settings(result).named
-    controlled = control in rows and control != proxy and named.uncontrolled is None
+    controlled = control in rows and control != proxy and settings(result).named.uncontrolled is None
     if controlled and not math.isnan(rows[control]["spearman"] + rows[proxy]["spearman"]):
-        what = f"which costs as much as {named.controlled}" if named.controlled else "the equal-cost control"
-        sentence += f"; {control}, {what}, has {worded(_interval(rows[control], 'spearman'))}"
+        sentence += f"; {control}, the equal-cost control, has {worded(_interval(rows[control], 'spearman'))}"
     bias = settings(result).bias
     return sentence + (f" (biased: {bias})." if bias else ".")
 
@@ -201,9 +199,9 @@ def _more_than_that(analysis: Analysis, proxy: str, level: float) -> Iterator[st
         yield f"{shown} (Spearman {sizes.point:+.2f} against {sizes.other}, p {format_p(sizes.p)})."
     if not math.isnan(control.p):
         shown = "It ranks better than" if control.made(level) else "It is not shown to rank better than"
-        against = settings(analysis.rows).named.controlled
-        cost = f"that costs as much as {against}" if against else "of equal cost"
-        yield f"{shown} {control.other}, a short training {cost} ({control.point:+.2f}, p {format_p(control.p)})."
+        yield (
+            f"{shown} {control.other}, a short training of equal cost ({control.point:+.2f}, p {format_p(control.p)})."
+        )
     if not math.isnan(beyond.p):
         tells = "it tells which trains better" if beyond.made(level) else "it is not shown to tell which trains better"
         yield f"Among networks of equal size {tells} (partial Spearman {beyond.point:.2f}, p {format_p(beyond.p)})."

@@ -94,7 +94,7 @@ def _measured(name: str) -> str:
 
 Proxy = Annotated[str, AfterValidator(_proxy)]
 
-Control = Literal["cost", "half", "none", "proxy_steps"]
+Control = Literal["cost", "none", "proxy_steps"]
 
 
 class StudyConfig(Options):
@@ -142,13 +142,11 @@ class StudyConfig(Options):
         ("params", "macs", "fixed_decoder", "fixed_encoder", "early"),
         description="Names, package.module:function, vote:A+B, cheap, short or all; with commas.",
     )
-    # Confirmed by the reference study: Spearman 0.68 [0.60, 0.75] with training, fixed_decoder 0.23 [0.10, 0.35].
-    proxy: Proxy = Field("vote:macs+params+zen", description="The primary proxy; vote:A+B adds the ranks of several.")
+    proxy: Proxy = Field("fixed_decoder", description="The primary proxy; vote:A+B adds the ranks of several.")
     control: Annotated[Control, Option(asked=False, since=3, before="proxy_steps")] = Field(
         "cost",
-        description="What `early` trains for: the `cost` of the primary proxy; that of a fixed `half` where the proxy "
-        "trains nothing; `proxy_steps` less what its half saves, as in former studies, or whole, where it is no "
-        "control: `none`. Found out when the study begins.",
+        description="What `early` trains for: the `cost` of the primary proxy; `proxy_steps` less what its half saves, "
+        "as in former studies; `none` where the cost buys no step. Found out when the study begins.",
     )
     train: Annotated[str, Option(joined=_more_training)] = Field(
         "all",
@@ -306,7 +304,7 @@ class StudyConfig(Options):
     def all_measures(self) -> tuple[str, ...]:
         """What every architecture is measured by: the primary proxy first, then its control, then what was asked."""
         asked = (part for name in (*self.measures, self.lowest_rung) for part in measured_for(name))
-        control = ("early",) if self.control in ("cost", "proxy_steps") else ()
+        control = () if self.control == "none" else ("early",)
         return tuple(dict.fromkeys(name for name in (*self.primary, *control, *asked) if name != "trained"))
 
     @property

@@ -1,24 +1,10 @@
-"""The equal-cost control: what `early` costs as much as, and what to say where it is no control."""
+"""The equal-cost control: whether `early` costs what the primary proxy costs, and what to say where it does not."""
 
 from __future__ import annotations
 
 from randsearch.measures import MEASURES
 from randsearch.measures.own import is_own
 from randsearch.study.config import StudyConfig
-
-HALF = "fixed_decoder"
-"""What `early` costs as much as where the primary proxy trains nothing, whether it is measured or not."""
-
-
-def controlled(config: StudyConfig) -> str | None:
-    """The proxy whose cost `early` has; None if it is no control.
-
-    Args:
-        config: the study's configuration, resolved.
-    """
-    if uncontrolled(config):
-        return None
-    return HALF if config.control == "half" else config.proxy
 
 
 def uncontrolled(config: StudyConfig) -> str | None:
@@ -30,8 +16,6 @@ def uncontrolled(config: StudyConfig) -> str | None:
     parts, proxy = config.primary, config.proxy
     if "early" in parts:
         return "early is the primary proxy itself" if len(parts) == 1 else f"early is a part of {proxy}"
-    if config.control == "half":
-        return None if "early" in config.all_measures else "early is not measured"
     unknown = next((part for part in parts if is_own(part)), None)
     if unknown is not None and config.control != "proxy_steps":
         return f"what {unknown} costs is not known"

@@ -30,7 +30,7 @@ from randsearch.statistics.extrapolation import extrapolated
 from randsearch.statistics.output import agreement_cells, footers, without_nan
 from randsearch.statistics.votes import with_votes
 from randsearch.study.config import StudyConfig
-from randsearch.study.control import controlled, uncontrolled
+from randsearch.study.control import uncontrolled
 from randsearch.study.folders import load_config
 from randsearch.study.rebuild import open_studies
 from randsearch.study.rungs import plan_of
@@ -82,8 +82,7 @@ def examine(folder: Path, *, resamples: int = 2000, votes: Sequence[str] = ()) -
     carried = extrapolated(table)
     table = with_ensemble(with_votes(voted(config, carried.table), votes), combined)
     chooser = None if config.train == "all" else config.lowest_rung if config.halved else config.proxy
-    against = controlled(config)
-    named = Named(config.proxy, uncontrolled(config), None if against == config.proxy else against)
+    named = Named(config.proxy, uncontrolled(config))
     found = analyse(table, resamples=resamples, seed=config.seed, bias=bias, chooser=chooser, named=named)
     return Findings(config, table, found, combined, untold=carried.untold)
 

@@ -55,7 +55,7 @@ def candidates() -> Iterator[Row]:
                 found.append(rate(Path(folder) / f"turn{turn}", *case))
         measured = pd.concat(pd.read_csv(path) for path in Path(folder).glob("turn*/s111-0/measurements.csv"))
     hours = {case: median(found) for case, found in rates.items()}
-    said = f"{CANDIDATES} of small.yaml, both halves, early, 100 proxy steps of 8 x 8,192 samples; start-up apart"
+    said = f"{CANDIDATES} of small.yaml, default measures, 100 proxy steps of 8 x 8,192 samples; start-up apart"
     named = {one: "1 worker of 1 thread", two: "2 workers of 1 thread", threads: "1 worker of 2 threads"}
     named[apart] = "2 searches at once, 1 worker of 1 thread each"
     notes = {one: said, apart: "what the machine gives two processes that share nothing"}
@@ -75,7 +75,6 @@ def rate(folder: Path, workers: int, threads: int, searches: int) -> float:
     The same command on a finished study does all but the measuring; its time is taken off.
     """
     shared = [*space(["small.yaml"]), "--trials", str(CANDIDATES), "--train", "none", "--results", str(folder)]
-    shared += ["--proxy", "fixed_decoder"]
     shared += ["--workers", str(workers), "--threads", str(threads)]
     commands = [[*shared, "--study", f"s{workers}{threads}{searches}-{i}"] for i in range(searches)]
     with ThreadPoolExecutor(searches) as pool:

@@ -17,7 +17,7 @@ def make_study(folder, *, hostile=HOSTILE):
     """The folder of a study as a search leaves it, with half a second of audio a file."""
     folder.mkdir(parents=True)
     space = {"description": hostile, "parameters": {"levels": {"int": [1, 2]}}}
-    StudyConfig(study=folder.name, space=space, sample_rate=RATE, proxy="fixed_decoder").save(folder / "config.yaml")
+    StudyConfig(study=folder.name, space=space, sample_rate=RATE).save(folder / "config.yaml")
     table = make_table(8, seeds=(0, 1), seed_noise=0.2, failed=[(0, "early")])
     table.loc[table["state"] == "failed", "reason"] = hostile
     table["skips"] = hostile

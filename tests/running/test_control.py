@@ -15,7 +15,6 @@ from randsearch.models.architecture import Architecture
 from randsearch.running.control import check_votes, cost_lines, matched_costs, told_before, with_control
 from randsearch.space import SearchSpace
 from randsearch.study.config import StudyConfig
-from randsearch.study.control import controlled, uncontrolled
 
 SMALL = Architecture(levels=1, first_filters=2, filter_increment=1, encoder_kernel=3, decoder_kernel=3)
 
@@ -36,41 +35,29 @@ def config(tiny_options):
         # The batches of proxies are four times those of training; proxies that train do so for 20 steps.
         ("sotl", "cost", 20),
         ("fixed_decoder", "cost", 16),
+        ("zico", "cost", 16),
+        ("vote:params+jacob_cov+synflow+zen", "cost", 6),  # 8/3 + 1/2 + 8/3
         ("vote:params+zico+fixed_decoder", "cost", 32),
+        ("nwot", "cost", 1),
+        ("synflow", "none", 20),  # one crop, half a step
+        ("params", "none", 20),
+        ("vote:params+macs", "none", 20),
         ("early", "none", 20),
         ("vote:params+early", "none", 20),
-        # What trains nothing, or is a user's own: the cost of a fixed decoder.
-        *(
-            (proxy, "half", 16)
-            for proxy in ("zico", "nwot", "params", "vote:macs+params+zen", "example_measure:loudness")
-        ),
+        ("example_measure:loudness", "none", 20),
     ],
 )
 def test_early_takes_the_steps_that_the_primary_proxy_buys(config, setting, proxy, control, steps):
     setting = replace(setting, proxy_batch=8, proxy_steps=20)
     found = with_control(config(proxy=proxy), setting, chosen=False)
     assert found.control == control
-    assert ("early" in found.all_measures) == (control != "none" or "early" in found.primary)
+    assert ("early" in found.all_measures) == (control == "cost" or "early" in found.primary)
     assert early_steps(replace(setting, matched=matched_costs(found)), SMALL) == steps
 
 
-def test_what_stands_against_a_half_depends_on_the_proxy_alone(config, setting):
-    """So that measures may join, and studies with others be merged; early is measured where it is asked for."""
-    for measures in (["macs"], ["macs", "fixed_encoder", "early"], ["vote:early+zen"]):
-        found = with_control(config(proxy="zen", measures=measures), setting, chosen=True)
-        assert found.control == "half"
-        assert ("early" in found.all_measures) == (measures != ["macs"])
-        against = None if measures == ["macs"] else "fixed_decoder"
-        assert controlled(found) == against
-        assert uncontrolled(found) == (None if against else "early is not measured")
-        said = "early costs as much as fixed_decoder, for zen trains nothing"
-        assert (said in cost_lines(found, setting)) == (against is not None)
-
-
-def test_a_study_goes_by_the_confirmed_vote_and_has_the_halves_and_their_control_beside_it(config, setting):
-    found = with_control(config(), setting, chosen=False)
-    assert (found.proxy, found.control, controlled(found)) == ("vote:macs+params+zen", "half", "fixed_decoder")
-    assert found.all_measures == ("macs", "params", "zen", "fixed_decoder", "fixed_encoder", "early")
+def test_who_names_early_has_it_whatever_it_costs(config, setting):
+    found = with_control(config(proxy="params", measures=["early", "macs"]), setting, chosen=True)
+    assert (found.control, found.all_measures) == ("none", ("params", "early", "macs"))
 
 
 @pytest.mark.parametrize("proxy", ["fixed_decoder", "fixed_encoder", "params", "zico", "early"])

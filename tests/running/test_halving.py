@@ -251,7 +251,7 @@ def test_mistakes(run_cli, tiny_search, tmp_path):
 def test_the_rungs_of_a_study():
     config = StudyConfig(space={}, train="halving", trials=32, steps=1000, validate_every=50, train_seeds=(0, 1))
     plan = plan_of(config)
-    assert (plan.lowest, plan.budgets, plan.seeds) == (config.proxy, (100, 350, 1000), (0, 1))
+    assert (plan.lowest, plan.budgets, plan.seeds) == ("fixed_decoder", (100, 350, 1000), (0, 1))
     assert expected(plan, 32) == (10, 3, 1)
 
 

@@ -170,7 +170,7 @@ def test_the_primary_proxy_and_its_control_are_always_measured():
     [
         ({"sampler": "tpe"}, "tpe"),
         ({"sampler": "nsga2"}, "nsga2"),
-        ({"train": "top:4", "proxy": "zen"}, "best 4 by zen"),
+        ({"train": "top:4"}, "best 4 by fixed_decoder"),
         ({"train": "halving", "rung": "macs"}, "the lowest being macs"),
     ],
 )
