@@ -73,7 +73,7 @@ def tasks(folder: Path, studies: dict[str, Study], effort: Effort) -> dict[str, 
     found: dict[str, Callable[[], Answers]] = {
         "8": partial(answer_8, a, effort.subsets),
         "3.A": partial(answer_3, a),
-        **{"1": partial(answer_1, a), "2": partial(answer_2, a, whole_halves(folder, a))},
+        **{"1": partial(answer_1, a, studies.get("B")), "2": partial(answer_2, a, whole_halves(folder, a))},
         **{"4": partial(answer_4, a), "5": partial(answer_5, a)},
         "0": partial(facts, studies),
     }

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from bench.proxies import CONTROL, SEEDS, SIZES, TARGET
 from bench.reference.answers import Answers
-from bench.reference.published import HALVES, Study, median_of
+from bench.reference.published import HALVES, VOTES, Study, median_of
 
 from randsearch.statistics.differences import score_gap
 from randsearch.statistics.scores import Scores
@@ -24,8 +24,31 @@ def quarter(study: Study) -> pd.DataFrame:
     return study.agreement(table)
 
 
-def answer_1(study: Study) -> Answers:
-    """Spearman of the halves overall, given the sizes, and within the best quarter."""
+def of_equal_cost(study: Study) -> Answers:
+    """Spearman of the halves among networks of nearly equal multiply-adds, beside what is recommended and `early`.
+
+    Args:
+        study: B.
+    """
+    answers, others = Answers(), (CONTROL, VOTES[0])
+    table = study.at(SEEDS[0], [*HALVES, *others])
+    rows, compare = study.agreement(table), study.comparer(table)
+    answers.add("1.B.networks", len(study.whole))
+    for name in (*HALVES, *others):
+        answers.row(f"1.B.{name}.spearman", rows.loc[name], "spearman", len(study.whole))
+    for half in HALVES:
+        for other in others:
+            answers.add(f"1.B.{half}.less.{other}", compare.difference(half, other).spearman, len(study.whole))
+    return answers
+
+
+def answer_1(study: Study, equal: Study | None = None) -> Answers:
+    """Spearman of the halves overall, given the sizes, and within the best quarter; and where all cost the same.
+
+    Args:
+        study: A.
+        equal: B.
+    """
     answers, n = Answers(), len(study.whole)
     table = study.at(SEEDS[0], SHOWN)
     rows, within = study.agreement(table), quarter(study)
@@ -41,6 +64,8 @@ def answer_1(study: Study) -> Answers:
     for half in HALVES:
         for other in ("macs", CONTROL):
             answers.add(f"1.{half}.less.{other}", compare.difference(half, other).spearman, n)
+    if equal is not None:
+        answers.update(of_equal_cost(equal))
     return answers
 
 

@@ -8,7 +8,7 @@ Seconds are those of a quiet machine, where some networks were timed on one (see
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,7 +87,21 @@ def replay(
         answers.add("7.primary.tied", share(round(own.tied * n), n), n)
         for time, difference in zip(times, contrast, strict=True):
             answers.add(f"7.primary.at.{time}", difference.mean, n)
+        for seed, difference in judged_by_one(world, now, n, networks):
+            answers.add(f"7.primary.judged_by.{seed}", difference, n)
     return answers, curves(found)
+
+
+def judged_by_one(world: Benchmark, seconds: float, repetitions: int, networks: int) -> Iterator[tuple[int, Interval]]:
+    """The primary contrast, were what is found judged by one unseen training seed alone: how far that matters."""
+    table, unseen = world.table, world.records.judgement.seeds
+    for seed in unseen if len(unseen) > 1 else ():
+        others = (table["measure"] == TARGET) & table["seed"].isin(set(unseen) - {seed})
+        own = replace(world, table=table[~others].reset_index(drop=True))
+        one, other = (
+            own.simulate(name, seconds=seconds, repetitions=repetitions, networks=networks) for name in PRIMARY
+        )
+        yield seed, compare(one, other, seconds).mean
 
 
 def at_quiet(table: pd.DataFrame, timed: pd.DataFrame) -> tuple[pd.DataFrame, Answers]:

@@ -56,11 +56,7 @@ def confirmed(say: Say, study: str, vote: str) -> str:
 def answer_3(say: Say) -> str:
     """Which proxy for which budget, against `early`, and the recommendations."""
     studies = [key for key in NAMES if say.has(f"3.{key}.nothing.proxies")]
-    found = {budget: serves(say, "A", budget) for budget in BUDGETS}
-    heads = []
-    for name in dict.fromkeys(found.values()):
-        shares = listed([budget for budget in BUDGETS if found[budget] == name])
-        heads.append(f"for {shares}, {code(name) if name else 'none is shown to rank as training does'}")
+    heads = [f"On {NAMES[key]}: {'; '.join(buys(say, key))}." for key in studies]
     verdicts = [
         f"On {NAMES[key]}, " + ", and ".join(f"{code(vote)} {confirmed(say, key, vote)}" for vote in VOTES) + "."
         for key in studies
@@ -68,7 +64,7 @@ def answer_3(say: Say) -> str:
     return "\n\n".join(
         [
             paragraph(
-                f"**{'; '.join(heads).replace('for', 'For', 1)}.**",
+                f"**{' '.join(heads)}**",
                 "The votes were recommended beforehand, none for 20%, where that for 5% stands. A single proxy is",
                 "preferred only where it is shown to rank better, corrected for how many were looked at. To be",
                 "confirmed, a vote must at both seeds rank better than `macs`, tell given sizes which network trains",
@@ -85,6 +81,16 @@ def answer_3(say: Say) -> str:
             paragraph(*(equal_cost(say, key) for key in studies)),
         ]
     )
+
+
+def buys(say: Say, study: str) -> list[str]:
+    """Which proxy each budget should buy, budgets that buy the same one together."""
+    found = {budget: serves(say, study, budget) for budget in BUDGETS if say.has(f"3.{study}.{budget}.proxies")}
+    return [
+        f"for {listed([budget for budget in found if found[budget] == name])}, "
+        f"{code(name) if name else 'none is shown to rank as training does'}"
+        for name in dict.fromkeys(found.values())
+    ]
 
 
 def left_out(say: Say, study: str) -> str:

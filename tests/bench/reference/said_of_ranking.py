@@ -65,7 +65,29 @@ def answer_1(say: Say) -> str:
         f"Within the best quarter ({say.count('1.best_quarter.networks')} networks, {judged}),",
         f"{grouped(HALVES, halves_of(say, 'best_quarter'), RANKS)} ({both(say, 'best_quarter')}).",
         f"With two seeds averaged, at twice the cost, they have {both(say, 'both_seeds')} over all networks.",
+        *(of_equal_cost(say) if say.has("1.B.networks") else ()),
     )
+
+
+def of_equal_cost(say: Say) -> list[str]:
+    """The halves where size tells nothing."""
+    signs, vote = {half: say.sign(f"1.B.{half}.spearman") for half in HALVES}, VOTES[0]
+    numbers = listed([say.number(f"1.B.{half}.spearman") for half in HALVES])
+    return [
+        f"**Where multiply-adds are nearly equal** (B, {say.count('1.B.networks')} networks),",
+        f"{grouped(HALVES, signs, RANKS)} ({numbers}); {code(CONTROL)} has {say.number(f'1.B.{CONTROL}.spearman')},",
+        f"and {code(vote)} {say.number(f'1.B.{vote}.spearman')}.",
+        *(
+            f"There {code(half)} {listed([against_one(say, half, other) for other in (vote, CONTROL)])}."
+            for half in HALVES
+        ),
+    ]
+
+
+def against_one(say: Say, half: str, other: str) -> str:
+    """A half against another proxy on B."""
+    name = f"1.B.{half}.less.{other}"
+    return f"{chosen(say.sign(name), *BETTER)} {code(other)} ({say.number(name)})"
 
 
 def answer_2(say: Say) -> str:

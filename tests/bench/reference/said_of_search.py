@@ -44,7 +44,7 @@ def answer_7(say: Say) -> str:
             f"{say.count('7.trainings')} trainings for {say.count('7.networks')} networks, a tenth of all.",
             f"It wins {say.percent('7.primary.won')} of repetitions, and ties {say.percent('7.primary.tied')}.",
             f"{listed([code(name) for name in beat])} {'beats' if len(beat) == 1 else 'beat'} both `random` and"
-            " `halving` for the same seconds."
+            f" `halving` for the same seconds{'' if agreed(say) else ', by that mean'}."
             if beat
             else "No search with a proxy is shown to beat both `random` and `halving` for the same seconds.",
             f"Against {code(PRIMARY[1])} the first of the contrast is, for the seconds of so many trainings:",
@@ -52,14 +52,37 @@ def answer_7(say: Say) -> str:
             f"Each of {say.count('7.repetitions')} repetitions draws {say.count('7.networks')} networks and"
             " hides the rest. What is found is judged by training seeds that the search did not see:"
             f" {say.count('7.judged')} networks have such, the others are judged by a line fitted on these."
-            f"{fewer(say, names)} Intervals are over repetitions, on these networks alone. Of all but the contrast"
-            " nothing was said"
-            " beforehand.",
+            f"{judges(say) if agreed(say) else ''}{fewer(say, names)} Intervals are over repetitions, on these"
+            " networks and trainings alone. Of all but the contrast nothing was said beforehand.",
         ),
         table(["search", "found, mean", "middle 95%", "less `random`", "less `halving`"], rows),
         paragraph(*(f"{code(name)} could not be replayed." for name in STRATEGIES if name not in names)),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def single(say: Say) -> dict[str, str]:
+    """Of each unseen seed the name of the contrast that it alone judges."""
+    return {seed: f"7.primary.judged_by.{seed}" for seed in say.answers.below("7.primary.judged_by.")}
+
+
+def agreed(say: Say) -> bool:
+    """Whether every unseen seed alone says of the contrast what all together say.
+
+    An interval over repetitions knows nothing of the noise of the trainings that judge: these are the same in all of
+    them, and few networks win. So where seeds disagree nothing is concluded.
+    """
+    return all(say.sign(name) == say.sign("7.primary") for name in single(say).values())
+
+
+def by_seeds(say: Say) -> str:
+    """What the contrast is where a single unseen seed judges."""
+    return listed([f"{say.db(name)} by seed {seed} alone" for seed, name in single(say).items()])
+
+
+def judges(say: Say) -> str:
+    """The same as a sentence."""
+    return f" The contrast is {by_seeds(say)}." if single(say) else ""
 
 
 def fewer(say: Say, names: list[str]) -> str:
@@ -74,6 +97,11 @@ def fewer(say: Say, names: list[str]) -> str:
 def contrast(say: Say) -> str:
     """The primary contrast in a sentence."""
     guided, plain = map(code, PRIMARY)
+    if not agreed(say):
+        return (
+            f"Not shown: what {guided} finds for the same seconds differs from what {plain} finds by "
+            f"{say.db('7.primary')} by the mean of the trainings that judge, but by {by_seeds(say)}."
+        )
     number = say.apart("7.primary") if say.sign("7.primary") else say.db("7.primary")
     return chosen(
         say.sign("7.primary"),
@@ -89,13 +117,15 @@ def beside_random(say: Say) -> str:
     if not say.has(name):
         return ""
     told = chosen(say.sign(name), "also finds better ones than", "is not shown to differ from", "finds worse ones than")
-    told = told.replace("also ", "") if say.sign("7.primary") <= 0 else told
+    told = told.replace("also ", "") if say.sign("7.primary") <= 0 or not agreed(say) else told
+    if not agreed(say):
+        return f"By that mean {code(PRIMARY[0])} {told} `random`, which trains one after the other ({say.db(name)})."
     return f"{code(PRIMARY[0])} {told} `random`, which trains one after the other ({say.db(name)})."
 
 
 def turned(say: Say) -> str:
     """Where the contrast is the other way round, if it is, at the largest such budget."""
-    own = say.sign("7.primary")
+    own = say.sign("7.primary") if agreed(say) else 0
     other = [time for time in say.answers.below("7.primary.at.") if own and say.sign(f"7.primary.at.{time}") == -own]
     if not other:
         return ""
