@@ -118,9 +118,8 @@ def beside_random(say: Say) -> str:
         return ""
     told = chosen(say.sign(name), "also finds better ones than", "is not shown to differ from", "finds worse ones than")
     told = told.replace("also ", "") if say.sign("7.primary") <= 0 or not agreed(say) else told
-    if not agreed(say):
-        return f"By that mean {code(PRIMARY[0])} {told} `random`, which trains one after the other ({say.db(name)})."
-    return f"{code(PRIMARY[0])} {told} `random`, which trains one after the other ({say.db(name)})."
+    by = "" if agreed(say) else "By that mean "
+    return f"{by}{code(PRIMARY[0])} {told} `random`, which trains one after the other ({say.db(name)})."
 
 
 def turned(say: Say) -> str:
